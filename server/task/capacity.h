@@ -1,0 +1,55 @@
+// Every bound in gild, in one place. Each is followed by the answer for "full".
+#pragma once
+
+#include <cstdint>
+
+#include "server/base/clock.h"
+
+namespace gild {
+
+// ---- what a client may send (beyond: INVALID_ARGUMENT naming the field, but for the limits, which are lowered) ----
+inline constexpr int64_t kCodeBytesMax = 1 << 20;
+inline constexpr int64_t kArgumentsMax = 1024;
+inline constexpr int64_t kNameBytesMax = 128;
+inline constexpr int64_t kEntryBytesMax = 256;
+inline constexpr int64_t kSessionBytesMax = 128;
+// One gRPC message, either way. gRPC itself answers RESOURCE_EXHAUSTED beyond.
+inline constexpr int64_t kMessageBytesMax = 48 << 20;
+
+inline constexpr int64_t kWallNsDefault = 30 * kNsPerSecond;
+inline constexpr int64_t kWallNsMax = 3600 * kNsPerSecond;
+inline constexpr int64_t kQueueNsDefault = 60 * kNsPerSecond;
+inline constexpr int64_t kQueueNsMax = 3600 * kNsPerSecond;
+inline constexpr int64_t kMemoryBytesMax = int64_t{64} << 30;
+inline constexpr int64_t kOutputBytesDefault = 1 << 20;
+inline constexpr int64_t kOutputBytesMax = 4 << 20;
+inline constexpr int64_t kResultBytesDefault = 32 << 20;
+inline constexpr int64_t kResultBytesMax = 32 << 20;
+
+// ---- what a child may send (beyond: truncated by an honest child, PROTOCOL_ERROR from another) ----
+inline constexpr int64_t kErrorTypeBytesMax = 256;
+inline constexpr int64_t kErrorMessageBytesMax = 4 << 10;
+inline constexpr int64_t kErrorTracebackBytesMax = 64 << 10;
+inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + (1 << 20);
+
+// ---- queues ----
+// Tasks waiting for one lane, and the bytes they hold. Full: RESOURCE_EXHAUSTED with RetryInfo.
+inline constexpr int64_t kQueuedTasksMax = 4096;
+inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
+
+// ---- interpreters ----
+inline constexpr int kInterpretersMax = 256;  // a lane; flag refused beyond
+inline constexpr int kThreadsMax = 1024;      // an I/O interpreter; flag refused beyond
+// A stopped task of the I/O lane has so long to end; then its interpreter is replaced.
+inline constexpr int64_t kStopGraceNs = 1 * kNsPerSecond;
+// A lock held so long without a break, or a lane without a ready interpreter: the lane is NOT_SERVING.
+inline constexpr int64_t kProbeLimitNs = 1 * kNsPerSecond;
+// An interpreter or a slot that does not report ready in this time is ended and started anew.
+inline constexpr int64_t kStartLimitNs = 10 * kNsPerSecond;
+// Pause before the next start after an interpreter that ended young: doubled each time, from first to most.
+inline constexpr int64_t kBackOffNsFirst = 10 * kNsPerMs;
+inline constexpr int64_t kBackOffNsMax = 5 * kNsPerSecond;
+// How long SIGTERM waits for running tasks (flag --grace).
+inline constexpr int64_t kGraceNsDefault = 10 * kNsPerSecond;
+
+}  // namespace gild

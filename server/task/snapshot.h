@@ -1,0 +1,71 @@
+// What the server looks like at one moment: read by GetStats and by /metrics, so that both say the same.
+//
+// Plain values, copied out from under the locks of those who own them (scheduler, lanes); none needs an interpreter's
+// lock. Counters grow from the server's start.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/base/cores.h"
+#include "server/task/outcome.h"
+
+namespace gild {
+
+enum class InterpreterState { kStarting, kReady, kStopping, kBackingOff };
+const char* Name(InterpreterState state);  // "starting" "ready" "stopping" "backing_off"
+
+struct HolderSnapshot {
+  std::string task_id;  // empty: the interpreter itself, between tasks
+  std::string task_name;
+  int64_t held_ns = 0;
+};
+
+struct SlotSnapshot {
+  std::string slot;  // "io-0"
+  LaneKind lane = LaneKind::kIo;
+  InterpreterState state = InterpreterState::kStarting;
+  uint64_t generation = 0;
+  int pid = 0;
+  int running = 0;
+  int capacity = 0;
+  std::optional<LockUsage> lock;
+  int waiters = 0;
+  std::optional<HolderSnapshot> holder;
+  std::map<std::string, uint64_t> restarts;  // by cause
+};
+
+struct LaneSnapshot {
+  LaneKind lane = LaneKind::kIo;
+  bool serving = false;
+  int interpreters = 0;
+  int threads_per_interpreter = 0;
+  int queued = 0;
+  int64_t queued_bytes = 0;
+  int running = 0;
+  std::map<Ending, uint64_t> endings;
+};
+
+struct ServerSnapshot {
+  int64_t uptime_ns = 0;
+  bool draining = false;
+  std::vector<LaneSnapshot> lanes;
+  std::vector<SlotSnapshot> slots;
+  std::vector<CoreTimes> cores;
+};
+
+// What the server is: made once, when the zygote has reported.
+struct ServerInfo {
+  std::string version;
+  std::string python_version;
+  bool meter_available = false;
+  std::string meter_detail;
+  std::vector<std::string> isolation;
+  std::vector<std::string> preloaded;
+  std::vector<int> cores;
+};
+
+}  // namespace gild

@@ -1,0 +1,28 @@
+#include "server/task/task.h"
+
+namespace gild {
+
+const char* Name(Tag tag) {
+  switch (tag) {
+    case Tag::kAuto: return "AUTO";
+    case Tag::kIo: return "IO";
+    case Tag::kCpu: return "CPU";
+  }
+  return "?";
+}
+
+const char* Name(LaneKind lane) {
+  switch (lane) {
+    case LaneKind::kIo: return "io";
+    case LaneKind::kCpu: return "cpu";
+  }
+  return "?";
+}
+
+int64_t Task::Bytes() const {
+  int64_t bytes = sizeof(Task) + code.size() + entry.size() + session.size() + name.size();
+  for (const Value& argument : arguments) bytes += sizeof(Value) + argument.bytes.size();
+  return bytes;
+}
+
+}  // namespace gild

@@ -1,0 +1,54 @@
+// Task: one piece of user code to run once, with its tag, arguments and limits, as the server knows it.
+//
+// The domain's own words; service/convert makes it from the wire and is the only one who does. Limits are already
+// clamped, texts already validated. Immutable once submitted, shared by shared_ptr between floors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/task/capacity.h"
+
+namespace gild {
+
+enum class Tag { kAuto, kIo, kCpu };
+enum class LaneKind { kIo, kCpu };
+
+const char* Name(Tag tag);        // "AUTO" "IO" "CPU", as in the proto
+const char* Name(LaneKind lane);  // "io" "cpu", as in metrics and slot names
+
+struct Value {
+  enum class Kind { kNone, kJson, kRaw };
+  Kind kind = Kind::kNone;
+  std::string bytes;
+};
+
+struct Limits {
+  int64_t wall_ns = kWallNsDefault;
+  int64_t queue_ns = kQueueNsDefault;
+  int64_t cpu_ns = 0;        // 0: none
+  int64_t memory_bytes = 0;  // 0: none
+  int64_t output_bytes = kOutputBytesDefault;
+  int64_t result_bytes = kResultBytesDefault;
+  bool end_on_output_overflow = false;
+};
+
+struct Task {
+  std::string id;       // UUIDv7, for people and logs
+  uint64_t serial = 0;  // set by Scheduler::Submit; unique in this server's life; what frames and the page use
+  std::string name;
+  Tag tag = Tag::kAuto;
+  LaneKind lane = LaneKind::kCpu;
+  std::string code;
+  std::string entry;  // empty: the script is the task
+  std::vector<Value> arguments;
+  Limits limits;
+  std::string session;
+  std::vector<std::string> warnings;  // copied to the outcome
+
+  // What it weighs in a queue.
+  int64_t Bytes() const;
+};
+
+}  // namespace gild
