@@ -1,0 +1,84 @@
+#include "server/ipc/blocking_channel.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "server/base/errors.h"
+
+namespace gild {
+namespace {
+
+constexpr size_t kReadBytes = 64 << 10;
+constexpr size_t kDescriptorsPerReadMax = 8;
+
+}  // namespace
+
+absl::Status BlockingChannel::Send(const google::protobuf::MessageLite& message) {
+  const std::string frame = EncodeFrame(message);
+  absl::MutexLock lock(&send_mutex_);
+  size_t sent = 0;
+  while (sent < frame.size()) {
+    // sendmsg, not send: the latter is one of the calls that a stopped task is torn out of.
+    iovec piece{.iov_base = const_cast<char*>(frame.data()) + sent, .iov_len = frame.size() - sent};
+    msghdr header{};
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    const ssize_t count = sendmsg(fd_.get(), &header, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(errno, "send a frame");
+    sent += count;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> BlockingChannel::Buffered(google::protobuf::MessageLite* message) {
+  absl::string_view payload;
+  absl::StatusOr<bool> complete = reader_.Next(&payload);
+  if (!complete.ok() || !*complete) return complete;
+  if (!message->ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    return absl::InvalidArgumentError("a frame that does not parse");
+  }
+  return true;
+}
+
+absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* message) {
+  std::string bytes(kReadBytes, '\0');
+  while (true) {
+    absl::StatusOr<bool> complete = Buffered(message);
+    if (!complete.ok() || *complete) return complete;
+
+    iovec piece{.iov_base = bytes.data(), .iov_len = bytes.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptorsPerReadMax)> control;
+    msghdr header{};
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const ssize_t count = recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(errno, "receive a frame");
+    if (count == 0) return false;
+    for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+      if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+      const size_t descriptors = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (size_t i = 0; i < descriptors; ++i) {
+        int fd;
+        std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
+        descriptors_.emplace_back(fd);
+      }
+    }
+    reader_.Append(absl::string_view(bytes.data(), count));
+  }
+}
+
+UniqueFd BlockingChannel::TakeDescriptor() {
+  if (descriptors_.empty()) return UniqueFd();
+  UniqueFd first = std::move(descriptors_.front());
+  descriptors_.erase(descriptors_.begin());
+  return first;
+}
+
+}  // namespace gild

@@ -1,0 +1,42 @@
+// BlockingChannel is the child's end of a conversation with the server: whole frames, blocking.
+//
+// Thread rule: Send may be called from any thread (a frame is written whole before the next); Receive from one thread.
+// It owns its descriptor. Used by the zygote, the slot inits and the interpreters, which trust the server.
+#pragma once
+
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "google/protobuf/message_lite.h"
+#include "server/base/unique_fd.h"
+#include "server/ipc/frame.h"
+
+namespace gild {
+
+class BlockingChannel {
+ public:
+  explicit BlockingChannel(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  absl::Status Send(const google::protobuf::MessageLite& message) ABSL_LOCKS_EXCLUDED(send_mutex_);
+
+  // False: the server is gone (end of file).
+  absl::StatusOr<bool> Receive(google::protobuf::MessageLite* message);
+  // A frame that has already been read waits to be received: do not poll for it.
+  absl::StatusOr<bool> Buffered(google::protobuf::MessageLite* message);
+
+  // The oldest descriptor that came along and was not taken yet; invalid when none.
+  UniqueFd TakeDescriptor();
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+  FrameReader reader_;
+  std::vector<UniqueFd> descriptors_;
+  absl::Mutex send_mutex_;
+};
+
+}  // namespace gild

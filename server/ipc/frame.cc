@@ -1,0 +1,43 @@
+#include "server/ipc/frame.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/task/capacity.h"
+
+namespace gild {
+
+std::string EncodeFrame(const google::protobuf::MessageLite& message) {
+  const size_t bytes = message.ByteSizeLong();
+  GILD_CHECK(bytes <= static_cast<size_t>(kFrameBytesMax));
+  std::string frame;
+  frame.resize(kFrameHeaderBytes + bytes);
+  for (size_t i = 0; i < kFrameHeaderBytes; ++i) frame[i] = static_cast<char>(bytes >> (8 * i));
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(frame.data() + kFrameHeaderBytes));
+  return frame;
+}
+
+void FrameReader::Append(absl::string_view bytes) {
+  // What was consumed is dropped here, once a read, and not once a frame.
+  buffer_.erase(0, consumed_);
+  consumed_ = 0;
+  buffer_.append(bytes.data(), bytes.size());
+}
+
+absl::StatusOr<bool> FrameReader::Next(absl::string_view* payload) {
+  const absl::string_view rest = absl::string_view(buffer_).substr(consumed_);
+  if (rest.size() < kFrameHeaderBytes) return false;
+  size_t bytes = 0;
+  for (size_t i = 0; i < kFrameHeaderBytes; ++i) bytes |= size_t{static_cast<uint8_t>(rest[i])} << (8 * i);
+  if (bytes > static_cast<size_t>(kFrameBytesMax)) {
+    return absl::InvalidArgumentError(absl::StrCat("frame of ", bytes, " bytes, at most ", kFrameBytesMax, " allowed"));
+  }
+  if (rest.size() < kFrameHeaderBytes + bytes) {
+    buffer_.reserve(consumed_ + kFrameHeaderBytes + bytes);
+    return false;
+  }
+  *payload = rest.substr(kFrameHeaderBytes, bytes);
+  consumed_ += kFrameHeaderBytes + bytes;
+  return true;
+}
+
+}  // namespace gild
