@@ -1,0 +1,169 @@
+#include "server/meter/lock_hooks.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <atomic>
+
+#include "server/base/clock.h"
+#include "server/base/errors.h"
+
+namespace gild {
+namespace {
+
+std::atomic<pthread_cond_t*> gil_cond{nullptr};
+std::atomic<pthread_mutex_t*> gil_mutex{nullptr};
+std::atomic<pthread_cond_t*> switch_cond{nullptr};
+std::atomic<pthread_mutex_t*> switch_mutex{nullptr};
+
+thread_local bool learning = false;
+thread_local pthread_mutex_t* last_locked = nullptr;  // while learning
+thread_local ThreadLedger thread_ledger;
+
+// One thread's way from a contended take to the release and back to the lock.
+struct Departure {
+  // Sampled when it took the lock: how often it had blocked, and what it had worked. Only after a contended take, which
+  // costs many times what the sample does.
+  bool sampled = false;
+  int64_t blocked = 0;
+  int64_t cpu_ns = 0;
+
+  bool released = false;    // it let go and has not come back
+  bool hand_shake = false;  // another thread had asked for the lock
+  bool straight = false;    // it came back, and did nothing else in between
+};
+thread_local Departure departure;
+
+// Less is not worth a look: the way back through the eval loop takes no longer.
+constexpr int64_t kAwayNs = 20 * kNsPerUs;
+// The processor time that the way back may take, and what the clocks may differ by.
+constexpr int64_t kWayBackCpuNs = 50 * kNsPerUs;
+
+int64_t TimesBlocked() {
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+// Not from getrusage, which is behind by up to a tick.
+int64_t CpuNs() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * kNsPerSecond + time.tv_nsec;
+}
+
+void OnTaken() {
+  const bool contended = thread_ledger.want_since_ns != 0;
+  ProcessLedger().OnTake(&thread_ledger, NowNs());
+  departure = {.sampled = contended};
+  if (contended) {
+    departure.blocked = TimesBlocked();
+    departure.cpu_ns = CpuNs();
+  }
+}
+
+void OnReleased() {
+  const int64_t took_ns = thread_ledger.hold_since_ns;
+  ProcessLedger().OnRelease(&thread_ledger, NowNs());
+  // What it may have worked by now: all of its hold.
+  departure.cpu_ns += thread_ledger.released_ns - took_ns;
+  departure.released = true;
+}
+
+void OnHandShake() {
+  departure.hand_shake = true;
+  departure.blocked = TimesBlocked();
+}
+
+void OnComingBack() {
+  departure.released = false;
+  const bool away = NowNs() - thread_ledger.released_ns > kAwayNs;
+  departure.straight = away ? departure.sampled && TimesBlocked() == departure.blocked &&
+                                  CpuNs() - departure.cpu_ns < kWayBackCpuNs
+                            : departure.hand_shake;
+  if (departure.straight && departure.hand_shake) ProcessLedger().OnForcedRelease(&thread_ledger);
+}
+
+void OnFoundTaken() {
+  if (departure.straight) {
+    departure.straight = false;
+    ProcessLedger().OnForcedRelease(&thread_ledger);
+  } else {
+    ProcessLedger().OnWant(&thread_ledger, NowNs());
+  }
+}
+
+// The conditions are versioned: dlsym would find the oldest, which is another algorithm on other fields.
+template <typename Function>
+Function* Real(const char* name, const char* version) {
+  auto* found = reinterpret_cast<Function*>(dlvsym(RTLD_NEXT, name, version));
+  GILD_CHECK(found != nullptr);
+  return found;
+}
+
+}  // namespace
+
+Ledger& ProcessLedger() {
+  static Ledger ledger;
+  return ledger;
+}
+
+ThreadLedger& CurrentThreadLedger() { return thread_ledger; }
+
+void BeginLearning() { learning = true; }
+void EndLearning() { learning = false; }
+bool SawWait() { return gil_cond.load(std::memory_order_relaxed) != nullptr; }
+bool LockHooksCalibrated() { return switch_cond.load(std::memory_order_relaxed) != nullptr; }
+
+}  // namespace gild
+
+extern "C" {
+
+__attribute__((visibility("default"))) int pthread_cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex,
+                                                                  const timespec* until) {
+  static auto* const real = gild::Real<decltype(pthread_cond_timedwait)>("pthread_cond_timedwait", "GLIBC_2.3.2");
+  if (gild::learning && !gild::SawWait()) {
+    gild::gil_mutex.store(mutex, std::memory_order_relaxed);
+    gild::gil_cond.store(cond, std::memory_order_relaxed);
+  }
+  if (cond == gild::gil_cond.load(std::memory_order_relaxed)) {
+    gild::OnFoundTaken();
+  }
+  return real(cond, mutex, until);
+}
+
+__attribute__((visibility("default"))) int pthread_cond_signal(pthread_cond_t* cond) noexcept {
+  static auto* const real = gild::Real<decltype(pthread_cond_signal)>("pthread_cond_signal", "GLIBC_2.3.2");
+  pthread_cond_t* const released = gild::gil_cond.load(std::memory_order_relaxed);
+  if (gild::learning && released != nullptr && cond != released && !gild::LockHooksCalibrated()) {
+    gild::switch_mutex.store(gild::last_locked, std::memory_order_relaxed);
+    gild::switch_cond.store(cond, std::memory_order_relaxed);
+  }
+  if (cond == released) {
+    gild::OnReleased();
+  } else if (cond == gild::switch_cond.load(std::memory_order_relaxed)) {
+    gild::OnTaken();
+  }
+  return real(cond);
+}
+
+__attribute__((visibility("default"))) int pthread_cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {
+  static auto* const real = gild::Real<decltype(pthread_cond_wait)>("pthread_cond_wait", "GLIBC_2.3.2");
+  const int error = real(cond, mutex);
+  // Waiting for the other to take the lock is part of the hand-shake.
+  if (cond == gild::switch_cond.load(std::memory_order_relaxed)) gild::OnHandShake();
+  return error;
+}
+
+__attribute__((visibility("default"))) int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
+  static auto* const real = gild::Real<int(pthread_mutex_t*)>("pthread_mutex_lock", "GLIBC_2.2.5");
+  if (gild::learning) gild::last_locked = mutex;
+  if (!gild::departure.released) return real(mutex);
+  if (mutex == gild::gil_mutex.load(std::memory_order_relaxed)) gild::OnComingBack();
+  const int error = real(mutex);
+  if (mutex == gild::switch_mutex.load(std::memory_order_relaxed)) gild::OnHandShake();
+  return error;
+}
+
+}  // extern "C"
