@@ -1,0 +1,142 @@
+#include "server/interpreter/blocking_calls.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/base/clock.h"
+#include "server/base/errors.h"
+#include "server/interpreter/task_state.h"
+
+namespace gild {
+namespace {
+
+// CPython also waits on semaphores of its own, for microseconds, and believes that it got them. A user's lock is one that has
+// been waited for longer; a stop signal comes again and again, so the next one finds it.
+constexpr int64_t kOwnLockNs = 1 * kNsPerMs;
+
+// The calling thread's task has been asked to stop; the call that asks is cut short.
+bool TornOut() {
+  TaskState* const task = CurrentTask();
+  if (task == nullptr || !task->stop.load(std::memory_order_relaxed)) return false;
+  task->torn.store(true, std::memory_order_relaxed);
+  return true;
+}
+
+template <typename Function>
+Function* Real(const char* name) {
+  auto* found = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+  GILD_CHECK(found != nullptr);
+  return found;
+}
+
+template <typename Result>
+Result CancelledIfStopped(Result result) {
+  if (result == static_cast<Result>(-1) && errno == EINTR && TornOut()) errno = ECANCELED;
+  return result;
+}
+
+int TimedOutIfStopped(int result, int64_t began_ns) {
+  if (result == -1 && errno == EINTR && NowNs() - began_ns > kOwnLockNs && TornOut()) errno = ETIMEDOUT;
+  return result;
+}
+
+}  // namespace
+
+int StopSignal() { return SIGRTMIN + 5; }
+
+void InstallStopSignal() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_ONSTACK;  // and no SA_RESTART: interrupting is its purpose
+  GILD_CHECK(sigaction(StopSignal(), &action, nullptr) == 0);
+}
+
+}  // namespace gild
+
+// One definition for each call: forward, then say "cancelled" instead of "interrupted".
+#define GILD_CANCELLABLE(Result, name, parameters, arguments)                         \
+  extern "C" __attribute__((visibility("default"))) Result name parameters {          \
+    static auto* const real = gild::Real<Result parameters>(#name);                   \
+    return gild::CancelledIfStopped(real arguments);                                  \
+  }
+
+GILD_CANCELLABLE(ssize_t, read, (int fd, void* buffer, size_t bytes), (fd, buffer, bytes))
+GILD_CANCELLABLE(ssize_t, write, (int fd, const void* buffer, size_t bytes), (fd, buffer, bytes))
+GILD_CANCELLABLE(ssize_t, readv, (int fd, const iovec* pieces, int count), (fd, pieces, count))
+GILD_CANCELLABLE(ssize_t, writev, (int fd, const iovec* pieces, int count), (fd, pieces, count))
+GILD_CANCELLABLE(ssize_t, recv, (int fd, void* buffer, size_t bytes, int flags), (fd, buffer, bytes, flags))
+GILD_CANCELLABLE(ssize_t, recvmsg, (int fd, msghdr* message, int flags), (fd, message, flags))
+GILD_CANCELLABLE(ssize_t, recvfrom,
+                 (int fd, void* buffer, size_t bytes, int flags, sockaddr* address, socklen_t* length),
+                 (fd, buffer, bytes, flags, address, length))
+GILD_CANCELLABLE(ssize_t, send, (int fd, const void* buffer, size_t bytes, int flags), (fd, buffer, bytes, flags))
+GILD_CANCELLABLE(ssize_t, sendmsg, (int fd, const msghdr* message, int flags), (fd, message, flags))
+GILD_CANCELLABLE(ssize_t, sendto,
+                 (int fd, const void* buffer, size_t bytes, int flags, const sockaddr* address, socklen_t length),
+                 (fd, buffer, bytes, flags, address, length))
+GILD_CANCELLABLE(int, connect, (int fd, const sockaddr* address, socklen_t length), (fd, address, length))
+GILD_CANCELLABLE(int, accept, (int fd, sockaddr* address, socklen_t* length), (fd, address, length))
+GILD_CANCELLABLE(int, accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags))
+GILD_CANCELLABLE(int, poll, (pollfd* watched, nfds_t count, int timeout_ms), (watched, count, timeout_ms))
+GILD_CANCELLABLE(int, select, (int count, fd_set* reads, fd_set* writes, fd_set* errors, timeval* timeout),
+                 (count, reads, writes, errors, timeout))
+GILD_CANCELLABLE(int, epoll_wait, (int epoll, epoll_event* events, int count, int timeout_ms),
+                 (epoll, events, count, timeout_ms))
+GILD_CANCELLABLE(pid_t, waitpid, (pid_t pid, int* status, int options), (pid, status, options))
+GILD_CANCELLABLE(pid_t, wait4, (pid_t pid, int* status, int options, rusage* usage), (pid, status, options, usage))
+GILD_CANCELLABLE(int, waitid, (idtype_t type, id_t id, siginfo_t* info, int options), (type, id, info, options))
+
+extern "C" {
+
+__attribute__((visibility("default"))) int flock(int fd, int operation) noexcept {
+  static auto* const real = gild::Real<int(int, int)>("flock");
+  return gild::CancelledIfStopped(real(fd, operation));
+}
+
+__attribute__((visibility("default"))) int clock_nanosleep(clockid_t clock, int flags, const timespec* length,
+                                                           timespec* left) {
+  static auto* const real = gild::Real<int(clockid_t, int, const timespec*, timespec*)>("clock_nanosleep");
+  const int error = real(clock, flags, length, left);
+  return error == EINTR && gild::TornOut() ? 0 : error;
+}
+
+__attribute__((visibility("default"))) int nanosleep(const timespec* length, timespec* left) {
+  static auto* const real = gild::Real<int(const timespec*, timespec*)>("nanosleep");
+  const int result = real(length, left);
+  return result == -1 && errno == EINTR && gild::TornOut() ? 0 : result;
+}
+
+__attribute__((visibility("default"))) int sem_wait(sem_t* semaphore) {
+  static auto* const real = gild::Real<int(sem_t*)>("sem_wait");
+  if (gild::CurrentTask() == nullptr) return real(semaphore);
+  const int64_t began_ns = gild::NowNs();
+  return gild::TimedOutIfStopped(real(semaphore), began_ns);
+}
+
+__attribute__((visibility("default"))) int sem_timedwait(sem_t* semaphore, const timespec* until) {
+  static auto* const real = gild::Real<int(sem_t*, const timespec*)>("sem_timedwait");
+  if (gild::CurrentTask() == nullptr) return real(semaphore, until);
+  const int64_t began_ns = gild::NowNs();
+  return gild::TimedOutIfStopped(real(semaphore, until), began_ns);
+}
+
+__attribute__((visibility("default"))) int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) {
+  static auto* const real = gild::Real<int(sem_t*, clockid_t, const timespec*)>("sem_clockwait");
+  if (gild::CurrentTask() == nullptr) return real(semaphore, clock, until);
+  const int64_t began_ns = gild::NowNs();
+  return gild::TimedOutIfStopped(real(semaphore, clock, until), began_ns);
+}
+
+}  // extern "C"

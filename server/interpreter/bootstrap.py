@@ -1,0 +1,170 @@
+"""What gild-interpreter does in Python: streams that print into the task's own page, and the steps of running a task.
+
+Embedded in the binary and imported once, in the zygote. `_gild` is the C++ side (output.cc).
+"""
+
+import _gild
+import builtins
+import io
+import json
+import linecache
+import sys
+import threading
+import traceback
+import types
+from collections import OrderedDict
+
+CODE_CACHE_ENTRIES_MAX = 64
+SOURCE_LINES_SHOWN_MAX = 20_000
+
+
+class TaskStopped(BaseException):
+    """Raised inside a task that was cancelled or ran out of time. Not an Exception, so `except Exception` lets it pass."""
+
+    __module__ = "builtins"  # how a traceback names it
+
+
+class OutputLimitExceeded(BaseException):
+    """Raised by a print beyond the output limit, when the task asked to be ended for it."""
+
+    __module__ = "builtins"
+
+
+class EntryNotFound(Exception):
+    """The code does not define the entry point the task names."""
+
+    __module__ = "builtins"
+
+
+class TaskOutput(io.RawIOBase):
+    """Bytes that go to whichever task the calling thread works for; dropped when it works for none."""
+
+    def __init__(self, stream, name):
+        self._stream = stream
+        self.name = name
+        self.mode = "wb"
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if not _gild.write_output(self._stream, data):
+            raise OutputLimitExceeded
+        return memoryview(data).nbytes
+
+    def close(self):
+        """Shared by all tasks: one must not close it for the others."""
+
+
+def install_streams():
+    for stream, name in ((1, "stdout"), (2, "stderr")):
+        text = io.TextIOWrapper(
+            TaskOutput(stream, f"<{name}>"), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
+        )
+        setattr(sys, name, text)
+        setattr(sys, f"__{name}__", text)
+
+
+_code_cache = OrderedDict()
+
+
+def _compiled(source, file_name):
+    """Compiling costs more than running a small task, so the last few bodies are kept."""
+    key = (source, file_name)
+    code = _code_cache.pop(key, None)
+    if code is None:
+        code = compile(source, file_name, "exec", dont_inherit=True)
+        while len(_code_cache) >= CODE_CACHE_ENTRIES_MAX:
+            try:
+                _code_cache.popitem(last=False)
+            except KeyError:  # another thread was quicker
+                break
+    _code_cache[key] = code
+    return code
+
+
+def new_namespace(file_name, alone):
+    """A fresh `__main__`. With one task at a time it is sys.modules' own as well, so that pickling finds what it defines."""
+    main = types.ModuleType("__main__")
+    vars(main).update(__builtins__=builtins, __file__=file_name)
+    if alone:
+        sys.modules["__main__"] = main
+    return vars(main)
+
+
+def execute(namespace, source, file_name, entry, arguments):
+    """Runs the body. Returns None for a script, else (True, bytes) for a raw result or (False, json text as bytes)."""
+    exec(_compiled(source, file_name), namespace)
+    if not entry:
+        return None
+    first, *rest = entry.split(".")
+    try:
+        function = namespace[first]
+        for name in rest:
+            function = getattr(function, name)
+    except (KeyError, AttributeError):
+        raise EntryNotFound(f"the code defines no {entry!r}") from None
+    result = function(*[value if raw else json.loads(value) for raw, value in arguments])
+    if isinstance(result, (bytes, bytearray, memoryview)):
+        return True, bytes(result)
+    return False, json.dumps(result, allow_nan=False, separators=(",", ":")).encode()
+
+
+def join_threads(idents):
+    """As Python does before it exits: waits for the task's own non-daemon threads.
+
+    A worker of concurrent.futures ends when its executor is gone, which is later: it is not waited for here.
+    """
+    futures = sys.modules.get("concurrent.futures.thread")
+    pool_workers = futures._threads_queues if futures is not None else ()
+    for thread in threading.enumerate():
+        if thread.ident in idents and not thread.daemon and thread not in pool_workers:
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+def exit_code(error):
+    """The code of a SystemExit; a message is printed as Python would."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+_describing = threading.Lock()
+
+
+def describe(error, file_name, source):
+    """(type, message, traceback) of an exception, in UTF-8, without the frames that are ours."""
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ not in ("builtins", "__main__"):
+        name = f"{kind.__module__}.{name}"
+    try:
+        message = str(error)
+    except Exception as second:
+        message = f"<its str() raised {type(second).__name__}>"
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    text = source.decode("utf-8", "replace")
+    lines = text.splitlines(keepends=True) if text.count("\n") <= SOURCE_LINES_SHOWN_MAX else []
+    with _describing:
+        linecache.cache[file_name] = (len(text), None, lines, file_name)
+        try:
+            shown = "".join(traceback.format_exception(kind, error, frames))
+        except Exception as second:
+            shown = f"<the traceback could not be formatted: {type(second).__name__}>\n"
+        finally:
+            linecache.cache.pop(file_name, None)
+    return tuple(text.encode("utf-8", "backslashreplace") for text in (name, message, shown))
+
+
+def reseed():
+    """After a fork. `random` reseeds itself; numpy does not."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

@@ -1,0 +1,208 @@
+#include "server/interpreter/interpreter.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "server/base/errors.h"
+#include "server/interpreter/blocking_calls.h"
+#include "server/interpreter/death_note.h"
+#include "server/interpreter/stopper.h"
+#include "server/interpreter/task_runner.h"
+#include "server/ipc/blocking_channel.h"
+#include "server/meter/lock_hooks.h"
+
+namespace gild {
+namespace {
+
+// Not exit(): nothing of ours needs an orderly end, and user code must not get one more chance to run.
+[[noreturn]] void End(int code) {
+  while (true) syscall(SYS_exit_group, code);
+}
+
+// The interpreter's end of the page: the whole of it, mapped for good.
+struct MappedPage {
+  char* base = nullptr;
+  PageLayout layout{0};
+
+  static MappedPage Map(int fd) {
+    struct stat status;
+    GILD_CHECK(fstat(fd, &status) == 0);
+    void* const base = mmap(nullptr, status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    GILD_CHECK(base != MAP_FAILED);
+    MappedPage page;
+    page.base = static_cast<char*>(base);
+    page.layout.rows = page.header()->rows.load();
+    GILD_CHECK(page.layout.FileBytes() == static_cast<size_t>(status.st_size));
+    return page;
+  }
+
+  PageHeader* header() const { return reinterpret_cast<PageHeader*>(base); }
+  Row* row(uint32_t index) const { return reinterpret_cast<Row*>(base + layout.RowOffset(index)); }
+  char* out(uint32_t index) const { return base + layout.OutOffset(index); }
+  char* err(uint32_t index) const { return base + layout.ErrOffset(index); }
+};
+
+std::shared_ptr<TaskState> MakeState(const internal::StartTask& start, const MappedPage& page) {
+  GILD_CHECK(start.row() < page.layout.rows);
+  auto task = std::make_shared<TaskState>();
+  task->serial = start.serial();
+  task->row = page.row(start.row());
+  task->out = page.out(start.row());
+  task->err = page.err(start.row());
+  task->output_bytes = std::min<uint64_t>(start.output_bytes(), kOutputBytesMax);
+  task->end_on_output_overflow = start.end_on_output_overflow();
+  return task;
+}
+
+void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
+  internal::FromInterpreter frame;
+  *frame.mutable_ended() = std::move(ended);
+  if (!channel->Send(frame).ok()) End(0);  // the server is gone
+}
+
+// ---- one thread ----
+
+[[noreturn]] void RunOnMainThread(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
+  TaskRunner runner(std::move(bootstrap), /*alone=*/true);
+  PyThreadState* const main_state = PyEval_SaveThread();
+  internal::ToInterpreter frame;
+  while (channel->Receive(&frame).value_or(false)) {
+    if (!frame.has_start()) continue;
+    SendEnded(channel, runner.Run(frame.start(), MakeState(frame.start(), page), main_state));
+  }
+  End(0);
+}
+
+// ---- many threads ----
+
+class Workers {
+ public:
+  Workers(BlockingChannel* channel, TaskRunner* runner, PyInterpreterState* interpreter)
+      : channel_(channel), runner_(runner), interpreter_(interpreter) {}
+
+  void Start(internal::StartTask start, std::shared_ptr<TaskState> task) {
+    Worker* worker = nullptr;
+    {
+      absl::MutexLock lock(&mutex_);
+      running_[task->serial] = task;
+      if (!idle_.empty()) {
+        // The last to rest: its stack is warm.
+        worker = idle_.back();
+        idle_.pop_back();
+      }
+    }
+    if (worker == nullptr) {
+      // As many as tasks were ever in flight at once, which the server bounds by the page's rows.
+      worker = new Worker;
+      std::thread([this, worker] {
+        pthread_setname_np(pthread_self(), "gild-task");
+        UseAlternateStack();
+        Loop(worker);
+      }).detach();
+    }
+    absl::MutexLock lock(&worker->mutex);
+    worker->start = std::move(start);
+    worker->task = std::move(task);
+  }
+
+  std::shared_ptr<TaskState> Find(uint64_t serial) {
+    absl::MutexLock lock(&mutex_);
+    auto found = running_.find(serial);
+    return found == running_.end() ? nullptr : found->second;
+  }
+
+ private:
+  struct Worker {
+    absl::Mutex mutex;
+    internal::StartTask start ABSL_GUARDED_BY(mutex);
+    std::shared_ptr<TaskState> task ABSL_GUARDED_BY(mutex);
+  };
+
+  [[noreturn]] void Loop(Worker* worker) {
+    const auto given = [worker]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(worker->mutex) { return worker->task != nullptr; };
+    while (true) {
+      internal::StartTask start;
+      std::shared_ptr<TaskState> task;
+      {
+        absl::MutexLock lock(&worker->mutex);
+        worker->mutex.Await(absl::Condition(&given));
+        start = std::move(worker->start);
+        task = std::move(worker->task);
+        worker->task = nullptr;
+      }
+      const uint64_t serial = task->serial;
+      internal::TaskEnded ended = runner_->Run(start, std::move(task), PyThreadState_New(interpreter_));
+      {
+        // Idle before the reply: the server may send the next task at once.
+        absl::MutexLock lock(&mutex_);
+        running_.erase(serial);
+        idle_.push_back(worker);
+      }
+      SendEnded(channel_, std::move(ended));
+    }
+  }
+
+  BlockingChannel* const channel_;
+  TaskRunner* const runner_;
+  PyInterpreterState* const interpreter_;
+  absl::Mutex mutex_;
+  std::vector<Worker*> idle_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);
+};
+
+[[noreturn]] void RunOnWorkers(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
+  InstallStopSignal();
+  TaskRunner runner(std::move(bootstrap), /*alone=*/false);
+  Stopper stopper(&runner);
+  Workers workers(channel, &runner, PyInterpreterState_Get());
+  PyEval_SaveThread();
+  internal::ToInterpreter frame;
+  while (channel->Receive(&frame).value_or(false)) {
+    if (frame.has_start()) {
+      std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
+      workers.Start(std::move(*frame.mutable_start()), std::move(task));
+    } else if (frame.has_stop()) {
+      // It may have ended meanwhile.
+      if (auto task = workers.Find(frame.stop().serial())) stopper.Stop(std::move(task));
+    }
+  }
+  End(0);
+}
+
+}  // namespace
+
+void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
+  prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
+  const absl::Status entered = EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get()});
+  if (!entered.ok()) End(70);  // EX_SOFTWARE; the server sees an interpreter that failed to start
+
+  const MappedPage page = MappedPage::Map(setup.page.get());
+  setup.page.reset();
+  ProcessLedger().Attach(page.header(), setup.meter_available);
+  InstallForkGuard();
+  InstallDeathNote(page.header());
+  UseAlternateStack();
+  const PyRef reseeded(PyObject_CallMethod(bootstrap.get(), "reseed", nullptr));
+  if (!reseeded) PyErr_Clear();
+
+  BlockingChannel channel(std::move(setup.channel));
+  internal::FromInterpreter ready;
+  ready.mutable_ready();
+  if (!channel.Send(ready).ok()) End(0);
+  if (setup.threads == 1) RunOnMainThread(&channel, page, std::move(bootstrap));
+  RunOnWorkers(&channel, page, std::move(bootstrap));
+}
+
+}  // namespace gild

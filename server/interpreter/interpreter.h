@@ -1,0 +1,29 @@
+// One interpreter's life: frames in, tasks run, frames out, until the server closes the conversation or ends the process.
+//
+// Two shapes of one loop. One thread (CPU lane): the main thread runs each task itself, so signal handlers work and a hand-over
+// costs one wake-up; it is stopped by being killed. Many (I/O lane): the main thread only reads frames and never touches the
+// lock, so a stop gets through while the lock is held; each task gets a worker thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "server/base/unique_fd.h"
+#include "server/interpreter/python.h"
+#include "server/sandbox/enter.h"
+
+namespace gild {
+
+struct InterpreterSetup {
+  UniqueFd channel;
+  UniqueFd page;
+  uint32_t threads = 1;
+  InterpreterPlace place;
+  bool meter_available = false;
+  std::string name;  // "io-0", for ps
+};
+
+// The whole life of a freshly forked interpreter. REQUIRES: the lock; one thread; PyOS_AfterFork_Child has run.
+[[noreturn]] void RunInterpreter(InterpreterSetup setup, PyRef bootstrap);
+
+}  // namespace gild

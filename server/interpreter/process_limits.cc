@@ -1,0 +1,92 @@
+#include "server/interpreter/process_limits.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "server/base/clock.h"
+#include "server/base/unique_fd.h"
+
+namespace gild {
+namespace {
+
+// A small file of /proc, whole; empty when it cannot be read.
+std::string ReadProc(const char* path) {
+  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+  char bytes[256];
+  const ssize_t count = file.valid() ? read(file.get(), bytes, sizeof bytes) : -1;
+  return count > 0 ? std::string(bytes, count) : std::string();
+}
+
+// The number at `index` among blank-separated words.
+std::optional<int64_t> NumberAt(const std::string& text, size_t index) {
+  const std::vector<absl::string_view> words = absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  int64_t number;
+  if (index >= words.size() || !absl::SimpleAtoi(words[index], &number)) return std::nullopt;
+  return number;
+}
+
+int64_t ClockNs(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return time.tv_sec * kNsPerSecond + time.tv_nsec;
+}
+
+}  // namespace
+
+bool LimitMemory(uint64_t bytes) {
+  // statm(5): the sixth figure is data and stack, in pages.
+  const std::optional<int64_t> pages = NumberAt(ReadProc("/proc/self/statm"), 5);
+  rlimit limit;
+  if (!pages || getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  limit.rlim_cur = *pages * sysconf(_SC_PAGESIZE) + bytes;
+  if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+void LiftMemoryLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_DATA, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_DATA, &limit);
+}
+
+bool LimitCpu(int64_t cpu_ns) {
+  static timer_t timer;
+  static const bool made = [] {
+    sigevent event{};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGXCPU;
+    return timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0;
+  }();
+  if (!made) return false;
+  itimerspec when{};
+  when.it_value = {.tv_sec = cpu_ns / kNsPerSecond, .tv_nsec = cpu_ns % kNsPerSecond};
+  return timer_settime(timer, 0, &when, nullptr) == 0;
+}
+
+void ResetPeakMemory() {
+  // proc(5): writing 5 resets the peak resident set size.
+  const UniqueFd file(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
+  if (file.valid()) (void)!write(file.get(), "5", 1);
+}
+
+std::optional<int64_t> PeakMemoryBytes() {
+  rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return std::nullopt;
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+int64_t ProcessCpuNs() { return ClockNs(CLOCK_PROCESS_CPUTIME_ID); }
+int64_t ThreadCpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }
+
+std::optional<int64_t> ThreadCpuWaitNs() { return NumberAt(ReadProc("/proc/thread-self/schedstat"), 1); }
+
+}  // namespace gild

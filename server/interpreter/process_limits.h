@@ -1,0 +1,27 @@
+// Limits and figures of a whole process, for tasks that have one to themselves: memory, CPU time, peak memory.
+//
+// One task at a time, on the main thread. An error means that the figure or limit is not available on this machine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace gild {
+
+// Lets the process add `bytes` of private writable memory to what it has (RLIMIT_DATA), until lifted.
+bool LimitMemory(uint64_t bytes);
+void LiftMemoryLimit();
+
+// SIGXCPU, which nobody handles, ends the process after it has used `cpu_ns` more. 0 disarms.
+bool LimitCpu(int64_t cpu_ns);
+
+// The highest resident memory since the last reset.
+void ResetPeakMemory();
+std::optional<int64_t> PeakMemoryBytes();
+
+int64_t ProcessCpuNs();
+int64_t ThreadCpuNs();
+// Time the calling thread was runnable and waited for a core, since its start (schedstat; kernel's Documentation/scheduler).
+std::optional<int64_t> ThreadCpuWaitNs();
+
+}  // namespace gild

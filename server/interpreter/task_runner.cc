@@ -1,0 +1,209 @@
+#include "server/interpreter/task_runner.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/string_view.h"
+#include "server/base/clock.h"
+#include "server/interpreter/death_note.h"
+#include "server/interpreter/process_limits.h"
+#include "server/meter/lock_hooks.h"
+
+namespace gild {
+namespace {
+
+// A pool's workers end a moment after their executor; so long they are not called left behind.
+constexpr int64_t kStragglersNs = 20 * kNsPerMs;
+
+absl::string_view BytesOf(PyObject* bytes) { return {PyBytes_AS_STRING(bytes), size_t(PyBytes_GET_SIZE(bytes))}; }
+
+PyRef ToBytes(absl::string_view text) { return PyRef(PyBytes_FromStringAndSize(text.data(), text.size())); }
+
+std::string Bounded(absl::string_view text, size_t most) { return std::string(text.substr(0, most)); }
+// The innermost frames, which stand last, are what a reader needs.
+std::string BoundedTail(absl::string_view text, size_t most) {
+  return std::string(text.substr(text.size() - std::min(text.size(), most)));
+}
+
+// [(raw?, bytes), …]
+PyRef ArgumentList(const internal::StartTask& start) {
+  PyRef list(PyList_New(start.arguments_size()));
+  for (int i = 0; list && i < start.arguments_size(); ++i) {
+    const internal::Value& value = start.arguments(i);
+    const std::string& bytes = value.has_raw() ? value.raw() : value.json();
+    PyObject* const pair = Py_BuildValue("(Oy#)", value.has_raw() ? Py_True : Py_False, bytes.data(), bytes.size());
+    if (pair == nullptr) return PyRef();
+    PyList_SET_ITEM(list.get(), i, pair);
+  }
+  return list;
+}
+
+void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
+  ended->set_lock_available(LockHooksCalibrated());
+  ended->set_lock_wait_ns(row.lock.wait_ns.load());
+  ended->set_lock_hold_ns(row.lock.hold_ns.load());
+  ended->set_lock_takes(row.lock.takes.load());
+  ended->set_lock_contended_takes(row.lock.contended_takes.load());
+  ended->set_lock_forced_releases(row.lock.forced_releases.load());
+  ended->set_lock_longest_hold_ns(row.lock.longest_hold_ns.load());
+}
+
+}  // namespace
+
+internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::shared_ptr<TaskState> task,
+                                    PyThreadState* thread_state) {
+  internal::TaskEnded ended;
+  ended.set_serial(start.serial());
+  Row* const row = task->row;
+  if (alone_) ResetPeakMemory();
+  const int64_t cpu_before_ns = alone_ ? ProcessCpuNs() : ThreadCpuNs();
+  const std::optional<int64_t> cpu_wait_before_ns = ThreadCpuWaitNs();
+  const int64_t begin_ns = NowNs();
+  row->serial.store(start.serial());
+  row->process_cpu_at_begin_ns.store(cpu_before_ns);
+  row->begin_ns.store(begin_ns);
+
+  // From here on it is the task's time; its first wait for the lock is its own.
+  WorkFor(task, begin_ns);
+  PyEval_RestoreThread(thread_state);
+  {
+    PyRef name_space(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
+    PyRef error = name_space ? Execute(start, name_space.get(), &ended) : TakeException();
+    if (InForkedProcess()) {
+      // A child that the task forked has come to the end of the code: it is not the task, and must not answer for it.
+      _exit(error ? 1 : 0);
+    }
+    if (OtherThreads(*task) > 0) {
+      JoinThreads(*task);
+      if (PyErr_Occurred() != nullptr) {
+        PyRef second = TakeException();
+        if (!error) error = std::move(second);
+      }
+    }
+    Classify(start, *task, std::move(error), &ended);
+    // Functions and their globals are a cycle; a big array should not wait for the collector.
+    if (name_space && OtherThreads(*task) == 0) PyDict_Clear(name_space.get());
+    PyErr_Clear();
+  }
+  if (OtherThreads(*task) > 0) {
+    PyThreadState* const saved = PyEval_SaveThread();
+    WaitForOtherThreads(*task, NowNs() + kStragglersNs);
+    PyEval_RestoreThread(saved);
+  }
+
+  ended.set_cpu_ns(alone_ ? ProcessCpuNs() - cpu_before_ns
+                          : ThreadCpuNs() - cpu_before_ns + OtherThreadsCpuNs(*task));
+  const std::optional<int64_t> cpu_wait_after_ns = ThreadCpuWaitNs();
+  // Unavailable travels as -1.
+  ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait_after_ns ? *cpu_wait_after_ns - *cpu_wait_before_ns : -1);
+  if (alone_) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
+  ended.set_core(sched_getcpu());
+  ended.set_begin_ns(begin_ns);
+  const int64_t end_ns = NowNs();
+  ended.set_end_ns(end_ns);
+  ended.set_threads_left(StopWorking(end_ns));
+  SetLockUsage(*row, &ended);
+  ClearDeathNote(start.serial());
+
+  if (alone_) {
+    PyEval_SaveThread();
+  } else {
+    // A state of its own for each task: nothing in threading.local or a context variable reaches the next one.
+    PyThreadState_Clear(thread_state);
+    PyThreadState_DeleteCurrent();
+  }
+  return ended;
+}
+
+PyRef TaskRunner::Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended) {
+  const PyRef arguments = ArgumentList(start);
+  const PyRef source = ToBytes(start.code());
+  if (!arguments || !source) return TakeException();
+  if (start.memory_bytes() > 0) LimitMemory(start.memory_bytes());
+  if (start.cpu_ns() > 0) LimitCpu(start.cpu_ns());
+  PyRef result(PyObject_CallMethod(bootstrap_.get(), "execute", "OOssO", name_space, source.get(),
+                                   start.file_name().c_str(), start.entry().c_str(), arguments.get()));
+  if (!InForkedProcess()) {
+    if (start.cpu_ns() > 0) LimitCpu(0);
+    if (start.memory_bytes() > 0) LiftMemoryLimit();
+  }
+  if (!result) return TakeException();
+  if (result.get() != Py_None) {
+    const bool raw = PyTuple_GET_ITEM(result.get(), 0) == Py_True;
+    const absl::string_view bytes = BytesOf(PyTuple_GET_ITEM(result.get(), 1));
+    ended->set_result_bytes(bytes.size());
+    if (bytes.size() <= start.result_bytes()) {
+      (raw ? ended->mutable_result()->mutable_raw() : ended->mutable_result()->mutable_json())
+          ->assign(bytes.data(), bytes.size());
+    }
+  }
+  return PyRef();
+}
+
+void TaskRunner::JoinThreads(const TaskState& task) {
+  const std::vector<uint64_t> idents = ThreadIdents(task);
+  const PyRef set(PySet_New(nullptr));
+  if (!set) return;
+  for (const uint64_t ident : idents) {
+    const PyRef number(PyLong_FromUnsignedLongLong(ident));
+    if (!number || PySet_Add(set.get(), number.get()) != 0) return;
+  }
+  const PyRef done(PyObject_CallMethod(bootstrap_.get(), "join_threads", "O", set.get()));
+}
+
+void TaskRunner::Classify(const internal::StartTask& start, const TaskState& task, PyRef error,
+                          internal::TaskEnded* ended) {
+  if (!error && task.torn.load()) {
+    // It came to its end because a wait was cut short, not because what it waited for had happened.
+    ended->clear_result();
+    ended->set_ending(internal::CODE_STOPPED);
+    return;
+  }
+  if (!error) {
+    const bool too_large = ended->result_bytes() > start.result_bytes();
+    ended->set_ending(too_large ? internal::CODE_RESULT_LIMIT : internal::CODE_SUCCEEDED);
+    return;
+  }
+  ended->clear_result();
+  // Read before describing, which may raise a stop once more.
+  const bool stopped = task.stop.load();
+  if (PyErr_GivenExceptionMatches(error.get(), PyExc_SystemExit) && !stopped) {
+    const PyRef code(PyObject_CallMethod(bootstrap_.get(), "exit_code", "O", error.get()));
+    ended->set_ending(internal::CODE_EXITED);
+    ended->set_exit_code(code ? static_cast<int>(PyLong_AsLong(code.get())) : 1);
+    PyErr_Clear();
+    return;
+  }
+  if (stopped) {
+    ended->set_ending(internal::CODE_STOPPED);
+  } else if (task.output_exceeded.load()) {
+    ended->set_ending(internal::CODE_OUTPUT_LIMIT);
+  } else if (start.memory_bytes() > 0 && PyErr_GivenExceptionMatches(error.get(), PyExc_MemoryError)) {
+    ended->set_ending(internal::CODE_MEMORY_LIMIT);
+  } else {
+    ended->set_ending(internal::CODE_RAISED);
+  }
+  const PyRef source = ToBytes(start.code());
+  const PyRef described(PyObject_CallMethod(bootstrap_.get(), "describe", "OsO", error.get(),
+                                            start.file_name().c_str(), source.get()));
+  if (!described) {
+    // A stop that came a second time, or a class that will not be described: its name is what is left.
+    ended->set_error_type(Bounded(Py_TYPE(error.get())->tp_name, kErrorTypeBytesMax));
+    PyErr_Clear();
+    return;
+  }
+  ended->set_error_type(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 0)), kErrorTypeBytesMax));
+  ended->set_error_message(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 1)), kErrorMessageBytesMax));
+  ended->set_error_traceback(BoundedTail(BytesOf(PyTuple_GET_ITEM(described.get(), 2)), kErrorTracebackBytesMax));
+}
+
+void TaskRunner::RaiseStop(const TaskState& task) {
+  if (task.ended.load()) return;
+  const PyRef stopped(PyObject_GetAttrString(bootstrap_.get(), "TaskStopped"));
+  if (!stopped) return PyErr_Clear();
+  for (const uint64_t ident : ThreadIdents(task)) PyThreadState_SetAsyncExc(ident, stopped.get());
+}
+
+}  // namespace gild

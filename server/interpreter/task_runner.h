@@ -1,0 +1,40 @@
+// TaskRunner runs one task on the calling thread and says how its code ended: the first of the three places where an ending
+// is made.
+//
+//   TaskRunner runner(bootstrap, alone);
+//   TaskEnded ended = runner.Run(start, task, thread_state);
+//
+// Thread rule: Run may be called from several threads at once; the caller does not have the lock. Everything from taking the
+// lock to the last figure is the task's own time: run = wait + hold + time off the lock.
+#pragma once
+
+#include <memory>
+
+#include "gild/internal/frames.pb.h"
+#include "server/interpreter/python.h"
+#include "server/interpreter/task_state.h"
+
+namespace gild {
+
+class TaskRunner {
+ public:
+  // `alone`: one task at a time, on the main thread: it may have memory and CPU limits, and the process's figures are its own.
+  TaskRunner(PyRef bootstrap, bool alone) : bootstrap_(std::move(bootstrap)), alone_(alone) {}
+
+  // `thread_state` belongs to the calling thread; with `alone` it is the main thread's and stays, else it is used up.
+  internal::TaskEnded Run(const internal::StartTask& start, std::shared_ptr<TaskState> task, PyThreadState* thread_state);
+
+  // Raises TaskStopped in every thread of the task. REQUIRES: the lock.
+  void RaiseStop(const TaskState& task);
+
+ private:
+  // Runs the code; its exception is null when there was none.
+  PyRef Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended);
+  void JoinThreads(const TaskState& task);
+  void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
+
+  PyRef bootstrap_;
+  bool alone_;
+};
+
+}  // namespace gild

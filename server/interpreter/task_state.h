@@ -1,0 +1,64 @@
+// What the child knows of a task while it runs, and which threads work for it.
+//
+// A thread works for a task because the runner put it to work (WorkFor), or because a thread of that task started it: threads
+// inherit their creator's task, so its ledger, its output and its stop reach them (threads.cc defines pthread_create).
+//
+// Thread rule: serial, row and the limits never change; `stop` and `ended` are atomics; the list of threads is behind one
+// process-wide mutex in threads.cc. Shared: a thread that outlives its task keeps the state alive.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "server/ipc/page.h"
+#include "server/meter/ledger.h"
+
+namespace gild {
+
+struct TaskState {
+  uint64_t serial = 0;
+  Row* row = nullptr;
+  char* out = nullptr;  // its regions of the page
+  char* err = nullptr;
+  uint64_t output_bytes = 0;
+  bool end_on_output_overflow = false;
+
+  std::atomic<bool> stop{false};             // a StopTask came
+  std::atomic<bool> torn{false};             // a blocking call of its was cut short for it: what follows is not its own doing
+  std::atomic<bool> ended{false};            // set under the lock; output is dropped from here on
+  std::atomic<bool> output_exceeded{false};  // it printed too much and had asked to be ended for it
+  std::atomic<int64_t> finished_threads_cpu_ns{0};
+};
+
+// Of the calling thread; null when it works for none. Async-signal-safe.
+TaskState* CurrentTask();
+
+// The calling thread works for `task` until StopWorking. REQUIRES: it does not have the lock: what it waits for it from here
+// on is the task's wait.
+void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns);
+// REQUIRES: the calling thread has the lock. Marks the task as ended; threads of it that go on work for nobody.
+// Returns how many those are.
+int StopWorking(int64_t now_ns);
+
+// Threads of the task besides the calling one that have not ended.
+int OtherThreads(const TaskState& task);
+// Waits until there are none, at most until `until_ns`. REQUIRES: the calling thread does not have the lock.
+int WaitForOtherThreads(const TaskState& task, int64_t until_ns);
+// Processor time of the task's threads besides the calling one, ended or not.
+int64_t OtherThreadsCpuNs(const TaskState& task);
+// As threading.get_ident says it.
+std::vector<uint64_t> ThreadIdents(const TaskState& task);
+// Sends the signal to every thread of the task.
+void SignalThreads(const TaskState& task, int signal);
+
+// In a process that a task forked: nothing here belongs to it any more.
+bool InForkedProcess();
+
+// Call once, before threads start: forked processes detach from the page.
+void InstallForkGuard();
+
+}  // namespace gild

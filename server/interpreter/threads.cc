@@ -1,0 +1,209 @@
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <list>
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "server/base/clock.h"
+#include "server/base/errors.h"
+#include "server/interpreter/task_state.h"
+#include "server/meter/lock_hooks.h"
+
+namespace gild {
+namespace {
+
+struct ThreadRecord {
+  pthread_t thread;
+  pid_t tid;  // 0: created, not running yet
+  TaskState* task;
+  ThreadLedger* ledger;
+};
+
+ABSL_CONST_INIT absl::Mutex records_mutex(absl::kConstInit);
+
+std::list<ThreadRecord>& Records() ABSL_EXCLUSIVE_LOCKS_REQUIRED(records_mutex) {
+  static auto* const records = new std::list<ThreadRecord>;
+  return *records;
+}
+
+// Plain pointers beside the owner, so that a signal handler can read them.
+thread_local TaskState* current_task = nullptr;
+thread_local std::shared_ptr<TaskState>* current_owner = nullptr;
+std::atomic<bool> in_forked_process{false};
+
+int64_t ClockNs(clockid_t clock) {
+  timespec time;
+  if (clock_gettime(clock, &time) != 0) return 0;
+  return time.tv_sec * kNsPerSecond + time.tv_nsec;
+}
+
+int CountOthers(const TaskState& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(records_mutex) {
+  int others = 0;
+  for (const ThreadRecord& record : Records()) {
+    if (record.task == &task && !pthread_equal(record.thread, pthread_self())) ++others;
+  }
+  return others;
+}
+
+struct Start {
+  void* (*routine)(void*);
+  void* argument;
+  std::shared_ptr<TaskState> task;
+  std::list<ThreadRecord>::iterator record;
+};
+
+// Runs at the thread's end however it ends: PyThread_exit_thread is pthread_exit.
+void EndInherited(void* start_pointer) {
+  std::unique_ptr<Start> start(static_cast<Start*>(start_pointer));
+  current_task = nullptr;
+  current_owner = nullptr;
+  if (InForkedProcess()) return;
+  absl::MutexLock lock(&records_mutex);
+  start->task->finished_threads_cpu_ns.fetch_add(ClockNs(CLOCK_THREAD_CPUTIME_ID), std::memory_order_relaxed);
+  Records().erase(start->record);
+}
+
+void* RunInherited(void* start_pointer) {
+  auto* start = static_cast<Start*>(start_pointer);
+  {
+    absl::MutexLock lock(&records_mutex);
+    start->record->thread = pthread_self();
+    start->record->tid = static_cast<pid_t>(syscall(SYS_gettid));
+    start->record->ledger = &CurrentThreadLedger();
+    // Its task may have ended between the creation and now.
+    if (!start->task->ended.load()) {
+      ProcessLedger().Enter(&CurrentThreadLedger(), start->task->row, start->task->serial, NowNs());
+    }
+    current_owner = &start->task;
+    current_task = start->task.get();
+  }
+  void* result = nullptr;
+  pthread_cleanup_push(EndInherited, start);
+  result = start->routine(start->argument);
+  pthread_cleanup_pop(1);
+  return result;
+}
+
+}  // namespace
+
+TaskState* CurrentTask() { return current_task; }
+
+void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns) {
+  GILD_CHECK(current_task == nullptr);
+  absl::MutexLock lock(&records_mutex);
+  Records().push_back(
+      {pthread_self(), static_cast<pid_t>(syscall(SYS_gettid)), task.get(), &CurrentThreadLedger()});
+  current_owner = new std::shared_ptr<TaskState>(task);
+  current_task = task.get();
+  ProcessLedger().Enter(&CurrentThreadLedger(), task->row, task->serial, now_ns);
+}
+
+int StopWorking(int64_t now_ns) {
+  GILD_CHECK(current_task != nullptr);
+  absl::MutexLock lock(&records_mutex);
+  current_task->ended.store(true);
+  int left = 0;
+  for (auto record = Records().begin(); record != Records().end();) {
+    if (record->task != current_task) {
+      ++record;
+      continue;
+    }
+    // The others touch their books only when they take or let go of the lock, which we have.
+    if (record->ledger != nullptr) ProcessLedger().Leave(record->ledger, now_ns);
+    if (pthread_equal(record->thread, pthread_self()) && record->tid != 0) {
+      record = Records().erase(record);
+    } else {
+      ++left;
+      ++record;
+    }
+  }
+  current_task = nullptr;
+  delete std::exchange(current_owner, nullptr);
+  return left;
+}
+
+int OtherThreads(const TaskState& task) {
+  absl::MutexLock lock(&records_mutex);
+  return CountOthers(task);
+}
+
+int WaitForOtherThreads(const TaskState& task, int64_t until_ns) {
+  const auto none = [&task]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(records_mutex) { return CountOthers(task) == 0; };
+  absl::MutexLock lock(&records_mutex);
+  records_mutex.AwaitWithTimeout(absl::Condition(&none), absl::Nanoseconds(std::max<int64_t>(0, until_ns - NowNs())));
+  return CountOthers(task);
+}
+
+int64_t OtherThreadsCpuNs(const TaskState& task) {
+  absl::MutexLock lock(&records_mutex);
+  int64_t sum_ns = task.finished_threads_cpu_ns.load(std::memory_order_relaxed);
+  for (const ThreadRecord& record : Records()) {
+    clockid_t clock;
+    if (record.task == &task && record.tid != 0 && !pthread_equal(record.thread, pthread_self()) &&
+        pthread_getcpuclockid(record.thread, &clock) == 0) {
+      sum_ns += ClockNs(clock);
+    }
+  }
+  return sum_ns;
+}
+
+std::vector<uint64_t> ThreadIdents(const TaskState& task) {
+  std::vector<uint64_t> idents;
+  absl::MutexLock lock(&records_mutex);
+  for (const ThreadRecord& record : Records()) {
+    if (record.task == &task && record.tid != 0) idents.push_back(record.thread);
+  }
+  return idents;
+}
+
+void SignalThreads(const TaskState& task, int signal) {
+  absl::MutexLock lock(&records_mutex);
+  for (const ThreadRecord& record : Records()) {
+    if (record.task == &task && record.tid != 0) syscall(SYS_tgkill, getpid(), record.tid, signal);
+  }
+}
+
+bool InForkedProcess() { return in_forked_process.load(std::memory_order_relaxed); }
+
+void InstallForkGuard() {
+  GILD_CHECK(pthread_atfork(nullptr, nullptr, [] {
+               in_forked_process = true;
+               ProcessLedger().Detach();
+               CurrentThreadLedger().row = nullptr;
+               current_task = nullptr;
+             }) == 0);
+}
+
+}  // namespace gild
+
+// Threads inherit the task of their creator. Threads of no task are created as ever.
+extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                                                                     void* (*routine)(void*), void* argument) noexcept {
+  using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static auto* const real = reinterpret_cast<Create*>(dlsym(RTLD_NEXT, "pthread_create"));
+  if (gild::current_task == nullptr) return real(thread, attributes, routine, argument);
+
+  auto* start = new gild::Start{routine, argument, *gild::current_owner, {}};
+  {
+    absl::MutexLock lock(&gild::records_mutex);
+    start->record = gild::Records().insert(gild::Records().end(), {pthread_t{}, 0, start->task.get(), nullptr});
+  }
+  const int error = real(thread, attributes, gild::RunInherited, start);
+  if (error != 0) {
+    {
+      absl::MutexLock lock(&gild::records_mutex);
+      gild::Records().erase(start->record);
+    }
+    delete start;
+  }
+  return error;
+}

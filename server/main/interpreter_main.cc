@@ -1,0 +1,27 @@
+// gild-interpreter: started by gild-server as the zygote; never by hand.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/str_split.h"
+#include "server/interpreter/zygote.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+// CPython frees little at its end, by design.
+extern "C" const char* __asan_default_options() { return "detect_leaks=0:use_sigaltstack=0:handle_segv=0:handle_abort=0"; }
+#endif
+
+int main(int argc, char** argv) {
+  int conversation = -1;
+  std::string preload;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--zygote-fd") == 0) conversation = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--preload") == 0) preload = argv[i + 1];
+  }
+  if (conversation < 3) {
+    std::fputs("gild-interpreter: started by gild-server, not by hand\nhint: start a server with `./run server`\n", stderr);
+    return 2;
+  }
+  const std::vector<std::string> modules = absl::StrSplit(preload, ',', absl::SkipEmpty());
+  return gild::RunZygote(gild::UniqueFd(conversation), modules);
+}
