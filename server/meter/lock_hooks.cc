@@ -21,11 +21,12 @@ thread_local bool learning = false;
 thread_local pthread_mutex_t* last_locked = nullptr;  // while learning
 thread_local ThreadLedger thread_ledger;
 
-// One thread's way from a contended take to the release and back to the lock.
+// One thread's way from taking the lock to the release and back to the lock.
 struct Departure {
-  // Sampled when it took the lock: how often it had blocked, and what it had worked. Only after a contended take, which
-  // costs many times what the sample does.
+  // Sampled when it took the lock: how often it had blocked, and what it had worked. Only at a task's first take and at
+  // contended ones, which cost many times what the sample does; it stays good while the thread keeps coming straight back.
   bool sampled = false;
+  uint64_t serial = 0;  // of the task it was sampled for
   int64_t blocked = 0;
   int64_t cpu_ns = 0;
 
@@ -54,10 +55,12 @@ int64_t CpuNs() {
 }
 
 void OnTaken() {
-  const bool contended = thread_ledger.want_since_ns != 0;
+  const bool sample = thread_ledger.want_since_ns != 0 || thread_ledger.serial != departure.serial;
   ProcessLedger().OnTake(&thread_ledger, NowNs());
-  departure = {.sampled = contended};
-  if (contended) {
+  departure.released = departure.hand_shake = departure.straight = false;
+  if (sample) {
+    departure.sampled = true;
+    departure.serial = thread_ledger.serial;
     departure.blocked = TimesBlocked();
     departure.cpu_ns = CpuNs();
   }
@@ -78,10 +81,12 @@ void OnHandShake() {
 
 void OnComingBack() {
   departure.released = false;
+  if (departure.serial != thread_ledger.serial) return;  // it let go for another task
   const bool away = NowNs() - thread_ledger.released_ns > kAwayNs;
   departure.straight = away ? departure.sampled && TimesBlocked() == departure.blocked &&
                                   CpuNs() - departure.cpu_ns < kWayBackCpuNs
                             : departure.hand_shake;
+  if (away && !departure.straight) departure.sampled = false;
   if (departure.straight && departure.hand_shake) ProcessLedger().OnForcedRelease(&thread_ledger);
 }
 
