@@ -1,0 +1,230 @@
+#include "server/ipc/channel.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+
+namespace gild {
+namespace {
+
+constexpr size_t kReadBytes = 64 << 10;
+// One talkative child must not keep the poller from the others.
+constexpr size_t kReadBytesPerEvent = 1 << 20;
+// More than a socket holds. A process that a dead interpreter left behind may go on writing.
+constexpr size_t kReadAvailableBytes = 16 << 20;
+constexpr size_t kDescriptorsPerFrameMax = 8;
+
+}  // namespace
+
+absl::StatusOr<ChannelEnds> MakeChannelEnds() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return ErrnoStatus(errno, "socketpair");
+  ChannelEnds made{.server = UniqueFd(ends[0]), .child = UniqueFd(ends[1])};
+  const int on = 1;
+  if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) return ErrnoStatus(errno, "SO_PASSCRED");
+  // The server's end alone: the flag belongs to the open file, and the child's end blocks.
+  if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "O_NONBLOCK");
+  return made;
+}
+
+Channel::Channel(Poller* poller, UniqueFd fd, Events events, size_t unsent_bytes_max)
+    : poller_(poller), fd_(std::move(fd)), unsent_bytes_max_(unsent_bytes_max), events_(std::move(events)) {}
+
+void Channel::Start() {
+  if (closed_ || listening_) return;
+  listening_ = true;
+  bool unsent;
+  {
+    absl::MutexLock lock(&send_mutex_);
+    unsent = !unsent_.empty();
+  }
+  // A weak pointer: the poller must not keep the channel alive.
+  poller_->Add(fd_.get(), EPOLLIN | (unsent ? EPOLLOUT : 0u), [weak = weak_from_this()](uint32_t events) {
+    if (auto self = weak.lock()) self->OnEvents(events);
+  });
+}
+
+absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
+  GILD_CHECK(descriptors.size() <= kDescriptorsPerFrameMax);
+  Unsent frame{.bytes = EncodeFrame(message), .descriptors = std::move(descriptors)};
+
+  absl::MutexLock lock(&send_mutex_);
+  if (!send_status_.ok()) return send_status_;
+  if (unsent_.empty()) {
+    absl::StatusOr<bool> written = WriteSome(&frame);
+    if (!written.ok()) return FailLater(written.status());
+    if (*written) return absl::OkStatus();
+  }
+  const size_t rest = frame.bytes.size() - frame.sent;
+  if (unsent_bytes_ + rest > unsent_bytes_max_) {
+    return FailLater(
+        absl::ResourceExhaustedError(absl::StrCat("the child leaves more than ", unsent_bytes_max_, " bytes unread")));
+  }
+  unsent_bytes_ += rest;
+  unsent_.push_back(std::move(frame));
+  if (unsent_.size() == 1) {
+    poller_->Post([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->FlushUnsent();
+    });
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Channel::WriteSome(Unsent* unsent) {
+  while (unsent->sent < unsent->bytes.size()) {
+    iovec piece{.iov_base = unsent->bytes.data() + unsent->sent, .iov_len = unsent->bytes.size() - unsent->sent};
+    msghdr header{};
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptorsPerFrameMax)> control{};
+    if (!unsent->descriptors.empty()) {
+      const size_t bytes = sizeof(int) * unsent->descriptors.size();
+      header.msg_control = control.data();
+      header.msg_controllen = CMSG_SPACE(bytes);
+      cmsghdr* part = CMSG_FIRSTHDR(&header);
+      part->cmsg_level = SOL_SOCKET;
+      part->cmsg_type = SCM_RIGHTS;
+      part->cmsg_len = CMSG_LEN(bytes);
+      for (size_t i = 0; i < unsent->descriptors.size(); ++i) {
+        const int fd = unsent->descriptors[i].get();
+        std::memcpy(CMSG_DATA(part) + i * sizeof fd, &fd, sizeof fd);
+      }
+    }
+    const ssize_t count = sendmsg(fd_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+    if (count < 0) return ErrnoStatus(errno, "send a frame");
+    unsent->sent += count;
+    unsent->descriptors.clear();
+  }
+  return true;
+}
+
+absl::Status Channel::FailLater(absl::Status reason) {
+  send_status_ = reason;
+  unsent_.clear();
+  unsent_bytes_ = 0;
+  poller_->Post([weak = weak_from_this(), reason] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->ReadAvailable();
+    // Nobody reads any more: end of file, which the socket may show a moment later.
+    self->Fail(absl::IsUnavailable(reason) ? absl::OkStatus() : reason);
+  });
+  return reason;
+}
+
+void Channel::FlushUnsent() {
+  if (closed_ || !listening_) return;
+  bool full = false;
+  {
+    absl::MutexLock lock(&send_mutex_);
+    while (!unsent_.empty() && !full) {
+      Unsent& first = unsent_.front();
+      const size_t sent_before = first.sent;
+      absl::StatusOr<bool> written = WriteSome(&first);
+      if (!written.ok()) {
+        (void)FailLater(written.status());
+        break;
+      }
+      unsent_bytes_ -= first.sent - sent_before;
+      full = !*written;
+      if (!full) unsent_.pop_front();
+    }
+  }
+  poller_->Modify(fd_.get(), full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void Channel::OnEvents(uint32_t events) {
+  if (events & EPOLLOUT) FlushUnsent();
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) Read(kReadBytesPerEvent);
+}
+
+void Channel::ReadAvailable() {
+  const auto self = shared_from_this();
+  Read(kReadAvailableBytes);
+}
+
+void Channel::Read(size_t bytes_max) {
+  std::array<char, kReadBytes> bytes;
+  // Exactly the room for the sender's credentials, so that the kernel installs no descriptor.
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control;
+  size_t total = 0;
+  while (!closed_ && total < bytes_max) {
+    iovec piece{.iov_base = bytes.data(), .iov_len = bytes.size()};
+    msghdr header{};
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const ssize_t count = recvmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    // A reset is how a child's death shows when it had not read all.
+    if (count == 0 || (count < 0 && errno == ECONNRESET)) return Fail(absl::OkStatus());
+    if (count < 0) return Fail(ErrnoStatus(errno, "receive a frame"));
+    bool descriptors = (header.msg_flags & MSG_CTRUNC) != 0;
+    for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+      if (part->cmsg_level != SOL_SOCKET) continue;
+      if (part->cmsg_type == SCM_CREDENTIALS) {
+        ucred sender;
+        std::memcpy(&sender, CMSG_DATA(part), sizeof sender);
+        last_sender_pid_ = sender.pid;
+      } else if (part->cmsg_type == SCM_RIGHTS) {
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= part->cmsg_len; at += sizeof(int)) {
+          int fd;
+          std::memcpy(&fd, reinterpret_cast<char*>(part) + at, sizeof fd);
+          close(fd);
+        }
+        descriptors = true;
+      }
+    }
+    if (descriptors) return Fail(absl::PermissionDeniedError("the child sent a descriptor"));
+    total += count;
+    reader_.Append(absl::string_view(bytes.data(), count));
+    ReportFrames();
+    // Less than there was room for: nothing is left, most likely; epoll knows.
+    if (static_cast<size_t>(count) < bytes.size() && bytes_max == kReadBytesPerEvent) return;
+  }
+}
+
+void Channel::ReportFrames() {
+  absl::string_view payload;
+  while (!closed_) {
+    absl::StatusOr<bool> complete = reader_.Next(&payload);
+    if (!complete.ok()) return Fail(complete.status());
+    if (!*complete) return;
+    events_.on_frame(payload);
+  }
+}
+
+void Channel::Fail(absl::Status reason) {
+  if (closed_) return;
+  auto on_closed = std::move(events_.on_closed);
+  Close();
+  if (on_closed) on_closed(std::move(reason));
+}
+
+void Channel::Close() {
+  if (closed_) return;
+  closed_ = true;
+  if (listening_) poller_->Remove(fd_.get());
+  // Not close(2): another thread may be in Send.
+  ::shutdown(fd_.get(), SHUT_RDWR);
+  absl::MutexLock lock(&send_mutex_);
+  if (send_status_.ok()) send_status_ = absl::UnavailableError("the conversation is closed");
+  unsent_.clear();
+  unsent_bytes_ = 0;
+}
+
+void Channel::Shutdown() { ::shutdown(fd_.get(), SHUT_RDWR); }
+
+}  // namespace gild

@@ -1,0 +1,111 @@
+// Channel is the server's end of a conversation with a child: whole frames, never blocking.
+//
+// Thread rule: Send and Shutdown may be called from any thread; all else, and both callbacks, belong to the poller's
+// thread. It owns its descriptor, which stays open until the channel is destroyed; the poller must have let go of it
+// (Close, or on_closed) or have ended by then. What the other side sends is a child's word: a frame beyond
+// kFrameBytesMax or a descriptor that rides along ends the conversation (the kernel is given no room for descriptors,
+// and drops them).
+//
+//   auto ends = MakeChannelEnds();  // before the child exists: only then is every frame's sender known
+//   auto channel = std::make_shared<Channel>(poller, std::move(ends->server), Channel::Events{...});
+//   channel->Start();
+//   GILD_RETURN_IF_ERROR(channel->Send(frame));
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "google/protobuf/message_lite.h"
+#include "server/base/poller.h"
+#include "server/base/unique_fd.h"
+#include "server/ipc/frame.h"
+
+namespace gild {
+
+// What a child has not read yet, at most. As much as a lane's queue may hold (kQueuedBytesMax), so that honest tasks
+// fit. Full: the conversation is ended with an error.
+inline constexpr size_t kUnsentBytesMax = size_t{1} << 30;
+
+struct ChannelEnds {
+  UniqueFd server;  // non-blocking, told who sends
+  UniqueFd child;
+};
+absl::StatusOr<ChannelEnds> MakeChannelEnds();
+
+class Channel : public std::enable_shared_from_this<Channel> {
+ public:
+  struct Events {
+    // A whole frame's payload, valid during the call.
+    std::function<void(absl::string_view payload)> on_frame;
+    // Once, after the last on_frame: OK at end of file, else what was wrong. Not called after Close.
+    std::function<void(absl::Status reason)> on_closed;
+  };
+
+  // Lives in a shared_ptr.
+  Channel(Poller* poller, UniqueFd fd, Events events, size_t unsent_bytes_max = kUnsentBytesMax);
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // Begins to listen.
+  void Start();
+
+  // Writes at once what the socket takes and keeps the rest. An error means that the frame was not sent and that the
+  // conversation is about to be closed. REQUIRES: the message is no larger than kFrameBytesMax.
+  absl::Status Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors = {})
+      ABSL_LOCKS_EXCLUDED(send_mutex_);
+
+  // Reads what is there now, without waiting, and reports it. For what a dead child left behind.
+  void ReadAvailable();
+
+  // No callback follows. The other side sees end of file.
+  void Close() ABSL_LOCKS_EXCLUDED(send_mutex_);
+  // The other side sees end of file; this side's on_closed follows by way of the poller.
+  void Shutdown();
+
+  // Who sent the frame that is being reported, as the kernel says; 0: nobody yet.
+  int last_sender_pid() const { return last_sender_pid_; }
+
+ private:
+  struct Unsent {
+    std::string bytes;
+    size_t sent = 0;
+    std::vector<UniqueFd> descriptors;  // ride on the first byte
+  };
+
+  void OnEvents(uint32_t events);
+  // Reads at most `bytes_max` or until nothing is left. Reports frames, and the end.
+  void Read(size_t bytes_max);
+  void ReportFrames();
+  void Fail(absl::Status reason);
+  void FlushUnsent() ABSL_LOCKS_EXCLUDED(send_mutex_);
+  // Writes some of it; false when the socket is full.
+  absl::StatusOr<bool> WriteSome(Unsent* unsent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
+  // From any thread: closes the conversation with this error, on the poller's thread, after what can still be read.
+  absl::Status FailLater(absl::Status reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
+
+  Poller* const poller_;
+  const UniqueFd fd_;
+  const size_t unsent_bytes_max_;
+
+  // Poller's thread only.
+  Events events_;
+  FrameReader reader_;
+  bool listening_ = false;
+  bool closed_ = false;
+  int last_sender_pid_ = 0;
+
+  absl::Mutex send_mutex_;
+  std::deque<Unsent> unsent_ ABSL_GUARDED_BY(send_mutex_);
+  size_t unsent_bytes_ ABSL_GUARDED_BY(send_mutex_) = 0;
+  absl::Status send_status_ ABSL_GUARDED_BY(send_mutex_);  // the first error; nothing is sent after it
+};
+
+}  // namespace gild

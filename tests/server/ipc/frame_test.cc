@@ -1,0 +1,82 @@
+#include "server/ipc/frame.h"
+
+#include <string>
+#include <vector>
+
+#include "gild/internal/frames.pb.h"
+#include "gtest/gtest.h"
+#include "server/task/capacity.h"
+
+namespace gild {
+namespace {
+
+std::string Header(uint32_t bytes) {
+  std::string header;
+  for (int i = 0; i < 4; ++i) header.push_back(static_cast<char>(bytes >> (8 * i)));
+  return header;
+}
+
+internal::FromInterpreter Ended(uint64_t serial) {
+  internal::FromInterpreter frame;
+  frame.mutable_ended()->set_serial(serial);
+  return frame;
+}
+
+uint64_t SerialIn(absl::string_view payload) {
+  internal::FromInterpreter frame;
+  EXPECT_TRUE(frame.ParseFromArray(payload.data(), static_cast<int>(payload.size())));
+  return frame.ended().serial();
+}
+
+TEST(FrameReaderTest, GivesBackWhatWasEncoded) {
+  FrameReader reader;
+  reader.Append(EncodeFrame(Ended(7)));
+  absl::string_view payload;
+  ASSERT_TRUE(reader.Next(&payload).value());
+  EXPECT_EQ(SerialIn(payload), 7u);
+  EXPECT_FALSE(reader.Next(&payload).value());
+}
+
+TEST(FrameReaderTest, CutsAStreamThatComesByteByByte) {
+  const std::string stream = EncodeFrame(Ended(1)) + EncodeFrame(Ended(2)) + EncodeFrame(Ended(3));
+  FrameReader reader;
+  std::vector<uint64_t> serials;
+  for (const char byte : stream) {
+    reader.Append(absl::string_view(&byte, 1));
+    absl::string_view payload;
+    while (reader.Next(&payload).value()) serials.push_back(SerialIn(payload));
+  }
+  EXPECT_EQ(serials, (std::vector<uint64_t>{1, 2, 3}));
+}
+
+TEST(FrameReaderTest, AnEmptyFrameIsAFrame) {
+  FrameReader reader;
+  reader.Append(Header(0));
+  absl::string_view payload = "unset";
+  ASSERT_TRUE(reader.Next(&payload).value());
+  EXPECT_TRUE(payload.empty());
+}
+
+TEST(FrameReaderTest, TheLargestFrameIsWaitedFor) {
+  FrameReader reader;
+  reader.Append(Header(kFrameBytesMax));
+  absl::string_view payload;
+  EXPECT_FALSE(reader.Next(&payload).value());
+}
+
+TEST(FrameReaderTest, ALargerFrameIsAnErrorBeforeItsFirstByte) {
+  FrameReader reader;
+  reader.Append(Header(kFrameBytesMax + 1));
+  absl::string_view payload;
+  EXPECT_EQ(reader.Next(&payload).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(FrameReaderTest, ALengthOfAllOnesIsAnError) {
+  FrameReader reader;
+  reader.Append("\xFF\xFF\xFF\xFF");
+  absl::string_view payload;
+  EXPECT_FALSE(reader.Next(&payload).ok());
+}
+
+}  // namespace
+}  // namespace gild
