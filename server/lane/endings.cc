@@ -1,0 +1,255 @@
+#include "server/lane/endings.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/errors.h"
+#include "server/lane/utf8.h"
+#include "server/process/slot_process.h"
+
+namespace gild {
+namespace {
+
+bool IsFault(int signal) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGSYS:
+    case SIGTRAP: return true;
+    default: return false;
+  }
+}
+
+std::optional<int> SignalOf(const InterpreterDeath& death) {
+  if (!death.end || !WIFSIGNALED(death.end->wait_status)) return std::nullopt;
+  return WTERMSIG(death.end->wait_status);
+}
+
+std::optional<int> ExitCodeOf(const InterpreterDeath& death) {
+  if (!death.end || !WIFEXITED(death.end->wait_status)) return std::nullopt;
+  return WEXITSTATUS(death.end->wait_status);
+}
+
+// The note names who, and the wait status says that such a death it was. A note about a signal that was survived says
+// nothing about a later kill from outside.
+bool NoteAgrees(const InterpreterDeath& death) {
+  const std::optional<int> signal = SignalOf(death);
+  switch (death.note.death) {
+    case Death::kNone: return false;
+    case Death::kSignal: return signal && (*signal == death.note.detail || IsFault(*signal));
+    case Death::kExit: return ExitCodeOf(death).has_value();
+  }
+  return false;
+}
+
+bool OverCpuLimit(const DoomedTask& doomed, const InterpreterDeath& death) {
+  const int64_t allowed_ns = doomed.task->limits.cpu_ns;
+  if (!death.alone || allowed_ns <= 0) return false;
+  const std::optional<int> signal = SignalOf(death);
+  if (signal == SIGXCPU) return true;
+  // The kernel's second, harder limit.
+  return signal == SIGKILL && doomed.cpu_ns.value_or(0) >= allowed_ns;
+}
+
+std::string WhatHappened(const InterpreterDeath& death) {
+  if (!death.end) return "is gone";
+  if (const std::optional<int> signal = SignalOf(death); signal && !IsFault(*signal)) {
+    return absl::StrCat("was killed from outside: signal ", *signal);
+  }
+  if (SignalOf(death)) return absl::StrCat("crashed: ", DescribeWaitStatus(death.end->wait_status));
+  return DescribeWaitStatus(death.end->wait_status);
+}
+
+void EndStopped(StopReason stop, const Limits& limits, int64_t wall_used_ns, Outcome* outcome) {
+  if (stop == StopReason::kCancelled) {
+    outcome->ending = Ending::kCancelled;
+    outcome->evidence.detail = "cancelled while it ran";
+    return;
+  }
+  outcome->ending = Ending::kTimedOut;
+  outcome->evidence.limit = "wall";
+  outcome->evidence.allowed = limits.wall_ns;
+  outcome->evidence.used = wall_used_ns;
+}
+
+void EndLost(std::string detail, const DoomedTask& doomed, Outcome* outcome) {
+  outcome->ending = Ending::kInterpreterLost;
+  outcome->evidence.detail = std::move(detail);
+  outcome->evidence.safe_to_retry = !doomed.begin_ns;
+}
+
+// The server ended the interpreter, and not on account of this task.
+void EndRetired(const DoomedTask& doomed, const InterpreterDeath& death, Outcome* outcome) {
+  const std::string its_interpreter = absl::StrCat("its interpreter ", death.interpreter);
+  const std::string culprit = death.culprit_name.empty() ? "another task" : absl::StrCat("task ", death.culprit_name);
+  switch (*death.retirement) {
+    case Retirement::kTimedOut:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced: ", culprit, " overran its time and would not stop"),
+                     doomed, outcome);
+    case Retirement::kCancelled:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced: ", culprit, " was cancelled and would not stop"),
+                     doomed, outcome);
+    case Retirement::kProtocolError:
+      outcome->ending = Ending::kProtocolError;
+      outcome->evidence.detail = absl::StrCat(its_interpreter, " broke the frame protocol: ", death.detail);
+      return;
+    case Retirement::kThreadsLeft:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced: an earlier task left threads behind"), doomed,
+                     outcome);
+    case Retirement::kStartFailed: return EndLost(absl::StrCat(its_interpreter, " did not start"), doomed, outcome);
+    case Retirement::kSlotLost:
+      return EndLost(absl::StrCat(its_interpreter, " went away with its slot: ", death.detail), doomed, outcome);
+    case Retirement::kShutdown:
+      return EndLost(absl::StrCat(its_interpreter, " was ended: the server stops and the grace is over"), doomed,
+                     outcome);
+  }
+}
+
+void EndBySignal(int signal, const InterpreterDeath& death, Outcome* outcome) {
+  outcome->ending = Ending::kCrashed;
+  outcome->evidence.signal = signal;
+  outcome->evidence.detail = DescribeWaitStatus(death.end->wait_status);
+}
+
+void EndByExit(int exit_code, Outcome* outcome) {
+  outcome->ending = Ending::kExited;
+  outcome->evidence.exit_code = exit_code;
+  outcome->evidence.detail = "it ended its process";
+}
+
+}  // namespace
+
+uint64_t CulpritOf(const InterpreterDeath& death) {
+  if (death.retirement) return death.culprit;
+  return NoteAgrees(death) ? death.note.serial : 0;
+}
+
+void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome* outcome) {
+  const std::optional<int> signal = SignalOf(death);
+  const std::optional<int> exit_code = ExitCodeOf(death);
+  if (doomed.stop != StopReason::kNone) {
+    return EndStopped(doomed.stop, doomed.task->limits, death.at_ns - doomed.sent_ns, outcome);
+  }
+  if (death.retirement) return EndRetired(doomed, death, outcome);
+
+  const std::string lost = absl::StrCat("its interpreter ", death.interpreter, " ", WhatHappened(death));
+  if (!death.end || !doomed.begin_ns) return EndLost(lost, doomed, outcome);
+  if (OverCpuLimit(doomed, death)) {
+    outcome->ending = Ending::kCpuLimit;
+    outcome->evidence.limit = "cpu";
+    outcome->evidence.allowed = doomed.task->limits.cpu_ns;
+    outcome->evidence.used = doomed.cpu_ns;
+    outcome->evidence.signal = signal;
+    return;
+  }
+  const bool named = NoteAgrees(death) && death.note.serial == doomed.task->serial;
+  if (signal && (named || (death.alone && IsFault(*signal)))) return EndBySignal(*signal, death, outcome);
+  if (exit_code && (named || death.alone)) return EndByExit(*exit_code, outcome);
+  if (!death.alone && NoteAgrees(death) && !named) {
+    const std::string culprit = death.culprit_name.empty() ? "a thread that an earlier task left behind"
+                                                           : absl::StrCat("task ", death.culprit_name);
+    return EndLost(absl::StrCat("its interpreter ", death.interpreter, " was brought down by ", culprit, ": ",
+                                DescribeWaitStatus(death.end->wait_status)),
+                   doomed, outcome);
+  }
+  EndLost(lost, doomed, outcome);
+}
+
+const char* RestartCause(const InterpreterDeath& death, bool was_ready, const std::optional<Ending>& only_task_ended) {
+  if (death.retirement) {
+    switch (*death.retirement) {
+      case Retirement::kTimedOut: return "timed_out";
+      case Retirement::kCancelled: return "cancelled";
+      case Retirement::kProtocolError: return "protocol_error";
+      case Retirement::kThreadsLeft: return "threads_left";
+      case Retirement::kStartFailed: return "start_failed";
+      case Retirement::kSlotLost: return "slot_lost";
+      case Retirement::kShutdown: return "shutdown";  // never counted: nothing is started after it
+    }
+  }
+  if (!was_ready || !death.end) return "start_failed";
+  if (only_task_ended == Ending::kCpuLimit) return "cpu_limit";
+  if (ExitCodeOf(death)) return "exited";
+  const bool own_doing = NoteAgrees(death) || IsFault(SignalOf(death).value_or(0));
+  return own_doing ? "crashed" : "killed";
+}
+
+std::string ProblemOf(const internal::TaskEnded& ended, const Limits& limits, StopReason stop) {
+  const auto too_long = [](const char* what, size_t bytes, int64_t bytes_max) {
+    return absl::StrCat(what, " of ", bytes, " bytes, at most ", bytes_max, " allowed");
+  };
+  if (!internal::CodeEnding_IsValid(ended.ending()) || ended.ending() == internal::CODE_UNSPECIFIED) {
+    return absl::StrCat("no such ending: ", static_cast<int>(ended.ending()));
+  }
+  if (ended.ending() == internal::CODE_STOPPED && stop == StopReason::kNone) return "a task that nobody stopped";
+  const size_t result_bytes = ended.result().has_raw() ? ended.result().raw().size() : ended.result().json().size();
+  if (result_bytes > static_cast<size_t>(limits.result_bytes)) {
+    return too_long("a result", result_bytes, limits.result_bytes);
+  }
+  if (ended.error_type().size() > static_cast<size_t>(kErrorTypeBytesMax)) {
+    return too_long("an error's type", ended.error_type().size(), kErrorTypeBytesMax);
+  }
+  if (ended.error_message().size() > static_cast<size_t>(kErrorMessageBytesMax)) {
+    return too_long("an error's message", ended.error_message().size(), kErrorMessageBytesMax);
+  }
+  if (ended.error_traceback().size() > static_cast<size_t>(kErrorTracebackBytesMax)) {
+    return too_long("a traceback", ended.error_traceback().size(), kErrorTracebackBytesMax);
+  }
+  return "";
+}
+
+void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason stop, int64_t wall_used_ns,
+                 Outcome* outcome) {
+  Evidence& evidence = outcome->evidence;
+  if (!ended->error_type().empty()) {
+    outcome->error = Error{.type = RepairUtf8(ended->error_type()),
+                           .message = RepairUtf8(ended->error_message()),
+                           .traceback = RepairUtf8(ended->error_traceback())};
+  }
+  switch (ended->ending()) {
+    case internal::CODE_SUCCEEDED:
+      outcome->ending = Ending::kSucceeded;
+      outcome->error.reset();
+      if (ended->result().has_raw()) {
+        outcome->result = {Value::Kind::kRaw, std::move(*ended->mutable_result()->mutable_raw())};
+      } else if (ended->result().has_json()) {
+        outcome->result = {Value::Kind::kJson, std::move(*ended->mutable_result()->mutable_json())};
+      }
+      return;
+    case internal::CODE_RAISED: outcome->ending = Ending::kRaised; return;
+    case internal::CODE_EXITED:
+      outcome->ending = Ending::kExited;
+      evidence.exit_code = ended->exit_code();
+      return;
+    case internal::CODE_MEMORY_LIMIT:
+      outcome->ending = Ending::kMemoryLimit;
+      evidence.limit = "memory";
+      evidence.allowed = limits.memory_bytes;
+      if (ended->peak_memory_bytes() > 0) evidence.used = ended->peak_memory_bytes();
+      return;
+    case internal::CODE_OUTPUT_LIMIT:
+      outcome->ending = Ending::kOutputLimit;
+      evidence.limit = "output";
+      evidence.allowed = limits.output_bytes;
+      return;
+    case internal::CODE_RESULT_LIMIT:
+      outcome->ending = Ending::kResultLimit;
+      evidence.limit = "result";
+      evidence.allowed = limits.result_bytes;
+      evidence.used = static_cast<int64_t>(ended->result_bytes() >> 63 ? INT64_MAX : ended->result_bytes());
+      return;
+    case internal::CODE_STOPPED: return EndStopped(stop, limits, wall_used_ns, outcome);
+    case internal::CODE_UNSPECIFIED:
+    case internal::CodeEnding_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case internal::CodeEnding_INT_MAX_SENTINEL_DO_NOT_USE_: break;
+  }
+  GILD_CHECK(false);  // ProblemOf has refused it
+}
+
+}  // namespace gild

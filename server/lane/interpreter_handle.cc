@@ -1,0 +1,436 @@
+#include "server/lane/interpreter_handle.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/clock.h"
+#include "server/base/errors.h"
+#include "server/process/slot_process.h"
+
+namespace gild {
+namespace {
+
+// A stopped task that has not ended by then may be stuck: no new tasks until it has.
+constexpr int64_t kOverdueNs = 100 * kNsPerMs;
+// An interpreter that lived so long did not fail to start.
+constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
+
+internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
+  internal::ToInterpreter frame;
+  internal::StartTask& start = *frame.mutable_start();
+  start.set_serial(task.serial);
+  start.set_row(row);
+  start.set_code(task.code);
+  start.set_file_name(task.name);
+  start.set_entry(task.entry);
+  for (const Value& argument : task.arguments) {
+    internal::Value& value = *start.add_arguments();
+    switch (argument.kind) {
+      case Value::Kind::kNone: break;
+      case Value::Kind::kJson: value.set_json(argument.bytes); break;
+      case Value::Kind::kRaw: value.set_raw(argument.bytes); break;
+    }
+  }
+  start.set_output_bytes(task.limits.output_bytes);
+  start.set_result_bytes(task.limits.result_bytes);
+  start.set_end_on_output_overflow(task.limits.end_on_output_overflow);
+  start.set_cpu_ns(task.limits.cpu_ns);
+  start.set_memory_bytes(task.limits.memory_bytes);
+  return frame;
+}
+
+void SetOutput(PageFile::Output output, Outcome* outcome) {
+  outcome->out = std::move(output.out);
+  outcome->err = std::move(output.err);
+  outcome->out_truncated = output.out_truncated;
+  outcome->err_truncated = output.err_truncated;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<InterpreterHandle>> InterpreterHandle::Create(Poller* poller, Config config,
+                                                                             Events events, ChildEnds* child_ends) {
+  absl::StatusOr<std::unique_ptr<PageFile>> page = PageFile::Create(config.threads);
+  if (!page.ok()) return page.status();
+  absl::StatusOr<UniqueFd> page_copy = (*page)->Duplicate();
+  if (!page_copy.ok()) return page_copy.status();
+  absl::StatusOr<ChannelEnds> ends = MakeChannelEnds();
+  if (!ends.ok()) return ends.status();
+  *child_ends = {.channel = std::move(ends->child), .page = *std::move(page_copy)};
+
+  std::shared_ptr<InterpreterHandle> handle(
+      new InterpreterHandle(poller, std::move(config), std::move(events), *std::move(page)));
+  // Weak: the handle owns the channel.
+  const std::weak_ptr<InterpreterHandle> weak = handle;
+  Channel::Events hear;
+  hear.on_frame = [weak](absl::string_view payload) {
+    if (auto self = weak.lock()) self->OnFrame(payload);
+  };
+  hear.on_closed = [weak](absl::Status reason) {
+    if (auto self = weak.lock()) self->OnChannelClosed(std::move(reason));
+  };
+  handle->channel_ = std::make_shared<Channel>(poller, std::move(ends->server), std::move(hear));
+  handle->channel_->Start();
+  return handle;
+}
+
+InterpreterHandle::InterpreterHandle(Poller* poller, Config config, Events events, std::unique_ptr<PageFile> page)
+    : poller_(poller), config_(std::move(config)), events_(std::move(events)), page_(std::move(page)) {
+  // Low rows first, so that a lightly loaded interpreter touches little of its page.
+  for (uint32_t row = page_->rows(); row > 0; --row) free_rows_.push_back(row - 1);
+}
+
+// ---- from any thread ----
+
+bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
+  const uint64_t serial = task->serial;
+  uint32_t row;
+  int64_t sent_ns;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ != State::kReady || overdue_ > 0 || silent_ns_ != 0 || free_rows_.empty()) return false;
+    row = free_rows_.back();
+    free_rows_.pop_back();
+    sent_ns = NowNs();
+    const bool is_new = in_flight_.emplace(serial, InFlight{.task = task, .row = row, .sent_ns = sent_ns}).second;
+    GILD_CHECK(is_new);
+  }
+  // Outside the lock: a frame may be large. An error means that the interpreter is going: Finish ends the task.
+  (void)channel_->Send(StartFrame(*task, row));
+
+  StopReason stop;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = in_flight_.find(serial);
+    if (found == in_flight_.end()) return true;  // ended already
+    found->second.handed_over = true;
+    found->second.wall_timer = After(sent_ns + task->limits.wall_ns, &InterpreterHandle::OnWallPassed, serial);
+    stop = found->second.stop;
+  }
+  // Asked for while the task was on its way: the order to stop must not overtake the task.
+  if (stop != StopReason::kNone && !alone()) SendStop(serial, stop);
+  return true;
+}
+
+bool InterpreterHandle::Serving(int64_t now_ns) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ != State::kReady || overdue_ > 0 || silent_ns_ != 0) return false;
+  }
+  // One task alone may hold the lock as long as it likes: that is what the CPU lane is for.
+  if (alone() || !page_->meter_available()) return true;
+  const std::optional<PageFile::Holder> holder = page_->holder(now_ns);
+  if (!holder || holder->held_ns < kProbeLimitNs || page_->waiters() == 0) return true;
+  // A lone thread keeps the lock although it would let go at once if asked; what tells is that somebody has asked for
+  // long.
+  const int64_t waited_ns = page_->LongestWaitNs(now_ns);
+  return waited_ns != 0 && waited_ns < kProbeLimitNs;
+}
+
+void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) const {
+  std::optional<PageFile::Holder> holder;
+  if (page_->meter_available()) {
+    snapshot->lock = page_->InterpreterLock(now_ns);
+    snapshot->waiters = page_->waiters();
+    holder = page_->holder(now_ns);
+  }
+  absl::MutexLock lock(&mutex_);
+  snapshot->pid = pid_;
+  snapshot->running = static_cast<int>(in_flight_.size());
+  if (!holder) return;
+  snapshot->holder = HolderSnapshot{.held_ns = holder->held_ns};
+  auto found = in_flight_.find(holder->serial);
+  if (found == in_flight_.end()) return;
+  snapshot->holder->task_id = found->second.task->id;
+  snapshot->holder->task_name = found->second.task->name;
+}
+
+// ---- what the interpreter says ----
+
+void InterpreterHandle::OnFrame(absl::string_view payload) {
+  internal::FromInterpreter frame;
+  if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    return Doom(Retirement::kProtocolError, "a frame that does not parse");
+  }
+  switch (frame.kind_case()) {
+    case internal::FromInterpreter::kReady: return OnReady();
+    case internal::FromInterpreter::kEnded: return OnTaskEnded(std::move(*frame.mutable_ended()));
+    case internal::FromInterpreter::KIND_NOT_SET: return Doom(Retirement::kProtocolError, "a frame that says nothing");
+  }
+}
+
+void InterpreterHandle::OnReady() {
+  bool again;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ == State::kDoomed || state_ == State::kFinished) return;
+    again = state_ == State::kReady;
+    if (!again) {
+      state_ = State::kReady;
+      pid_ = channel_->last_sender_pid();
+      ready_ns_ = NowNs();
+    }
+  }
+  if (again) return Doom(Retirement::kProtocolError, "ready a second time");
+  events_.on_ready();
+}
+
+void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
+  const uint64_t serial = ended.serial();
+  InFlight in_flight;
+  std::string problem;
+  bool available_again = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = in_flight_.find(serial);
+    problem = found == in_flight_.end() ? absl::StrCat("the end of a task that it does not have: ", serial)
+                                        : ProblemOf(ended, found->second.task->limits, found->second.stop);
+    if (problem.empty()) {
+      in_flight = std::move(found->second);
+      in_flight_.erase(found);
+      completed_one_ = true;
+      if (in_flight.overdue) available_again = --overdue_ == 0 && state_ == State::kReady;
+    }
+  }
+  if (!problem.empty()) return Doom(Retirement::kProtocolError, std::move(problem));
+
+  CancelTimers(in_flight);
+  Outcome outcome = ReportedOutcome(in_flight, &ended, NowNs());
+  page_->Clear(in_flight.row);
+  {
+    absl::MutexLock lock(&mutex_);
+    free_rows_.push_back(in_flight.row);
+  }
+  // Before the outcome is known, so that no task is sent to where threads of another still run.
+  if (alone() && ended.threads_left() > 0) {
+    Doom(Retirement::kThreadsLeft);
+  } else if (available_again) {
+    events_.on_available(true);
+  }
+  events_.on_task_ended(serial, std::move(outcome));
+}
+
+void InterpreterHandle::OnChannelClosed(absl::Status reason) {
+  bool silent;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (silent_ns_ == 0) silent_ns_ = NowNs();
+    silent = state_ == State::kStarting || state_ == State::kReady;
+  }
+  if (!reason.ok()) return Doom(Retirement::kProtocolError, std::string(reason.message()));
+  if (silent) events_.on_silent();
+}
+
+// ---- stopping ----
+
+Poller::TimerId InterpreterHandle::After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial) {
+  return poller_->RunAt(when_ns, [weak = weak_from_this(), then, serial] {
+    if (auto self = weak.lock()) (self.get()->*then)(serial);
+  });
+}
+
+void InterpreterHandle::CancelTimers(const InFlight& in_flight) {
+  for (const Poller::TimerId timer : {in_flight.wall_timer, in_flight.overdue_timer, in_flight.grace_timer}) {
+    if (timer != 0) poller_->CancelTimer(timer);
+  }
+}
+
+void InterpreterHandle::OnWallPassed(uint64_t serial) {
+  // Its end may lie there already: not worth an interpreter.
+  channel_->ReadAvailable();
+  Stop(serial, StopReason::kTimedOut);
+}
+
+bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
+  bool handed_over;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = in_flight_.find(serial);
+    if (found == in_flight_.end()) return false;
+    InFlight& in_flight = found->second;
+    // What ends it already is the reason to keep.
+    if (in_flight.stop != StopReason::kNone || state_ != State::kReady || silent_ns_ != 0) return true;
+    in_flight.stop = reason;
+    handed_over = in_flight.handed_over;
+    if (!alone()) {
+      const int64_t now_ns = NowNs();
+      in_flight.overdue_timer = After(now_ns + kOverdueNs, &InterpreterHandle::OnOverdue, serial);
+      in_flight.grace_timer = After(now_ns + config_.stop_grace_ns, &InterpreterHandle::OnGracePassed, serial);
+    }
+  }
+  if (alone()) {
+    Doom(reason == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
+  } else if (handed_over) {
+    SendStop(serial, reason);
+  }
+  return true;
+}
+
+void InterpreterHandle::SendStop(uint64_t serial, StopReason reason) {
+  internal::ToInterpreter frame;
+  frame.mutable_stop()->set_serial(serial);
+  frame.mutable_stop()->set_cause(reason == StopReason::kCancelled ? internal::STOP_CANCELLED
+                                                                   : internal::STOP_TIMED_OUT);
+  (void)channel_->Send(frame);  // an error: it is going anyway
+}
+
+void InterpreterHandle::OnOverdue(uint64_t serial) {
+  bool first;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = in_flight_.find(serial);
+    if (found == in_flight_.end()) return;
+    found->second.overdue = true;
+    first = ++overdue_ == 1 && state_ == State::kReady;
+  }
+  if (first) events_.on_available(false);
+}
+
+void InterpreterHandle::OnGracePassed(uint64_t serial) {
+  channel_->ReadAvailable();
+  StopReason stop;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = in_flight_.find(serial);
+    if (found == in_flight_.end()) return;
+    stop = found->second.stop;
+  }
+  Doom(stop == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
+}
+
+void InterpreterHandle::Doom(Retirement retirement, std::string detail, uint64_t culprit) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ == State::kFinished || retirement_) return;
+    state_ = State::kDoomed;
+    retirement_ = retirement;
+    detail_ = std::move(detail);
+    culprit_ = culprit;
+  }
+  // What else it says is of no interest.
+  if (retirement == Retirement::kProtocolError) channel_->Close();
+  events_.on_doomed();
+}
+
+// ---- the end ----
+
+InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<InterpreterEnd>& end) {
+  {
+    // Its last words are about its tasks; it is not ready any more, whatever it says.
+    absl::MutexLock lock(&mutex_);
+    GILD_CHECK(state_ != State::kFinished);
+    state_ = State::kDoomed;
+  }
+  channel_->ReadAvailable();
+  channel_->Close();
+
+  std::map<uint64_t, InFlight> in_flight;
+  InterpreterDeath death{.interpreter = config_.name, .alone = alone(), .end = end, .note = page_->death_note()};
+  Epitaph epitaph;
+  bool was_ready;
+  const int64_t now_ns = NowNs();
+  {
+    absl::MutexLock lock(&mutex_);
+    state_ = State::kFinished;
+    in_flight.swap(in_flight_);
+    death.at_ns = silent_ns_ != 0 ? silent_ns_ : now_ns;
+    death.retirement = retirement_;
+    death.detail = detail_;
+    death.culprit = culprit_;
+    was_ready = ready_ns_ != 0;
+    epitaph.healthy = was_ready && (completed_one_ || death.at_ns - ready_ns_ >= kHealthyNs);
+  }
+  if (auto culprit = in_flight.find(CulpritOf(death)); culprit != in_flight.end()) {
+    death.culprit_name = absl::StrCat("'", culprit->second.task->name, "' (", culprit->second.task->id, ")");
+  }
+
+  std::vector<std::pair<uint64_t, Outcome>> outcomes;
+  for (const auto& [serial, task] : in_flight) {
+    CancelTimers(task);
+    // What a task did to its interpreter says nothing about the next one's start.
+    if (page_->BeginNs(task.row, serial)) epitaph.healthy = true;
+    outcomes.emplace_back(serial, KilledOutcome(task, death));
+  }
+  std::optional<Ending> only_task_ended;
+  if (alone() && outcomes.size() == 1) only_task_ended = outcomes.front().second.ending;
+  epitaph.cause = RestartCause(death, was_ready, only_task_ended);
+  if (page_->meter_available()) epitaph.lock = page_->InterpreterLock(death.at_ns);
+  epitaph.what = end ? DescribeWaitStatus(end->wait_status) : "not reaped";
+  if (!death.detail.empty()) absl::StrAppend(&epitaph.what, ", ", death.detail);
+
+  for (auto& [serial, outcome] : outcomes) events_.on_task_ended(serial, std::move(outcome));
+  return epitaph;
+}
+
+Outcome InterpreterHandle::KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const {
+  const Task& task = *in_flight.task;
+  Outcome outcome;
+  outcome.started = true;
+  Usage& usage = outcome.usage;
+  usage.interpreter = config_.name;
+  if (config_.core >= 0) usage.core = config_.core;
+
+  const int64_t death_ns = std::max(death.at_ns, in_flight.sent_ns);
+  DoomedTask doomed{.task = &task,
+                    .stop = in_flight.stop,
+                    .sent_ns = in_flight.sent_ns,
+                    .begin_ns = page_->BeginNs(in_flight.row, task.serial)};
+  if (doomed.begin_ns) {
+    const int64_t begin_ns = std::clamp(*doomed.begin_ns, in_flight.sent_ns, death_ns);
+    usage.dispatch_ns = begin_ns - in_flight.sent_ns;
+    usage.run_ns = death_ns - begin_ns;
+    if (page_->meter_available()) outcome.lock = page_->RowLock(in_flight.row, task.serial, death_ns);
+    SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
+  }
+  if (alone() && death.end) {
+    if (doomed.begin_ns) {
+      const int64_t cpu_ns = death.end->user_cpu_ns + death.end->system_cpu_ns;
+      doomed.cpu_ns = usage.cpu_ns = std::max<int64_t>(0, cpu_ns - page_->ProcessCpuAtBeginNs(in_flight.row));
+    }
+    if (death.end->peak_memory_bytes > 0) usage.peak_memory_bytes = death.end->peak_memory_bytes;
+  }
+  EndDoomed(doomed, death, &outcome);
+  return outcome;
+}
+
+Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended,
+                                           int64_t now_ns) const {
+  const Task& task = *in_flight.task;
+  const int64_t sent_ns = in_flight.sent_ns;
+  const int64_t begin_ns = std::clamp(ended->begin_ns(), sent_ns, std::max(sent_ns, now_ns));
+  const int64_t end_ns = std::clamp(ended->end_ns(), begin_ns, std::max(begin_ns, now_ns));
+  const auto positive = [](int64_t value) { return std::max<int64_t>(0, value); };
+
+  Outcome outcome;
+  outcome.started = true;
+  Usage& usage = outcome.usage;
+  usage.interpreter = config_.name;
+  usage.dispatch_ns = begin_ns - sent_ns;
+  usage.run_ns = end_ns - begin_ns;
+  usage.cpu_ns = positive(ended->cpu_ns());
+  // Below zero: unavailable.
+  if (ended->cpu_wait_ns() >= 0) usage.cpu_wait_ns = ended->cpu_wait_ns();
+  if (alone() && ended->peak_memory_bytes() > 0) usage.peak_memory_bytes = ended->peak_memory_bytes();
+  if (ended->core() >= 0) usage.core = ended->core();
+  if (ended->lock_available()) {
+    outcome.lock = LockUsage{.wait_ns = positive(ended->lock_wait_ns()),
+                             .hold_ns = positive(ended->lock_hold_ns()),
+                             .takes = ended->lock_takes(),
+                             .contended_takes = ended->lock_contended_takes(),
+                             .forced_releases = ended->lock_forced_releases(),
+                             .longest_hold_ns = positive(ended->lock_longest_hold_ns())};
+  }
+  SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
+  if (ended->ending() == internal::CODE_OUTPUT_LIMIT) {
+    outcome.evidence.used = static_cast<int64_t>(std::max(outcome.out.size(), outcome.err.size()));
+  }
+  if (ended->threads_left() > 0) {
+    outcome.warnings.push_back(absl::StrCat(ended->threads_left(), ended->threads_left() == 1 ? " thread" : " threads",
+                                            " outlived the task", alone() ? ": its interpreter was replaced" : ""));
+  }
+  EndReported(ended, task.limits, in_flight.stop, end_ns - sent_ns, &outcome);
+  return outcome;
+}
+
+}  // namespace gild

@@ -1,0 +1,141 @@
+// InterpreterHandle is the server's view of one interpreter, from its start to its end: one generation of a slot. It
+// hands tasks over, stops them, and makes an outcome of every ending: one for each task that Run took, whatever
+// happens.
+//
+// Thread rule: Run and the read-only calls from any thread; the rest, and all events, on the poller's thread, with no
+// lock held. It owns the page and the server's end of the channel, and lives in a shared_ptr: a Run may still be under
+// way when its lane has let go of it. It kills nothing itself: it says on_doomed, and whoever can (the lane) kills and
+// then calls Finish.
+//
+//   starting --InterpreterReady--> ready --Doom or end of file--> doomed --Finish--> finished
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "gild/internal/frames.pb.h"
+#include "server/base/poller.h"
+#include "server/base/unique_fd.h"
+#include "server/ipc/channel.h"
+#include "server/ipc/page_file.h"
+#include "server/lane/endings.h"
+#include "server/task/snapshot.h"
+
+namespace gild {
+
+class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle> {
+ public:
+  struct Config {
+    std::string name;  // "cpu-0#3"
+    int threads = 1;   // tasks in flight; 1: a task that overruns is killed with its interpreter
+    int core = -1;     // -1: not pinned
+    int64_t stop_grace_ns = kStopGraceNs;
+  };
+
+  struct Events {
+    std::function<void()> on_ready;
+    // It takes no new tasks for now (a stopped task is overdue), and takes them again.
+    std::function<void(bool available)> on_available;
+    std::function<void(uint64_t serial, Outcome outcome)> on_task_ended;
+    // It must be killed, then Finish called. Once.
+    std::function<void()> on_doomed;
+    // Its channel is at its end, and on_doomed was not called: it is dying, most likely. Once.
+    std::function<void()> on_silent;
+  };
+
+  // What the interpreter gets.
+  struct ChildEnds {
+    UniqueFd channel;
+    UniqueFd page;
+  };
+
+  // Begins to listen.
+  static absl::StatusOr<std::shared_ptr<InterpreterHandle>> Create(Poller* poller, Config config, Events events,
+                                                                   ChildEnds* child_ends);
+
+  // False: it is not ready, or has no room. REQUIRES: the serial is new.
+  bool Run(const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Stops a task. False: no such task.
+  bool Stop(uint64_t serial, StopReason reason) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Nothing new is taken; on_doomed follows at once. The first reason is the one to keep.
+  void Doom(Retirement retirement, std::string detail = "", uint64_t culprit = 0) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  struct Epitaph {
+    const char* cause = "";         // a restart cause
+    bool healthy = false;           // worth a successor at once
+    std::optional<LockUsage> lock;  // empty: unavailable
+    std::string what;               // for the log
+  };
+  // It is dead (`end`: how; empty: unknown): hears its last words and ends every task in flight. Nothing follows.
+  Epitaph Finish(const std::optional<InterpreterEnd>& end) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A task handed over now would run: it is ready, available, and nobody waits for a lock that is held for ever.
+  bool Serving(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Fills in pid, running, lock, waiters and holder.
+  void FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  enum class State { kStarting, kReady, kDoomed, kFinished };
+
+  struct InFlight {
+    std::shared_ptr<const Task> task;
+    uint32_t row = 0;
+    int64_t sent_ns = 0;
+    bool handed_over = false;  // its StartTask is written: a StopTask may follow
+    StopReason stop = StopReason::kNone;
+    bool overdue = false;  // stopped, and has not ended soon
+    Poller::TimerId wall_timer = 0;
+    Poller::TimerId overdue_timer = 0;
+    Poller::TimerId grace_timer = 0;
+  };
+
+  InterpreterHandle(Poller* poller, Config config, Events events, std::unique_ptr<PageFile> page);
+
+  void OnFrame(absl::string_view payload);
+  void OnReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTaskEnded(internal::TaskEnded ended) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnWallPassed(uint64_t serial);
+  void OnOverdue(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnGracePassed(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SendStop(uint64_t serial, StopReason reason);
+  Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
+  void CancelTimers(const InFlight& in_flight);
+
+  // Usage, lock and output of a task that did not end by itself.
+  Outcome KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const;
+  Outcome ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended, int64_t now_ns) const;
+  bool alone() const { return config_.threads == 1; }
+
+  Poller* const poller_;
+  const Config config_;
+  const Events events_;
+  const std::unique_ptr<PageFile> page_;
+  std::shared_ptr<Channel> channel_;  // set by Create, for good
+
+  mutable absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;
+  std::vector<uint32_t> free_rows_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, InFlight> in_flight_ ABSL_GUARDED_BY(mutex_);  // by serial
+  int overdue_ ABSL_GUARDED_BY(mutex_) = 0;
+  int pid_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t ready_ns_ ABSL_GUARDED_BY(mutex_) = 0;   // 0: it never was
+  int64_t silent_ns_ ABSL_GUARDED_BY(mutex_) = 0;  // end of file; 0: not yet
+  bool completed_one_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Retirement> retirement_ ABSL_GUARDED_BY(mutex_);
+  std::string detail_ ABSL_GUARDED_BY(mutex_);
+  uint64_t culprit_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace gild

@@ -1,0 +1,350 @@
+#include "server/lane/lane.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/clock.h"
+#include "server/base/errors.h"
+#include "server/base/log.h"
+
+namespace gild {
+namespace {
+
+InterpreterState StateOf(bool making, bool ready, bool ending) {
+  if (ready) return InterpreterState::kReady;
+  if (ending) return InterpreterState::kStopping;
+  return making ? InterpreterState::kStarting : InterpreterState::kBackingOff;
+}
+
+// The larger of each, so that a total never goes back.
+void RaiseTo(std::optional<LockUsage>* told, const LockUsage& now) {
+  if (!*told) *told = LockUsage{};
+  LockUsage& usage = **told;
+  usage.wait_ns = std::max(usage.wait_ns, now.wait_ns);
+  usage.hold_ns = std::max(usage.hold_ns, now.hold_ns);
+  usage.takes = std::max(usage.takes, now.takes);
+  usage.contended_takes = std::max(usage.contended_takes, now.contended_takes);
+  usage.forced_releases = std::max(usage.forced_releases, now.forced_releases);
+  usage.longest_hold_ns = std::max(usage.longest_hold_ns, now.longest_hold_ns);
+}
+
+// What a task did to its interpreter is in the task's outcome; what nobody's task explains is worth a look.
+bool WorthAWarning(const std::string& cause) {
+  return cause == "killed" || cause == "protocol_error" || cause == "start_failed" || cause == "slot_lost";
+}
+
+}  // namespace
+
+Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
+    : config_(std::move(config)), poller_(poller), factory_(slots), events_(std::move(events)) {
+  GILD_CHECK(config_.slots > 0 && config_.slots <= kInterpretersMax);
+  GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax);
+  for (int i = 0; i < config_.slots; ++i) {
+    Slot& slot = slots_.emplace_back();
+    slot.name = absl::StrCat(Name(config_.kind), "-", i);
+    if (!config_.cores.empty()) slot.core = config_.cores[i % config_.cores.size()];
+  }
+  absl::MutexLock lock(&mutex_);
+  shared_.resize(config_.slots);
+}
+
+Lane::~Lane() = default;
+
+// ---- from any thread ----
+
+void Lane::Start() {
+  poller_->Post([this] {
+    for (int i = 0; i < config_.slots && !shut_down_; ++i) MakeSlot(i);
+  });
+}
+
+bool Lane::Run(int slot, const std::shared_ptr<const Task>& task) {
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  return interpreter != nullptr && interpreter->Run(task);
+}
+
+void Lane::Cancel(uint64_t serial) {
+  poller_->Post([this, serial] {
+    for (int i = 0; i < config_.slots; ++i) {
+      const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i);
+      if (interpreter && interpreter->Stop(serial, StopReason::kCancelled)) return;
+    }
+  });
+}
+
+void Lane::Shutdown() {
+  poller_->Post([this] {
+    if (std::exchange(shut_down_, true)) return;
+    for (int i = 0; i < config_.slots; ++i) {
+      if (const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i)) {
+        interpreter->Doom(Retirement::kShutdown);
+      } else {
+        DropTimer(i);
+        slots_[i].process.reset();
+        SetPhase(i, Phase::kIdle);
+      }
+    }
+  });
+}
+
+bool Lane::Serving(int64_t now_ns) const {
+  for (int i = 0; i < config_.slots; ++i) {
+    const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i);
+    if (interpreter && interpreter->Serving(now_ns)) return true;
+  }
+  return false;
+}
+
+std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
+  std::vector<SlotSnapshot> snapshots;
+  for (int i = 0; i < config_.slots; ++i) {
+    SlotSnapshot& snapshot = snapshots.emplace_back();
+    snapshot.slot = slots_[i].name;  // never changes
+    snapshot.lane = config_.kind;
+    snapshot.capacity = config_.threads;
+
+    // Under the lock, so that an interpreter's sums are counted once: as live, or as past.
+    absl::MutexLock lock(&mutex_);
+    Shared& shared = shared_[i];
+    const bool making = shared.phase == Phase::kMaking || shared.phase == Phase::kStarting;
+    snapshot.state =
+        StateOf(making, shared.phase == Phase::kReady, shared.phase == Phase::kEnding || shared.phase == Phase::kIdle);
+    snapshot.generation = shared.generation;
+    snapshot.restarts = shared.restarts;
+    if (shared.interpreter) shared.interpreter->FillSnapshot(now_ns, &snapshot);
+    if (shared.past_lock) {
+      if (!snapshot.lock) snapshot.lock = LockUsage{};
+      AddTo(&*snapshot.lock, *shared.past_lock);
+    }
+    if (snapshot.lock) {
+      RaiseTo(&shared.told_lock, *snapshot.lock);
+      snapshot.lock = shared.told_lock;
+    }
+  }
+  return snapshots;
+}
+
+// ---- a slot's life ----
+
+void Lane::MakeSlot(int slot) {
+  Slot& s = slots_[slot];
+  SlotOrder order{.name = s.name, .core = s.core, .nice = config_.nice};
+  if (!config_.scratch_root.empty()) {
+    order.scratch = absl::StrCat(config_.scratch_root, "/", s.name);
+    if (mkdir(order.scratch.c_str(), 0700) != 0 && errno != EEXIST) {
+      LogError("cannot make a slot's scratch folder",
+               {{"slot", s.name}, {"error", ErrnoStatus(errno, "mkdir " + order.scratch).ToString()}});
+      CountRestart(slot, "start_failed");
+      return Next(slot, /*at_once=*/false);
+    }
+  }
+  SetPhase(slot, Phase::kMaking);
+  s.process = factory_->MakeSlot(
+      order, {.on_ready = [this, slot] { OnSlotReady(slot); },
+              .on_started = [this, slot](uint64_t generation,
+                                         int error_number) { OnInterpreterStarted(slot, generation, error_number); },
+              .on_ended = [this, slot](const InterpreterEnd& end) { OnInterpreterEnded(slot, end); },
+              .on_gone = [this, slot](const absl::Status& reason) { OnSlotGone(slot, reason); }});
+  SetTimer(slot, config_.start_limit_ns, [this, slot] { LoseSlot(slot, "it was not ready in time"); });
+}
+
+void Lane::OnSlotReady(int slot) {
+  if (PhaseOf(slot) == Phase::kMaking) StartInterpreter(slot);
+}
+
+void Lane::StartInterpreter(int slot) {
+  Slot& s = slots_[slot];
+  uint64_t generation;
+  {
+    absl::MutexLock lock(&mutex_);
+    generation = ++shared_[slot].generation;
+  }
+  InterpreterHandle::Config config{.name = absl::StrCat(s.name, "#", generation),
+                                   .threads = config_.threads,
+                                   .core = s.core,
+                                   .stop_grace_ns = config_.stop_grace_ns};
+  InterpreterHandle::Events events{
+      .on_ready = [this, slot] { OnInterpreterReady(slot); },
+      .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
+      .on_task_ended = [this](uint64_t serial, Outcome outcome) { events_.ended(serial, std::move(outcome)); },
+      .on_doomed = [this, slot] { OnDoomed(slot); },
+      .on_silent = [this, slot] { OnSilent(slot); }};
+  InterpreterHandle::ChildEnds ends;
+  absl::StatusOr<std::shared_ptr<InterpreterHandle>> made =
+      InterpreterHandle::Create(poller_, std::move(config), std::move(events), &ends);
+  if (!made.ok()) {
+    LogError("cannot start an interpreter", {{"slot", s.name}, {"error", made.status().ToString()}});
+    CountRestart(slot, "start_failed");
+    return Next(slot, /*at_once=*/false);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    shared_[slot].interpreter = *std::move(made);
+    shared_[slot].phase = Phase::kStarting;
+  }
+  SetTimer(slot, config_.start_limit_ns, [this, slot] {
+    if (const auto interpreter = InterpreterOf(slot)) interpreter->Doom(Retirement::kStartFailed, "not ready in time");
+  });
+  s.process->StartInterpreter(generation, config_.threads, std::move(ends.channel), std::move(ends.page));
+}
+
+void Lane::OnInterpreterReady(int slot) {
+  DropTimer(slot);
+  SetPhase(slot, Phase::kReady);
+  LogInfo("interpreter ready", {{"slot", slots_[slot].name}, {"generation", absl::StrCat(GenerationOf(slot))}});
+  events_.ready(slot, config_.threads);
+}
+
+void Lane::OnAvailable(int slot, bool available) {
+  if (PhaseOf(slot) != Phase::kReady) return;
+  if (available) {
+    events_.ready(slot, config_.threads);
+  } else {
+    events_.gone(slot);
+  }
+}
+
+void Lane::BeginEnding(int slot) {
+  DropTimer(slot);
+  const bool was_ready = PhaseOf(slot) == Phase::kReady;
+  SetPhase(slot, Phase::kEnding);
+  if (was_ready) events_.gone(slot);
+}
+
+void Lane::OnDoomed(int slot) {
+  BeginEnding(slot);
+  SetTimer(slot, config_.kill_limit_ns,
+           [this, slot] { LoseSlot(slot, "a killed interpreter was not reaped in time"); });
+  if (slots_[slot].process) slots_[slot].process->KillInterpreter(GenerationOf(slot), SIGKILL);
+}
+
+void Lane::OnSilent(int slot) {
+  BeginEnding(slot);
+  SetTimer(slot, config_.silence_ns, [this, slot] {
+    if (const auto interpreter = InterpreterOf(slot)) {
+      interpreter->Doom(Retirement::kProtocolError, "it closed its channel and lived on");
+    }
+  });
+}
+
+void Lane::OnInterpreterStarted(int slot, uint64_t generation, int error_number) {
+  if (error_number == 0 || generation != GenerationOf(slot)) return;
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  if (!interpreter) return;
+  BeginEnding(slot);
+  interpreter->Doom(Retirement::kStartFailed, std::string(ErrnoStatus(error_number, "fork").message()));
+  Finish(slot, std::nullopt);
+}
+
+void Lane::OnInterpreterEnded(int slot, const InterpreterEnd& end) {
+  if (end.generation != GenerationOf(slot) || !InterpreterOf(slot)) return;
+  Finish(slot, end);
+}
+
+void Lane::OnSlotGone(int slot, const absl::Status& reason) {
+  slots_[slot].process.reset();
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  if (interpreter) {
+    // Unless it was to be killed anyway, which remains the reason.
+    interpreter->Doom(Retirement::kSlotLost, std::string(reason.message()));
+    return Finish(slot, std::nullopt);
+  }
+  DropTimer(slot);
+  LogWarning("a slot is lost", {{"slot", slots_[slot].name}, {"error", std::string(reason.message())}});
+  CountRestart(slot, PhaseOf(slot) == Phase::kMaking ? "start_failed" : "slot_lost");
+  Next(slot, /*at_once=*/false);
+}
+
+void Lane::LoseSlot(int slot, const std::string& why) { OnSlotGone(slot, absl::DeadlineExceededError(why)); }
+
+void Lane::Finish(int slot, const std::optional<InterpreterEnd>& end) {
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  BeginEnding(slot);
+  const InterpreterHandle::Epitaph epitaph = interpreter->Finish(end);
+  DropTimer(slot);  // its last words may have doomed it once more
+  {
+    absl::MutexLock lock(&mutex_);
+    Shared& shared = shared_[slot];
+    shared.interpreter = nullptr;
+    if (epitaph.lock) {
+      if (!shared.past_lock) shared.past_lock = LockUsage{};
+      AddTo(&*shared.past_lock, *epitaph.lock);
+    }
+  }
+  if (shut_down_) return Next(slot, /*at_once=*/false);
+  CountRestart(slot, epitaph.cause);
+  const LogFields fields = {{"slot", slots_[slot].name},
+                            {"generation", absl::StrCat(GenerationOf(slot))},
+                            {"cause", epitaph.cause},
+                            {"what", epitaph.what}};
+  if (WorthAWarning(epitaph.cause)) {
+    LogWarning("interpreter ended", fields);
+  } else {
+    LogInfo("interpreter ended", fields);
+  }
+  Next(slot, epitaph.healthy);
+}
+
+void Lane::Next(int slot, bool at_once) {
+  DropTimer(slot);
+  if (shut_down_) return SetPhase(slot, Phase::kIdle);
+  Slot& s = slots_[slot];
+  const auto go_on = [this, slot] {
+    if (slots_[slot].process) {
+      StartInterpreter(slot);
+    } else {
+      MakeSlot(slot);
+    }
+  };
+  if (at_once) {
+    s.back_off_ns = 0;
+    return go_on();
+  }
+  s.back_off_ns = std::clamp(s.back_off_ns * 2, config_.back_off_ns_first, config_.back_off_ns_max);
+  SetPhase(slot, Phase::kBackingOff);
+  SetTimer(slot, s.back_off_ns, go_on);
+}
+
+// ---- small things ----
+
+void Lane::CountRestart(int slot, const std::string& cause) {
+  absl::MutexLock lock(&mutex_);
+  ++shared_[slot].restarts[cause];
+}
+
+void Lane::SetPhase(int slot, Phase phase) {
+  absl::MutexLock lock(&mutex_);
+  shared_[slot].phase = phase;
+}
+
+Lane::Phase Lane::PhaseOf(int slot) const {
+  absl::MutexLock lock(&mutex_);
+  return shared_[slot].phase;
+}
+
+uint64_t Lane::GenerationOf(int slot) const {
+  absl::MutexLock lock(&mutex_);
+  return shared_[slot].generation;
+}
+
+std::shared_ptr<InterpreterHandle> Lane::InterpreterOf(int slot) const {
+  absl::MutexLock lock(&mutex_);
+  return shared_[slot].interpreter;
+}
+
+void Lane::SetTimer(int slot, int64_t after_ns, std::function<void()> callback) {
+  DropTimer(slot);
+  slots_[slot].timer = poller_->RunAt(NowNs() + after_ns, std::move(callback));
+}
+
+void Lane::DropTimer(int slot) {
+  const Poller::TimerId timer = std::exchange(slots_[slot].timer, 0);
+  if (timer != 0) poller_->CancelTimer(timer);
+}
+
+}  // namespace gild

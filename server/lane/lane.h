@@ -1,0 +1,151 @@
+// Lane: a fixed number of slots, each with an interpreter in it, kept alive. One class, two configurations: I/O (few
+// interpreters, many tasks in flight in each, a task that overruns is interrupted and then its interpreter replaced)
+// and CPU (one interpreter per core, one task at a time, killed when it overruns).
+//
+// It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
+// _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
+//
+// Thread rule: Run, Stop, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events are
+// called with no lock held, from the poller's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "server/base/poller.h"
+#include "server/lane/interpreter_handle.h"
+#include "server/process/slot_process.h"
+#include "server/task/outcome.h"
+#include "server/task/snapshot.h"
+#include "server/task/task.h"
+
+namespace gild {
+
+class Lane {
+ public:
+  struct Config {
+    LaneKind kind = LaneKind::kCpu;
+    int slots = 1;
+    int threads = 1;         // tasks in flight in one interpreter
+    std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
+    int nice = 0;
+    std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
+    int64_t start_limit_ns = kStartLimitNs;
+    int64_t stop_grace_ns = kStopGraceNs;
+    int64_t back_off_ns_first = kBackOffNsFirst;
+    int64_t back_off_ns_max = kBackOffNsMax;
+    // An interpreter whose channel is at its end is dying; after this it is killed.
+    int64_t silence_ns = 200 * kNsPerMs;
+    // A killed interpreter that is not reported dead in this time costs its slot.
+    int64_t kill_limit_ns = 2 * kNsPerSecond;
+  };
+
+  struct Events {
+    std::function<void(int slot, int capacity)> ready;
+    std::function<void(int slot)> gone;
+    std::function<void(uint64_t serial, Outcome outcome)> ended;
+  };
+
+  // `slots` (the zygote) and `poller` outlive the lane. The poller's thread has ended before the lane is destroyed.
+  Lane(Config config, Poller* poller, SlotFactory* slots, Events events);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  // Asks for the slots; `ready` follows for each.
+  void Start();
+
+  // False: the slot has no ready interpreter with room. REQUIRES: the task's serial is new.
+  bool Run(int slot, const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends as CANCELLED.
+  void Cancel(uint64_t serial);
+
+  // The end of a drain: kills every interpreter, ends what runs as INTERPRETER_LOST, starts no new ones.
+  void Shutdown();
+
+  // Can run a task now: some interpreter is ready and its lock has not been held for kProbeLimitNs without a break.
+  // In the I/O lane such a hold counts when somebody has waited for it as long: a lone thread lets go only when asked.
+  bool Serving(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<SlotSnapshot> Snapshot(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  enum class Phase {
+    kIdle,      // before Start, after Shutdown
+    kMaking,    // the slot's init was asked for
+    kStarting,  // the interpreter was
+    kReady,
+    kEnding,      // the interpreter is dying, or to be killed
+    kBackingOff,  // a pause before the next try
+  };
+
+  // The poller's thread only.
+  struct Slot {
+    std::string name;
+    int core = -1;
+    std::unique_ptr<SlotProcess> process;
+    int64_t back_off_ns = 0;
+    Poller::TimerId timer = 0;  // of the phase it is in
+  };
+
+  // Written on the poller's thread, read from anywhere.
+  struct Shared {
+    Phase phase = Phase::kIdle;
+    uint64_t generation = 0;
+    std::shared_ptr<InterpreterHandle> interpreter;  // null: none
+    std::map<std::string, uint64_t> restarts;
+    // Of interpreters that are gone; empty: the meter never saw anything.
+    std::optional<LockUsage> past_lock;
+    // Totals never go back, even when a figure was torn.
+    std::optional<LockUsage> told_lock;
+  };
+
+  // The steps of a slot's life, in their order. All on the poller's thread.
+  void MakeSlot(int slot);
+  void OnSlotReady(int slot);
+  void StartInterpreter(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnInterpreterReady(int slot);
+  void OnAvailable(int slot, bool available);
+  void OnDoomed(int slot);
+  void OnSilent(int slot);
+  void OnInterpreterStarted(int slot, uint64_t generation, int error_number);
+  void OnInterpreterEnded(int slot, const InterpreterEnd& end);
+  void OnSlotGone(int slot, const absl::Status& reason);
+  // The slot's init does not do what it should: it is let go of, as if it had gone.
+  void LoseSlot(int slot, const std::string& why);
+
+  // No new tasks for this interpreter; it is on its way out.
+  void BeginEnding(int slot);
+  // It is dead: ends what it ran, counts the restart, and goes on to the next.
+  void Finish(int slot, const std::optional<InterpreterEnd>& end) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Next(int slot, bool at_once);
+  void CountRestart(int slot, const std::string& cause) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void SetPhase(int slot, Phase phase) ABSL_LOCKS_EXCLUDED(mutex_);
+  Phase PhaseOf(int slot) const ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t GenerationOf(int slot) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<InterpreterHandle> InterpreterOf(int slot) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // One timer a slot: setting it drops the last.
+  void SetTimer(int slot, int64_t after_ns, std::function<void()> callback);
+  void DropTimer(int slot);
+
+  const Config config_;
+  Poller* const poller_;
+  SlotFactory* const factory_;
+  const Events events_;
+
+  // Poller's thread only.
+  std::vector<Slot> slots_;
+  bool shut_down_ = false;
+
+  mutable absl::Mutex mutex_;
+  mutable std::vector<Shared> shared_ ABSL_GUARDED_BY(mutex_);  // by slot
+};
+
+}  // namespace gild

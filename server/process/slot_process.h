@@ -1,0 +1,65 @@
+// SlotProcess is the server's view of one slot's init: it starts an interpreter, kills it, and tells how it ended.
+// SlotFactory makes them; the zygote is one, a test may be another.
+//
+// Thread rule: everything, and every callback, on the poller's thread. Whoever asked for a slot owns its SlotProcess;
+// destroying it (also from one of its own callbacks) ends the init and its interpreter, and no callback follows.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/base/unique_fd.h"
+
+namespace gild {
+
+struct SlotOrder {
+  std::string name;     // "io-0"; shows in `ps`
+  std::string scratch;  // working directory of tasks, which exists
+  int core = -1;        // -1: any allowed core
+  int nice = 0;
+};
+
+struct InterpreterEnd {
+  uint64_t generation = 0;
+  int wait_status = 0;  // as waitpid(2) gives it
+  int64_t user_cpu_ns = 0;
+  int64_t system_cpu_ns = 0;
+  int64_t peak_memory_bytes = 0;
+};
+
+// "exited with code 1", "killed by signal 9 (SIGKILL)"
+std::string DescribeWaitStatus(int wait_status);
+
+class SlotProcess {
+ public:
+  struct Events {
+    // The init takes orders.
+    std::function<void()> on_ready;
+    // The interpreter's process exists (0), or could not be made (errno; no on_ended follows).
+    std::function<void(uint64_t generation, int error_number)> on_started;
+    // It was reaped, and everything that it had started.
+    std::function<void(const InterpreterEnd& end)> on_ended;
+    // The slot could not be made, or its init is gone and its interpreter with it. Once; nothing follows.
+    std::function<void(absl::Status reason)> on_gone;
+  };
+
+  virtual ~SlotProcess() = default;
+
+  // REQUIRES: on_ready was called, and the last interpreter has ended.
+  virtual void StartInterpreter(uint64_t generation, int threads, UniqueFd channel_end, UniqueFd page) = 0;
+  // Nothing happens when that interpreter is gone already.
+  virtual void KillInterpreter(uint64_t generation, int signal) = 0;
+};
+
+class SlotFactory {
+ public:
+  virtual ~SlotFactory() = default;
+
+  // No callback is called before it returns.
+  virtual std::unique_ptr<SlotProcess> MakeSlot(const SlotOrder& order, SlotProcess::Events events) = 0;
+};
+
+}  // namespace gild
