@@ -1,0 +1,171 @@
+// Scheduler decides which task runs next, and in which slot; it admits, queues, expires and refuses.
+//
+// Passive: one mutex, no thread, no clock, no I/O. Time comes in as an argument; what must be done outside (hand a task
+// to a lane, tell a client) is collected under the lock and done after it, on the caller's thread.
+//
+// It makes the outcomes of tasks that never started: CANCELLED, EXPIRED, and INTERPRETER_LOST at the end of a drain's
+// grace. All others come up from the lanes through Ended. Every accepted task's `done` is called exactly once, with no
+// lock held.
+//
+// Wiring (main): the lanes' events call SlotReady, SlotGone and Ended; the lane ports below reach down.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "server/task/outcome.h"
+#include "server/task/snapshot.h"
+#include "server/task/task.h"
+
+namespace gild {
+
+struct Refusal {
+  enum class Reason { kQueueFull, kQueueBytesFull, kDraining };
+  Reason reason;
+  int64_t retry_after_ns;
+};
+const char* Name(Refusal::Reason reason);  // "queue_full" "queue_bytes_full" "draining"
+
+class Scheduler {
+ public:
+  using Done = std::function<void(const Task& task, Outcome outcome)>;
+
+  // How a lane is reached. Both are called with no lock held.
+  struct LanePort {
+    // Hands the task to the slot's interpreter. False: the slot is not ready (any more), and the task stays queued.
+    std::function<bool(int slot, const std::shared_ptr<const Task>& task)> run;
+    // Stops a running task as CANCELLED; nothing happens when it has ended already.
+    std::function<void(uint64_t serial)> cancel;
+  };
+
+  struct Bounds {
+    int64_t queued_tasks = kQueuedTasksMax;
+    int64_t queued_bytes = kQueuedBytesMax;
+  };
+
+  // `io` and `cpu` are called from any thread that calls in here.
+  Scheduler(LanePort io, LanePort cpu, Bounds bounds);
+
+  // Accepts the task (its serial is returned and `done` will be called) or refuses it. May start it, here and now.
+  std::variant<uint64_t, Refusal> Submit(Task task, Done done, int64_t now_ns);
+  // A waiting task ends as CANCELLED, a running one is stopped; nothing happens when it has ended.
+  void Cancel(uint64_t serial, int64_t now_ns);
+  // The client's own deadline passed: as Cancel, but a waiting task ends as EXPIRED.
+  void DeadlinePassed(uint64_t serial, int64_t now_ns);
+
+  // Ends what waited longer than its limits.queue. Call when NextExpiry says so, or now and then.
+  void Expire(int64_t now_ns);
+  // -1: nothing waits.
+  int64_t NextExpiryNs() const;
+
+  // From the lanes. `capacity`: how many tasks the new interpreter takes at once.
+  void SlotReady(LaneKind lane, int slot, int capacity, int64_t now_ns);
+  void SlotGone(LaneKind lane, int slot);
+  void Ended(uint64_t serial, Outcome outcome, int64_t now_ns);
+
+  // From now on Submit refuses; what is accepted goes on.
+  void Drain();
+  bool draining() const;
+  // Nothing waits and nothing runs.
+  bool Idle() const;
+  // The end of a drain's grace: ends what waits as INTERPRETER_LOST, safe to retry. What runs is for the lanes to end.
+  void EndWaiting(int64_t now_ns);
+
+  // queued, queued_bytes, running and endings of both lanes; the rest is for the caller to fill in.
+  std::vector<LaneSnapshot> Lanes() const;
+
+ private:
+  // What a client asked of a task while its hand-over was under way.
+  enum class Stop { kNo, kCancel, kDeadline };
+
+  struct Entry {
+    std::shared_ptr<const Task> task;
+    Done done;
+    int64_t bytes = 0;
+    int64_t accepted_ns = 0;
+    int64_t expires_ns = 0;
+    // In a slot, from placement on; `handing_over` until the lane's run has returned.
+    bool placed = false;
+    bool handing_over = false;
+    Stop stop = Stop::kNo;
+    int slot = -1;
+    int64_t placed_ns = 0;
+  };
+
+  struct Slot {
+    int capacity = 0;      // 0: gone
+    int in_flight = 0;     // placed and not yet ended, whichever interpreter they were placed for
+    uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
+  };
+
+  struct LaneState {
+    std::set<uint64_t> waiting;  // by serial: a task that a lane refuses is first again by itself
+    int64_t waiting_bytes = 0;
+    int running = 0;
+    std::map<int, Slot> slots;
+    std::map<Ending, uint64_t> endings;
+    double run_ns_average = 0;  // exponentially weighted
+  };
+
+  // What is to be done once the lock is let go.
+  struct HandOver {
+    std::shared_ptr<const Task> task;
+    int slot;
+    uint64_t readies;
+  };
+  struct Finish {
+    std::shared_ptr<const Task> task;
+    Done done;
+    Outcome outcome;
+  };
+  struct Actions {
+    std::vector<HandOver> hand_overs;
+    std::vector<std::pair<LaneKind, uint64_t>> cancels;
+    std::vector<Finish> finishes;
+  };
+
+  LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
+  const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
+  static std::map<int, Slot>::iterator FreeSlot(LaneState& state);
+  static int64_t RetryAfterNs(const LaneState& state);
+
+  void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Actions* actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopTask(uint64_t serial, Stop stop, int64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends a task that is neither queued nor placed any more.
+  void FinishEntry(uint64_t serial, Outcome outcome, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // An outcome of the scheduler's own making, for a task that never started.
+  void EndUnstarted(uint64_t serial, Ending ending, Evidence evidence, int64_t now_ns, Actions* actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndStopped(uint64_t serial, Stop stop, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Does them, and what follows from them.
+  void Act(Actions actions, int64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const LanePort io_port_;
+  const LanePort cpu_port_;
+  const Bounds bounds_;
+
+  mutable absl::Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // EndWaiting was called: nothing waits any more
+  uint64_t last_serial_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::unordered_map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<int64_t, uint64_t>> expiries_ ABSL_GUARDED_BY(mutex_);  // of waiting tasks: when, serial
+  LaneState io_ ABSL_GUARDED_BY(mutex_);
+  LaneState cpu_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace gild

@@ -1,0 +1,645 @@
+// Time is a number the tests choose; the lanes are fakes that note what they are told.
+#include "server/scheduler/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <vector>
+
+namespace gild {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+struct FakeLane {
+  struct Start {
+    int slot;
+    uint64_t serial;
+  };
+  std::vector<Start> starts;
+  std::vector<uint64_t> cancels;
+  std::function<bool(int slot, const Task& task)> on_run;  // empty: takes everything
+
+  Scheduler::LanePort Port() {
+    return {.run =
+                [this](int slot, const std::shared_ptr<const Task>& task) {
+                  starts.push_back({slot, task->serial});
+                  return on_run ? on_run(slot, *task) : true;
+                },
+            .cancel = [this](uint64_t serial) { cancels.push_back(serial); }};
+  }
+
+  std::vector<uint64_t> Started() const {
+    std::vector<uint64_t> serials;
+    for (const Start& start : starts) serials.push_back(start.serial);
+    return serials;
+  }
+  std::vector<int> Slots() const {
+    std::vector<int> slots;
+    for (const Start& start : starts) slots.push_back(start.slot);
+    return slots;
+  }
+};
+
+class SchedulerTest : public testing::Test {
+ protected:
+  static Task CpuTask() {
+    Task task;
+    task.tag = Tag::kCpu;
+    task.lane = LaneKind::kCpu;
+    task.code = "pass";
+    return task;
+  }
+  static Task IoTask() {
+    Task task = CpuTask();
+    task.tag = Tag::kIo;
+    task.lane = LaneKind::kIo;
+    return task;
+  }
+
+  void Bound(int64_t tasks, int64_t bytes) {
+    scheduler_.emplace(io_.Port(), cpu_.Port(), Scheduler::Bounds{.queued_tasks = tasks, .queued_bytes = bytes});
+  }
+
+  Scheduler& scheduler() {
+    if (!scheduler_) scheduler_.emplace(io_.Port(), cpu_.Port(), Scheduler::Bounds{});
+    return *scheduler_;
+  }
+
+  std::variant<uint64_t, Refusal> TrySubmit(Task task, int64_t now_ns = 0) {
+    return scheduler().Submit(
+        std::move(task),
+        [this](const Task& ended, Outcome outcome) {
+          EXPECT_TRUE(outcomes_.emplace(ended.serial, std::move(outcome)).second) << "done twice: " << ended.serial;
+        },
+        now_ns);
+  }
+  uint64_t Submit(Task task, int64_t now_ns = 0) { return std::get<uint64_t>(TrySubmit(std::move(task), now_ns)); }
+
+  void End(uint64_t serial, int64_t now_ns = 0, Ending ending = Ending::kSucceeded) {
+    Outcome outcome;
+    outcome.ending = ending;
+    outcome.started = true;
+    scheduler().Ended(serial, outcome, now_ns);
+  }
+
+  LaneSnapshot Lane(LaneKind lane) { return scheduler().Lanes()[lane == LaneKind::kIo ? 0 : 1]; }
+
+  FakeLane io_;
+  FakeLane cpu_;
+  std::map<uint64_t, Outcome> outcomes_;
+  std::optional<Scheduler> scheduler_;
+};
+
+using PlacementTest = SchedulerTest;
+using AdmissionTest = SchedulerTest;
+using StopTest = SchedulerTest;
+using ExpiryTest = SchedulerTest;
+using DrainTest = SchedulerTest;
+
+TEST_F(PlacementTest, ATaskStartsAtOnceInAFreeSlotOfItsLane) {
+  scheduler().SlotReady(LaneKind::kIo, 0, 4, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t cpu = Submit(CpuTask());
+  const uint64_t io = Submit(IoTask());
+  EXPECT_THAT(cpu_.Started(), ElementsAre(cpu));
+  EXPECT_THAT(io_.Started(), ElementsAre(io));
+}
+
+TEST_F(PlacementTest, WithoutAReadySlotATaskWaits) {
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_THAT(cpu_.starts, IsEmpty());
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(serial));
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 0);
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued_bytes, 0);
+}
+
+TEST_F(PlacementTest, AFullLaneMakesTheTaskWaitUntilOneEnds) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t first = Submit(CpuTask());
+  const uint64_t second = Submit(CpuTask());
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first));
+  End(first);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, second));
+}
+
+TEST_F(PlacementTest, WaitingTasksStartInTheOrderOfTheirArrival) {
+  const uint64_t a = Submit(CpuTask()), b = Submit(CpuTask()), c = Submit(CpuTask());
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  End(a);
+  End(b);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(a, b, c));
+}
+
+TEST_F(PlacementTest, TheSlotWithTheLeastInFlightIsTaken) {
+  scheduler().SlotReady(LaneKind::kIo, 0, 4, 0);
+  scheduler().SlotReady(LaneKind::kIo, 1, 4, 0);
+  const uint64_t a = Submit(IoTask());
+  Submit(IoTask());
+  End(a);
+  Submit(IoTask());
+  Submit(IoTask());
+  EXPECT_THAT(io_.Slots(), ElementsAre(0, 1, 0, 0));
+}
+
+TEST_F(PlacementTest, OneLaneDoesNotHoldUpTheOther) {
+  scheduler().SlotReady(LaneKind::kIo, 0, 1, 0);
+  Submit(CpuTask());
+  const uint64_t io = Submit(IoTask());
+  EXPECT_THAT(io_.Started(), ElementsAre(io));
+}
+
+TEST_F(PlacementTest, ARefusedTaskIsFirstInTheQueueAgain) {
+  cpu_.on_run = [](int, const Task&) { return false; };
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t first = Submit(CpuTask());
+  const uint64_t second = Submit(CpuTask());
+  cpu_.on_run = nullptr;
+  scheduler().SlotReady(LaneKind::kCpu, 0, 2, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, first, second));
+}
+
+TEST_F(PlacementTest, ASlotThatRefusesIsGoneUntilItIsReadyAgain) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 1, 1, 0);
+  cpu_.on_run = [](int slot, const Task&) { return slot != 0; };
+  Submit(CpuTask());
+  Submit(CpuTask());
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 1));  // the refused task went on to slot 1, the next one waits
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
+  cpu_.on_run = nullptr;
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 1, 0));
+}
+
+TEST_F(PlacementTest, ARefusalByAPredecessorDoesNotLoseTheReadySuccessor) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  bool first = true;
+  cpu_.on_run = [&](int, const Task&) {
+    if (!first) return true;
+    first = false;
+    scheduler().SlotGone(LaneKind::kCpu, 0);
+    scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+    return false;
+  };
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_THAT(cpu_.Started(), ElementsAre(serial, serial));
+  EXPECT_EQ(Lane(LaneKind::kCpu).running, 1);
+}
+
+TEST_F(PlacementTest, AGoneSlotGetsNothing) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotGone(LaneKind::kCpu, 0);
+  Submit(CpuTask());
+  EXPECT_THAT(cpu_.starts, IsEmpty());
+}
+
+TEST_F(PlacementTest, WhatAPredecessorStillRunsCountsAgainstTheSuccessor) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t first = Submit(CpuTask());
+  scheduler().SlotGone(LaneKind::kCpu, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t second = Submit(CpuTask());
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first));
+  End(first, 0, Ending::kInterpreterLost);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, second));
+}
+
+TEST_F(PlacementTest, ATaskMayEndBeforeRunReturns) {
+  cpu_.on_run = [&](int, const Task& task) {
+    End(task.serial);
+    return true;
+  };
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_EQ(outcomes_.count(serial), 1);
+  EXPECT_TRUE(scheduler().Idle());
+  EXPECT_EQ(Lane(LaneKind::kCpu).running, 0);
+}
+
+TEST_F(AdmissionTest, BeyondTheBoundInTasksIsRefused) {
+  Bound(2, 1 << 20);
+  Submit(CpuTask());
+  Submit(CpuTask());
+  const auto refused = TrySubmit(CpuTask());
+  ASSERT_TRUE(std::holds_alternative<Refusal>(refused));
+  EXPECT_EQ(std::get<Refusal>(refused).reason, Refusal::Reason::kQueueFull);
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(IoTask()))) << "each lane has its own bound";
+}
+
+TEST_F(AdmissionTest, BeyondTheBoundInBytesIsRefused) {
+  Bound(100, 3 * CpuTask().Bytes());
+  Submit(CpuTask());
+  Submit(CpuTask());
+  Task large = CpuTask();
+  large.code.assign(10'000, ' ');
+  const auto refused = TrySubmit(large);
+  ASSERT_TRUE(std::holds_alternative<Refusal>(refused));
+  EXPECT_EQ(std::get<Refusal>(refused).reason, Refusal::Reason::kQueueBytesFull);
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask())));
+}
+
+TEST_F(AdmissionTest, WhatStartsAtOnceIsNotBoundByTheQueue) {
+  Bound(0, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask())));
+  EXPECT_TRUE(std::holds_alternative<Refusal>(TrySubmit(CpuTask())));
+}
+
+TEST_F(AdmissionTest, RetryAfterIsRunTimeTimesQueueOverCapacity) {
+  Bound(4, 1 << 20);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 1, 1, 0);
+  const uint64_t first = Submit(CpuTask(), 0);
+  End(first, 400 * kNsPerMs);  // the average is now 400 ms
+  for (int i = 0; i < 2 + 4; ++i) Submit(CpuTask(), kNsPerSecond);
+  const auto refused = TrySubmit(CpuTask(), kNsPerSecond);
+  EXPECT_EQ(std::get<Refusal>(refused).retry_after_ns, 800 * kNsPerMs);
+}
+
+TEST_F(AdmissionTest, RetryAfterStaysWithinItsClamps) {
+  Bound(1, 1 << 20);
+  Submit(CpuTask());
+  EXPECT_EQ(std::get<Refusal>(TrySubmit(CpuTask())).retry_after_ns, 50 * kNsPerMs);
+
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  End(1, 3600 * kNsPerSecond);
+  Submit(CpuTask());
+  Submit(CpuTask());
+  EXPECT_EQ(std::get<Refusal>(TrySubmit(CpuTask())).retry_after_ns, 5 * kNsPerSecond);
+}
+
+TEST_F(SchedulerTest, QueueTimeIsFromAcceptanceToHandOver) {
+  const uint64_t serial = Submit(CpuTask(), 100);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 350);
+  End(serial, 900);
+  EXPECT_EQ(outcomes_.at(serial).usage.queue_ns, 250);
+}
+
+TEST_F(SchedulerTest, WarningsOfTheTaskComeBeforeThoseOfTheLane) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  Task task = CpuTask();
+  task.warnings = {"lowered"};
+  const uint64_t serial = Submit(task);
+  Outcome outcome;
+  outcome.warnings = {"left threads"};
+  scheduler().Ended(serial, outcome, 0);
+  EXPECT_THAT(outcomes_.at(serial).warnings, ElementsAre("lowered", "left threads"));
+}
+
+TEST_F(SchedulerTest, EndingsAreCountedByLane) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  End(Submit(CpuTask()));
+  End(Submit(CpuTask()), 0, Ending::kRaised);
+  const uint64_t waiting = Submit(IoTask());
+  scheduler().Cancel(waiting, 0);
+  EXPECT_THAT(Lane(LaneKind::kCpu).endings,
+              ElementsAre(testing::Pair(Ending::kSucceeded, 1), testing::Pair(Ending::kRaised, 1)));
+  EXPECT_THAT(Lane(LaneKind::kIo).endings, ElementsAre(testing::Pair(Ending::kCancelled, 1)));
+}
+
+TEST_F(SchedulerTest, ASecondEndingOfATaskIsIgnored) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t serial = Submit(CpuTask());
+  End(serial);
+  End(serial);
+  End(4711);
+  EXPECT_EQ(outcomes_.size(), 1);
+}
+
+TEST_F(StopTest, AWaitingTaskEndsAsCancelled) {
+  const uint64_t serial = Submit(CpuTask(), 10);
+  scheduler().Cancel(serial, 30);
+  const Outcome& outcome = outcomes_.at(serial);
+  EXPECT_EQ(outcome.ending, Ending::kCancelled);
+  EXPECT_FALSE(outcome.started);
+  EXPECT_TRUE(outcome.evidence.safe_to_retry);
+  EXPECT_EQ(outcome.usage.queue_ns, 20);
+  EXPECT_TRUE(scheduler().Idle());
+  EXPECT_EQ(scheduler().NextExpiryNs(), -1);
+}
+
+TEST_F(StopTest, ARunningTaskIsStoppedByItsLane) {
+  scheduler().SlotReady(LaneKind::kIo, 0, 1, 0);
+  const uint64_t serial = Submit(IoTask());
+  scheduler().Cancel(serial, 0);
+  EXPECT_THAT(io_.cancels, ElementsAre(serial));
+  EXPECT_THAT(outcomes_, IsEmpty());
+}
+
+TEST_F(StopTest, AnEndedTaskIsLeftAlone) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t serial = Submit(CpuTask());
+  End(serial);
+  scheduler().Cancel(serial, 0);
+  scheduler().DeadlinePassed(serial, 0);
+  EXPECT_THAT(cpu_.cancels, IsEmpty());
+  EXPECT_EQ(outcomes_.at(serial).ending, Ending::kSucceeded);
+}
+
+TEST_F(StopTest, APassedDeadlineExpiresAWaitingTask) {
+  const uint64_t serial = Submit(CpuTask());
+  scheduler().DeadlinePassed(serial, 5);
+  EXPECT_EQ(outcomes_.at(serial).ending, Ending::kExpired);
+  EXPECT_TRUE(outcomes_.at(serial).evidence.safe_to_retry);
+}
+
+TEST_F(StopTest, APassedDeadlineStopsARunningTask) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t serial = Submit(CpuTask());
+  scheduler().DeadlinePassed(serial, 5);
+  EXPECT_THAT(cpu_.cancels, ElementsAre(serial));
+}
+
+TEST_F(StopTest, ACancelDuringTheHandOverReachesTheLaneAfterIt) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  cpu_.on_run = [&](int, const Task& task) {
+    scheduler().Cancel(task.serial, 0);
+    EXPECT_THAT(cpu_.cancels, IsEmpty());
+    return true;
+  };
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_THAT(cpu_.cancels, ElementsAre(serial));
+}
+
+TEST_F(StopTest, ACancelDuringARefusedHandOverEndsTheTask) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  cpu_.on_run = [&](int, const Task& task) {
+    scheduler().Cancel(task.serial, 0);
+    return false;
+  };
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_EQ(outcomes_.at(serial).ending, Ending::kCancelled);
+  EXPECT_THAT(cpu_.cancels, IsEmpty());
+  EXPECT_EQ(Lane(LaneKind::kCpu).running, 0);
+}
+
+TEST_F(ExpiryTest, ATaskThatWaitedItsLimitExpires) {
+  Task task = CpuTask();
+  task.limits.queue_ns = 100;
+  const uint64_t serial = Submit(task, 1000);
+  EXPECT_EQ(scheduler().NextExpiryNs(), 1100);
+  scheduler().Expire(1099);
+  EXPECT_THAT(outcomes_, IsEmpty());
+  scheduler().Expire(1100);
+  const Outcome& outcome = outcomes_.at(serial);
+  EXPECT_EQ(outcome.ending, Ending::kExpired);
+  EXPECT_TRUE(outcome.evidence.safe_to_retry);
+  EXPECT_EQ(outcome.evidence.limit, "queue");
+  EXPECT_EQ(outcome.evidence.allowed, 100);
+  EXPECT_EQ(outcome.evidence.used, 100);
+  EXPECT_EQ(scheduler().NextExpiryNs(), -1);
+}
+
+TEST_F(ExpiryTest, TheNextExpiryIsTheEarliestOfBothLanes) {
+  Task late = CpuTask();
+  late.limits.queue_ns = 500;
+  Task early = IoTask();
+  early.limits.queue_ns = 200;
+  Submit(late);
+  const uint64_t first = Submit(early);
+  EXPECT_EQ(scheduler().NextExpiryNs(), 200);
+  scheduler().Expire(300);
+  EXPECT_EQ(outcomes_.count(first), 1);
+  EXPECT_EQ(scheduler().NextExpiryNs(), 500);
+}
+
+TEST_F(ExpiryTest, ARunningTaskDoesNotExpire) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  Submit(CpuTask());
+  EXPECT_EQ(scheduler().NextExpiryNs(), -1);
+  scheduler().Expire(kQueueNsMax * 2);
+  EXPECT_THAT(outcomes_, IsEmpty());
+}
+
+TEST_F(ExpiryTest, ARefusedTaskKeepsItsFirstExpiry) {
+  cpu_.on_run = [](int, const Task&) { return false; };
+  Task task = CpuTask();
+  task.limits.queue_ns = 100;
+  Submit(task, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 50);
+  EXPECT_EQ(scheduler().NextExpiryNs(), 100);
+}
+
+TEST_F(DrainTest, NewTasksAreRefusedAndAcceptedOnesGoOn) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t running = Submit(CpuTask());
+  const uint64_t waiting = Submit(CpuTask());
+  scheduler().Drain();
+  EXPECT_TRUE(scheduler().draining());
+  EXPECT_EQ(std::get<Refusal>(TrySubmit(CpuTask())).reason, Refusal::Reason::kDraining);
+  End(running);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(running, waiting));
+  EXPECT_FALSE(scheduler().Idle());
+  End(waiting);
+  EXPECT_TRUE(scheduler().Idle());
+}
+
+TEST_F(DrainTest, TheEndOfTheGraceEndsWhatWaits) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  const uint64_t running = Submit(CpuTask());
+  const uint64_t waiting = Submit(CpuTask());
+  const uint64_t other = Submit(IoTask());
+  scheduler().Drain();
+  scheduler().EndWaiting(7);
+  EXPECT_EQ(outcomes_.count(running), 0);
+  for (const uint64_t serial : {waiting, other}) {
+    EXPECT_EQ(outcomes_.at(serial).ending, Ending::kInterpreterLost);
+    EXPECT_TRUE(outcomes_.at(serial).evidence.safe_to_retry);
+    EXPECT_FALSE(outcomes_.at(serial).started);
+  }
+  End(running);
+  EXPECT_TRUE(scheduler().Idle());
+}
+
+TEST_F(DrainTest, ATaskRefusedAfterTheGraceEndsAsWell) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  cpu_.on_run = [&](int, const Task&) {
+    scheduler().EndWaiting(7);
+    return false;
+  };
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_EQ(outcomes_.at(serial).ending, Ending::kInterpreterLost);
+  EXPECT_TRUE(scheduler().Idle());
+}
+
+TEST(RefusalTest, NamesAreDistinct) {
+  EXPECT_STREQ(Name(Refusal::Reason::kQueueFull), "queue_full");
+  EXPECT_STREQ(Name(Refusal::Reason::kQueueBytesFull), "queue_bytes_full");
+  EXPECT_STREQ(Name(Refusal::Reason::kDraining), "draining");
+}
+
+// A model that knows only what the lanes run, against a scheduler under random events, refusals, and events that come
+// while a hand-over is under way.
+class SchedulerModel {
+ public:
+  explicit SchedulerModel(uint32_t seed)
+      : random_(seed),
+        scheduler_(Port(LaneKind::kIo), Port(LaneKind::kCpu), {.queued_tasks = 12, .queued_bytes = 1 << 20}) {}
+
+  void Run(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      now_ns_ += Below(20);
+      Step();
+      CheckConservation();
+    }
+    scheduler_.Drain();
+    scheduler_.EndWaiting(now_ns_);
+    while (!running_.empty()) EndOne(running_.begin()->first);
+    CheckConservation();
+    EXPECT_TRUE(scheduler_.Idle());
+    EXPECT_EQ(done_, accepted_);
+    EXPECT_GT(accepted_, 0);
+  }
+
+ private:
+  static constexpr int kSlots = 3;
+  struct Running {
+    LaneKind lane;
+    int slot;
+  };
+
+  int Below(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
+  LaneKind AnyLane() { return Below(2) == 0 ? LaneKind::kIo : LaneKind::kCpu; }
+  int CapacityOf(LaneKind lane) { return lane == LaneKind::kIo ? 3 : 1; }
+  int& Capacity(LaneKind lane, int slot) { return capacity_[lane == LaneKind::kIo ? 0 : 1][slot]; }
+
+  int InSlot(LaneKind lane, int slot) {
+    return std::count_if(running_.begin(), running_.end(), [&](const auto& running) {
+      return running.second.lane == lane && running.second.slot == slot;
+    });
+  }
+
+  Scheduler::LanePort Port(LaneKind lane) {
+    return {.run =
+                [this, lane](int slot, const std::shared_ptr<const Task>& task) {
+                  EXPECT_EQ(task->lane, lane);
+                  if (depth_ < 2 && Below(4) == 0) {
+                    ++depth_;
+                    Below(2) == 0 ? StopOne(task->serial) : Step();
+                    --depth_;
+                  }
+                  if (Capacity(lane, slot) == 0 || Below(10) == 0) {
+                    Capacity(lane, slot) = 0;
+                    return false;
+                  }
+                  EXPECT_LT(InSlot(lane, slot), CapacityOf(lane)) << "slot above its capacity";
+                  EXPECT_TRUE(running_.emplace(task->serial, Running{lane, slot}).second) << "started twice";
+                  if (Below(8) == 0) EndOne(task->serial);
+                  return true;
+                },
+            .cancel =
+                [this](uint64_t serial) {
+                  if (running_.count(serial) != 0 && Below(2) == 0) EndOne(serial);
+                }};
+  }
+
+  void Step() {
+    switch (Below(8)) {
+      case 0:
+      case 1:
+      case 2: SubmitOne(); break;
+      case 3: {
+        const LaneKind lane = AnyLane();
+        const int slot = Below(kSlots);
+        Capacity(lane, slot) = CapacityOf(lane);
+        scheduler_.SlotReady(lane, slot, CapacityOf(lane), now_ns_);
+        break;
+      }
+      case 4: {
+        const LaneKind lane = AnyLane();
+        const int slot = Below(kSlots);
+        Capacity(lane, slot) = 0;
+        std::vector<uint64_t> lost;
+        for (const auto& [serial, running] : running_) {
+          if (running.lane == lane && running.slot == slot) lost.push_back(serial);
+        }
+        scheduler_.SlotGone(lane, slot);
+        for (const uint64_t serial : lost) EndOne(serial);
+        break;
+      }
+      case 5:
+        if (!running_.empty()) EndOne(std::next(running_.begin(), Below(running_.size()))->first);
+        break;
+      case 6: StopOne(1 + Below(submitted_ + 1)); break;
+      case 7: scheduler_.Expire(now_ns_); break;
+    }
+  }
+
+  void SubmitOne() {
+    Task task;
+    task.lane = AnyLane();
+    task.limits.queue_ns = 1 + Below(400);
+    ++submitted_;
+    const auto submitted = scheduler_.Submit(
+        std::move(task),
+        [this](const Task& task, const Outcome&) {
+          EXPECT_TRUE(ended_.insert(task.serial).second) << "done twice";
+          ++done_;
+        },
+        now_ns_);
+    // In a lane's run the count comes late: `done` may have been called before Submit returned.
+    if (std::holds_alternative<uint64_t>(submitted)) ++accepted_;
+  }
+
+  void StopOne(uint64_t serial) {
+    Below(2) == 0 ? scheduler_.Cancel(serial, now_ns_) : scheduler_.DeadlinePassed(serial, now_ns_);
+  }
+
+  void EndOne(uint64_t serial) {
+    if (running_.erase(serial) == 0) return;
+    Outcome outcome;
+    outcome.started = true;
+    scheduler_.Ended(serial, outcome, now_ns_);
+  }
+
+  // Called between steps, when no hand-over is under way.
+  void CheckConservation() {
+    int waiting = 0, running = 0;
+    for (const LaneSnapshot& lane : scheduler_.Lanes()) {
+      waiting += lane.queued;
+      running += lane.running;
+      EXPECT_LE(lane.queued, 12 + kSlots * 3);  // refused hand-overs come back on top of the bound
+      EXPECT_EQ(lane.queued == 0, lane.queued_bytes == 0);
+      for (int slot = 0; lane.queued > 0 && slot < kSlots; ++slot) {
+        EXPECT_GE(InSlot(lane.lane, slot), Capacity(lane.lane, slot)) << "a task waits beside a free slot";
+      }
+    }
+    EXPECT_EQ(running, static_cast<int>(running_.size()));
+    EXPECT_EQ(accepted_, done_ + waiting + running);
+    EXPECT_EQ(waiting > 0, scheduler_.NextExpiryNs() >= 0);
+    EXPECT_EQ(scheduler_.Idle(), waiting + running == 0);
+  }
+
+  std::mt19937 random_;
+  int64_t now_ns_ = 1;
+  int depth_ = 0;
+  int submitted_ = 0;
+  int accepted_ = 0;
+  int done_ = 0;
+  int capacity_[2][kSlots] = {};
+  std::map<uint64_t, Running> running_;
+  std::set<uint64_t> ended_;
+  Scheduler scheduler_;
+};
+
+TEST(SchedulerModelTest, AcceptedIsEndedPlusWaitingPlusRunning) {
+  const uint32_t first_seed = std::random_device{}();
+  for (uint32_t seed = first_seed; seed < first_seed + 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SchedulerModel(seed).Run(400);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace gild
