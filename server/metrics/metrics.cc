@@ -1,0 +1,240 @@
+#include "server/metrics/metrics.h"
+
+#include <prometheus/collectable.h>
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "server/base/clock.h"
+
+namespace gild {
+namespace {
+
+constexpr std::array kTags = {Tag::kAuto, Tag::kIo, Tag::kCpu};
+constexpr std::array kLanes = {LaneKind::kIo, LaneKind::kCpu};
+constexpr std::array kStates = {InterpreterState::kStarting, InterpreterState::kReady, InterpreterState::kStopping,
+                                InterpreterState::kBackingOff};
+
+double Seconds(int64_t ns) { return static_cast<double>(ns) / kNsPerSecond; }
+
+// 100 us to 60 s, about three a decade: a hand-over takes some 100 us, the default limit of a task is 30 s.
+prometheus::Histogram::BucketBoundaries SecondsBuckets() {
+  return {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+}
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// One family of the snapshot at a scrape.
+class FamilyMaker {
+ public:
+  FamilyMaker(prometheus::MetricType type, std::string name, std::string help) {
+    family_.type = type;
+    family_.name = std::move(name);
+    family_.help = std::move(help);
+  }
+
+  void Add(const Labels& labels, double value) {
+    prometheus::ClientMetric metric;
+    for (const auto& [name, text] : labels) metric.label.push_back({name, text});
+    if (family_.type == prometheus::MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    family_.metric.push_back(std::move(metric));
+  }
+
+  // A family without a series is left out: its HELP alone says nothing.
+  void MoveTo(std::vector<prometheus::MetricFamily>* families) {
+    if (!family_.metric.empty()) families->push_back(std::move(family_));
+  }
+
+ private:
+  prometheus::MetricFamily family_;
+};
+
+FamilyMaker Gauge(std::string name, std::string help) {
+  return FamilyMaker(prometheus::MetricType::Gauge, std::move(name), std::move(help));
+}
+FamilyMaker Counter(std::string name, std::string help) {
+  return FamilyMaker(prometheus::MetricType::Counter, std::move(name), std::move(help));
+}
+
+void CollectLanes(const ServerSnapshot& snapshot, std::vector<prometheus::MetricFamily>* families) {
+  FamilyMaker serving = Gauge("gild_lane_serving", "1 when the lane can run a task now, as gRPC health says of it.");
+  FamilyMaker queue = Gauge("gild_queue_tasks", "Tasks that wait for the lane.");
+  FamilyMaker queue_bytes = Gauge("gild_queue_bytes", "Memory held by the tasks that wait for the lane.");
+  FamilyMaker running = Gauge("gild_running_tasks", "Tasks handed to an interpreter of the lane and not yet ended.");
+  FamilyMaker interpreters = Gauge("gild_interpreters", "Slots of the lane by the state of the interpreter in them.");
+  for (const LaneSnapshot& lane : snapshot.lanes) {
+    const std::pair<std::string, std::string> label = {"lane", Name(lane.lane)};
+    serving.Add({label}, lane.serving);
+    queue.Add({label}, lane.queued);
+    queue_bytes.Add({label}, lane.queued_bytes);
+    running.Add({label}, lane.running);
+    for (const InterpreterState state : kStates) {
+      int count = 0;
+      for (const SlotSnapshot& slot : snapshot.slots) count += slot.lane == lane.lane && slot.state == state;
+      interpreters.Add({label, {"state", Name(state)}}, count);
+    }
+  }
+  for (FamilyMaker* family : {&serving, &queue, &queue_bytes, &running, &interpreters}) family->MoveTo(families);
+}
+
+void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::MetricFamily>* families) {
+  FamilyMaker wait =
+      Counter("gild_lock_wait_seconds_total",
+              "Time that threads of the slot's interpreters spent wanting their lock, summed over threads.");
+  FamilyMaker hold = Counter("gild_lock_hold_seconds_total",
+                             "Time that the lock of the slot's interpreters was held, the present hold included.");
+  FamilyMaker takes = Counter("gild_lock_takes_total", "How often the lock was taken.");
+  FamilyMaker contended =
+      Counter("gild_lock_contended_takes_total", "How often a thread had to wait before it took the lock.");
+  FamilyMaker forced = Counter("gild_lock_forced_releases_total",
+                               "How often a holder was made to let go because another thread asked; a lower bound.");
+  FamilyMaker longest =
+      Gauge("gild_lock_longest_hold_seconds", "The longest uninterrupted hold since the present interpreter started.");
+  FamilyMaker waiters = Gauge("gild_lock_waiters", "Threads that want the lock at this moment.");
+  FamilyMaker current = Gauge("gild_lock_current_hold_seconds",
+                              "For how long the present holder has had the lock; 0 when nobody has it.");
+  FamilyMaker restarts = Counter("gild_interpreter_restarts_total", "Interpreters that were replaced, by cause.");
+  for (const SlotSnapshot& slot : snapshot.slots) {
+    const std::pair<std::string, std::string> label = {"slot", slot.slot};
+    for (const auto& [cause, count] : slot.restarts) {
+      restarts.Add({label, {"lane", Name(slot.lane)}, {"cause", cause}}, count);
+    }
+    // Unavailable is absent, never zero.
+    if (!slot.lock) continue;
+    wait.Add({label}, Seconds(slot.lock->wait_ns));
+    hold.Add({label}, Seconds(slot.lock->hold_ns));
+    takes.Add({label}, slot.lock->takes);
+    contended.Add({label}, slot.lock->contended_takes);
+    forced.Add({label}, slot.lock->forced_releases);
+    longest.Add({label}, Seconds(slot.lock->longest_hold_ns));
+    waiters.Add({label}, slot.waiters);
+    current.Add({label}, slot.holder ? Seconds(slot.holder->held_ns) : 0);
+  }
+  for (FamilyMaker* family : {&wait, &hold, &takes, &contended, &forced, &longest, &waiters, &current, &restarts}) {
+    family->MoveTo(families);
+  }
+}
+
+void CollectServer(const ServerInfo& info, const ServerSnapshot& snapshot,
+                   std::vector<prometheus::MetricFamily>* families) {
+  FamilyMaker core_seconds = Counter("gild_core_seconds_total",
+                                     "How the cores that the server may use spent their time since boot; steal went to "
+                                     "other guests of the hypervisor.");
+  for (const CoreTimes& core : snapshot.cores) {
+    const std::pair<std::string, std::string> label = {"core", std::to_string(core.core)};
+    core_seconds.Add({label, {"mode", "user"}}, Seconds(core.user_ns));
+    core_seconds.Add({label, {"mode", "system"}}, Seconds(core.system_ns));
+    core_seconds.Add({label, {"mode", "idle"}}, Seconds(core.idle_ns));
+    core_seconds.Add({label, {"mode", "steal"}}, Seconds(core.steal_ns));
+  }
+  FamilyMaker draining = Gauge("gild_draining", "1 from SIGTERM on: new tasks are refused, accepted ones go on.");
+  draining.Add({}, snapshot.draining);
+  FamilyMaker uptime = Gauge("gild_uptime_seconds", "Time since the server started.");
+  uptime.Add({}, Seconds(snapshot.uptime_ns));
+  FamilyMaker build = Gauge("gild_build_info", "Always 1; its labels say what runs, and whether the lock meter works.");
+  build.Add({{"version", info.version},
+             {"python_version", info.python_version},
+             {"lock_meter", info.meter_available ? "available" : "unavailable"}},
+            1);
+  for (FamilyMaker* family : {&core_seconds, &draining, &uptime, &build}) family->MoveTo(families);
+}
+
+}  // namespace
+
+struct Metrics::Catalogue {
+  Catalogue(ServerInfo server_info, std::function<ServerSnapshot()> snapshot_function)
+      : info(std::move(server_info)),
+        snapshot(std::move(snapshot_function)),
+        tasks(prometheus::BuildCounter()
+                  .Name("gild_tasks_total")
+                  .Help("Tasks that ended, by what the client said of them, the lane and how they ended.")
+                  .Register(registry)),
+        refusals(prometheus::BuildCounter()
+                     .Name("gild_refusals_total")
+                     .Help("Tasks that were not accepted, by reason.")
+                     .Register(registry)),
+        queue(Histograms("gild_task_queue_seconds", "From acceptance until the task was handed to an interpreter.")),
+        run(Histograms("gild_task_run_seconds", "From the task's first line to its end.")),
+        lock_wait(Histograms("gild_task_lock_wait_seconds", "Time that one task spent wanting the lock.")),
+        lock_hold(Histograms("gild_task_lock_hold_seconds", "Time that one task spent holding the lock.")) {
+    for (const Tag tag : kTags) {
+      for (const LaneKind lane : kLanes) {
+        for (const Ending ending : kEndings) {
+          ended[Index(tag)][Index(lane)][Index(ending)] =
+              &tasks.Add({{"tag", gild::Name(tag)}, {"lane", gild::Name(lane)}, {"ending", gild::Name(ending)}});
+        }
+      }
+    }
+    // There from the start, so that the first one shows as an increase.
+    for (const char* reason : {"queue_full", "queue_bytes_full", "draining", "invalid_argument"}) {
+      refusals.Add({{"reason", reason}});
+    }
+  }
+
+  using ByLane = std::array<prometheus::Histogram*, kLanes.size()>;
+
+  ByLane Histograms(const char* name, const char* help) {
+    auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+    ByLane by_lane;
+    for (const LaneKind lane : kLanes)
+      by_lane[Index(lane)] = &family.Add({{"lane", gild::Name(lane)}}, SecondsBuckets());
+    return by_lane;
+  }
+
+  template <typename Enum>
+  static size_t Index(Enum value) {
+    return static_cast<size_t>(value);
+  }
+
+  const ServerInfo info;
+  const std::function<ServerSnapshot()> snapshot;
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& tasks;
+  prometheus::Family<prometheus::Counter>& refusals;
+  // Kept, as looking a series up costs a map and a lock.
+  std::array<std::array<std::array<prometheus::Counter*, kEndings.size()>, kLanes.size()>, kTags.size()> ended;
+  const ByLane queue;
+  const ByLane run;
+  const ByLane lock_wait;
+  const ByLane lock_hold;
+};
+
+Metrics::Metrics(ServerInfo info, std::function<ServerSnapshot()> snapshot)
+    : catalogue_(std::make_unique<Catalogue>(std::move(info), std::move(snapshot))) {}
+
+Metrics::~Metrics() = default;
+
+void Metrics::TaskEnded(const Task& task, const Outcome& outcome) {
+  const size_t lane = Catalogue::Index(task.lane);
+  catalogue_->ended[Catalogue::Index(task.tag)][lane][Catalogue::Index(outcome.ending)]->Increment();
+  catalogue_->queue[lane]->Observe(Seconds(outcome.usage.queue_ns));
+  if (outcome.usage.run_ns) catalogue_->run[lane]->Observe(Seconds(*outcome.usage.run_ns));
+  if (outcome.lock) {
+    catalogue_->lock_wait[lane]->Observe(Seconds(outcome.lock->wait_ns));
+    catalogue_->lock_hold[lane]->Observe(Seconds(outcome.lock->hold_ns));
+  }
+}
+
+void Metrics::Refused(const std::string& reason) { catalogue_->refusals.Add({{"reason", reason}}).Increment(); }
+
+std::string Metrics::Serialize() const {
+  const ServerSnapshot snapshot = catalogue_->snapshot();
+  std::vector<prometheus::MetricFamily> families = catalogue_->registry.Collect();
+  CollectLanes(snapshot, &families);
+  CollectSlots(snapshot, &families);
+  CollectServer(catalogue_->info, snapshot, &families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace gild
