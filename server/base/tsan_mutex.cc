@@ -1,0 +1,130 @@
+// Tells the thread sanitizer about absl::Mutex. The distribution's abseil is built without it, so that a build with
+// -fsanitize=thread would see no synchronisation there and report races where there are none. Empty in every other
+// build.
+//
+// An executable's definition of a function goes before a shared library's: these stand in front of abseil's own and
+// call them. The linker takes this file out of its archive because everybody needs Mutex::Lock.
+#if defined(__SANITIZE_THREAD__)  // gcc
+#define GILD_THREAD_SANITIZER 1
+#elif defined(__has_feature)  // clang
+#if __has_feature(thread_sanitizer)
+#define GILD_THREAD_SANITIZER 1
+#endif
+#endif
+
+#ifdef GILD_THREAD_SANITIZER
+
+#include <dlfcn.h>
+#include <sanitizer/tsan_interface.h>
+
+#include <cstdlib>
+
+#include "absl/base/config.h"
+#include "absl/base/options.h"
+#include "absl/synchronization/mutex.h"
+
+namespace absl {
+ABSL_NAMESPACE_BEGIN
+
+namespace {
+
+template <typename Function>
+Function* Real(const char* mangled_name) {
+  void* const found = dlsym(RTLD_NEXT, mangled_name);
+  if (found == nullptr) abort();  // another abseil: the names below must follow
+  return reinterpret_cast<Function*>(found);
+}
+
+}  // namespace
+
+// On every ABI that gild is built for, a member function is called as a function with `this` first.
+#define GILD_REAL(function, mangled, type) static auto* const function = Real<type>("_ZN4absl7debian35Mutex" mangled)
+
+void Mutex::Lock() {
+  GILD_REAL(real, "4LockEv", void(Mutex*));
+  __tsan_mutex_pre_lock(this, 0);
+  real(this);
+  __tsan_mutex_post_lock(this, 0, 0);
+}
+
+void Mutex::Unlock() {
+  GILD_REAL(real, "6UnlockEv", void(Mutex*));
+  // Between the two, accesses are not looked at: conditions of other waiters are evaluated in here.
+  __tsan_mutex_pre_unlock(this, 0);
+  real(this);
+  __tsan_mutex_post_unlock(this, 0);
+}
+
+bool Mutex::TryLock() {
+  GILD_REAL(real, "7TryLockEv", bool(Mutex*));
+  __tsan_mutex_pre_lock(this, __tsan_mutex_try_lock);
+  const bool locked = real(this);
+  __tsan_mutex_post_lock(this, __tsan_mutex_try_lock | (locked ? 0 : __tsan_mutex_try_lock_failed), 0);
+  return locked;
+}
+
+void Mutex::ReaderLock() {
+  GILD_REAL(real, "10ReaderLockEv", void(Mutex*));
+  __tsan_mutex_pre_lock(this, __tsan_mutex_read_lock);
+  real(this);
+  __tsan_mutex_post_lock(this, __tsan_mutex_read_lock, 0);
+}
+
+void Mutex::ReaderUnlock() {
+  GILD_REAL(real, "12ReaderUnlockEv", void(Mutex*));
+  __tsan_mutex_pre_unlock(this, __tsan_mutex_read_lock);
+  real(this);
+  __tsan_mutex_post_unlock(this, __tsan_mutex_read_lock);
+}
+
+// Awaiting with a shared lock is not used in gild.
+void Mutex::Await(const Condition& condition) {
+  GILD_REAL(real, "5AwaitERKNS0_9ConditionE", void(Mutex*, const Condition&));
+  __tsan_mutex_pre_unlock(this, 0);
+  __tsan_mutex_post_unlock(this, 0);
+  __tsan_mutex_pre_lock(this, 0);
+  real(this, condition);
+  __tsan_mutex_post_lock(this, 0, 0);
+}
+
+bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
+  GILD_REAL(real, "16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", bool(Mutex*, const Condition&, Duration));
+  __tsan_mutex_pre_unlock(this, 0);
+  __tsan_mutex_post_unlock(this, 0);
+  __tsan_mutex_pre_lock(this, 0);
+  const bool is_so = real(this, condition, timeout);
+  __tsan_mutex_post_lock(this, 0, 0);
+  return is_so;
+}
+
+bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
+  GILD_REAL(real, "17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE", bool(Mutex*, const Condition&, Time));
+  __tsan_mutex_pre_unlock(this, 0);
+  __tsan_mutex_post_unlock(this, 0);
+  __tsan_mutex_pre_lock(this, 0);
+  const bool is_so = real(this, condition, deadline);
+  __tsan_mutex_post_lock(this, 0, 0);
+  return is_so;
+}
+
+void Mutex::LockWhen(const Condition& condition) {
+  GILD_REAL(real, "8LockWhenERKNS0_9ConditionE", void(Mutex*, const Condition&));
+  __tsan_mutex_pre_lock(this, 0);
+  real(this, condition);
+  __tsan_mutex_post_lock(this, 0, 0);
+}
+
+bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
+  GILD_REAL(real, "19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE", bool(Mutex*, const Condition&, Duration));
+  __tsan_mutex_pre_lock(this, 0);
+  const bool is_so = real(this, condition, timeout);
+  __tsan_mutex_post_lock(this, 0, 0);
+  return is_so;
+}
+
+#undef GILD_REAL
+
+ABSL_NAMESPACE_END
+}  // namespace absl
+
+#endif  // GILD_THREAD_SANITIZER

@@ -1,0 +1,235 @@
+#include "server/main/options.h"
+
+#include <arpa/inet.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "server/base/cores.h"
+
+namespace gild {
+namespace {
+
+constexpr char kDescription[] =
+    "gild-server runs Python tasks of gRPC clients and measures the interpreter lock.\n"
+    "\n"
+    "Examples:\n"
+    "  gild-server                                       loopback, one interpreter a core\n"
+    "  gild-server --io-threads 256 --preload numpy,PIL.Image\n"
+    "  gild-server --listen 127.0.0.1:0 --http-listen 127.0.0.1:0   free ports, printed when ready\n"
+    "  gild-server --listen 0.0.0.0:50051 --insecure     beyond this machine, for everyone who can reach it\n"
+    "\n"
+    "SIGTERM and ^C let accepted tasks finish (--grace); a second one ends that at once.\n";
+
+constexpr int64_t kGraceNsMax = 24 * 3600 * kNsPerSecond;
+
+struct HostPort {
+  std::string host;
+  std::string port;
+};
+
+bool IsUnix(const std::string& address) {
+  return address.rfind("unix:", 0) == 0 || address.rfind("unix-abstract:", 0) == 0;
+}
+
+// "host:port", "[v6]:port".
+bool Split(const std::string& address, HostPort* split) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return false;
+  split->host = address.substr(0, colon);
+  split->port = address.substr(colon + 1);
+  if (!split->host.empty() && split->host.front() == '[') {
+    if (split->host.back() != ']') return false;
+    split->host = split->host.substr(1, split->host.size() - 2);
+  } else if (split->host.find(':') != std::string::npos) {
+    return false;  // an IPv6 address needs its brackets
+  }
+  int port = -1;
+  const bool digits = std::all_of(split->port.begin(), split->port.end(), absl::ascii_isdigit);
+  return digits && absl::SimpleAtoi(split->port, &port) && port >= 0 && port <= 65535;
+}
+
+CLI::Validator Address(bool unix_allowed) {
+  return CLI::Validator(
+      [unix_allowed](std::string& text) {
+        HostPort split;
+        if ((unix_allowed && IsUnix(text)) || Split(text, &split)) return std::string();
+        return "'" + text + "' is not an address like 127.0.0.1:50051 or [::1]:50051";
+      },
+      "HOST:PORT");
+}
+
+bool ParseDuration(const std::string& text, int64_t* ns) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
+      duration > absl::Nanoseconds(kGraceNsMax)) {
+    return false;
+  }
+  *ns = absl::ToInt64Nanoseconds(duration);
+  return true;
+}
+
+bool ParseBytes(const std::string& text, int64_t* bytes) {
+  static const std::map<std::string, double> kUnits = {
+      {"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+  const size_t end = text.find_first_not_of("0123456789.");
+  const auto unit = kUnits.find(end == std::string::npos ? "" : text.substr(end));
+  double number = 0;
+  if (unit == kUnits.end() || !absl::SimpleAtod(text.substr(0, end), &number)) return false;
+  const double product = number * unit->second;
+  if (!(product >= 1 && product <= 1e15)) return false;
+  *bytes = std::llround(product);
+  return true;
+}
+
+CLI::Validator Check(bool (*parse)(const std::string&, int64_t*), const std::string& what, const std::string& type) {
+  return CLI::Validator(
+      [parse, what](std::string& text) {
+        int64_t value;
+        return parse(text, &value) ? std::string() : "'" + text + "' is not " + what;
+      },
+      type);
+}
+
+// Edits between two words: of letters changed, added or left out.
+size_t Edits(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string UnknownFlag(const CLI::App& app, const std::string& word) {
+  if (word.rfind("-", 0) != 0) return "'" + word + "' is not expected: gild-server takes flags only (see --help)";
+  const std::string flag = word.substr(0, word.find('='));
+  std::string best;
+  size_t best_edits = 3;  // more is no typing error
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      const size_t edits = Edits(flag, "--" + name);
+      if (edits < best_edits) {
+        best = "--" + name;
+        best_edits = edits;
+      }
+    }
+  }
+  return "no flag " + flag + (best.empty() ? " (see --help)" : "; did you mean " + best + "?");
+}
+
+Exit BadFlag(const std::string& text) {
+  return {.code = 2, .err = "gild-server: " + absl::StrReplaceAll(text, {{"\n", " "}})};
+}
+
+}  // namespace
+
+bool IsLoopback(const std::string& address) {
+  HostPort split;
+  if (IsUnix(address)) return true;
+  if (!Split(address, &split)) return false;
+  in_addr v4;
+  if (inet_pton(AF_INET, split.host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  in6_addr v6;
+  if (inet_pton(AF_INET6, split.host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return split.host == "localhost";
+}
+
+std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, const std::string& version) {
+  Options options;
+  options.cpu_interpreters = std::min<int>(AllowedCores().size(), kInterpretersMax);
+  std::string preload;
+  std::string grace = absl::FormatDuration(absl::Nanoseconds(kGraceNsDefault));
+  std::string queue_bytes = absl::StrCat(kQueuedBytesMax >> 20, "MiB");
+
+  CLI::App app(kDescription, "gild-server");
+  app.get_formatter()->column_width(34);
+  app.set_version_flag("--version", "gild-server " + version);
+  app.add_option("--listen", options.listen, "gRPC address; port 0 takes a free one; unix:PATH works")
+      ->check(Address(true))
+      ->envname("GILD_LISTEN")
+      ->capture_default_str();
+  app.add_option("--http-listen", options.http_listen,
+                 "address of /metrics, /healthz and /readyz; port 0 takes a free one")
+      ->check(Address(false))
+      ->envname("GILD_HTTP_LISTEN")
+      ->capture_default_str();
+  app.add_option("--io-interpreters", options.io_interpreters,
+                 "interpreters of the I/O lane, each with a lock of its own")
+      ->check(CLI::Range(1, kInterpretersMax))
+      ->envname("GILD_IO_INTERPRETERS")
+      ->capture_default_str();
+  app.add_option("--io-threads", options.io_threads, "tasks at once in one interpreter of the I/O lane")
+      ->check(CLI::Range(1, kThreadsMax))
+      ->envname("GILD_IO_THREADS")
+      ->capture_default_str();
+  app.add_option("--cpu-interpreters", options.cpu_interpreters,
+                 "interpreters of the CPU lane, one task at a time in each; default: one a core")
+      ->check(CLI::Range(1, kInterpretersMax))
+      ->envname("GILD_CPU_INTERPRETERS")
+      ->capture_default_str();
+  app.add_option("--preload", preload, "modules that tasks find imported, separated by commas: numpy,PIL.Image")
+      ->envname("GILD_PRELOAD")
+      ->type_name("MODULES");
+  app.add_option("--grace", grace, "how long SIGTERM waits for accepted tasks (500ms, 10s, 2m)")
+      ->check(Check(&ParseDuration, "a duration like 500ms, 10s or 2m, a day at most", "DURATION"))
+      ->envname("GILD_GRACE")
+      ->capture_default_str();
+  app.add_option("--queue-tasks", options.queue_tasks, "tasks that may wait for one lane; beyond, they are refused")
+      ->check(CLI::Range(int64_t{1}, int64_t{10'000'000}))
+      ->envname("GILD_QUEUE_TASKS")
+      ->capture_default_str();
+  app.add_option("--queue-bytes", queue_bytes, "memory that waiting tasks of one lane may hold (512MiB, 4GiB)")
+      ->check(Check(&ParseBytes, "a size like 512MiB or 4GiB", "SIZE"))
+      ->envname("GILD_QUEUE_BYTES")
+      ->capture_default_str();
+  app.add_flag("--insecure", options.insecure, "allow an address beyond loopback: no encryption, no identity")
+      ->envname("GILD_INSECURE");
+  app.add_option("--interpreter", options.interpreter, "path of gild-interpreter; default: beside gild-server")
+      ->envname("GILD_INTERPRETER")
+      ->type_name("PATH");
+  app.add_flag("--verbose", options.verbose, "log more than warnings, to stderr")->envname("GILD_VERBOSE");
+
+  // Looked at here, for a message that names what is wrong first.
+  app.allow_extras();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return Exit{.out = app.help()};
+  } catch (const CLI::CallForVersion&) {
+    return Exit{.out = "gild-server " + version + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return BadFlag(error.what());
+  }
+  const std::vector<std::string> extras = app.remaining();
+  if (!extras.empty()) return BadFlag(UnknownFlag(app, extras.front()));
+
+  options.preload = absl::StrSplit(absl::StrReplaceAll(preload, {{" ", ""}}), ',', absl::SkipEmpty());
+  ParseDuration(grace, &options.grace_ns);
+  ParseBytes(queue_bytes, &options.queue_bytes);
+  for (const auto& [flag, address] :
+       {std::pair("--listen", options.listen), std::pair("--http-listen", options.http_listen)}) {
+    if (!options.insecure && !IsLoopback(address)) {
+      return BadFlag(absl::StrCat(flag, " ", address,
+                                  " is beyond loopback, and calls have no encryption and no identity yet: "
+                                  "add --insecure to allow it"));
+    }
+  }
+  return options;
+}
+
+}  // namespace gild

@@ -1,0 +1,456 @@
+// gild-server: puts the floors together, waits for a signal, and takes them apart again in the right order.
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "server/base/clock.h"
+#include "server/base/cores.h"
+#include "server/base/errors.h"
+#include "server/base/log.h"
+#include "server/base/poller.h"
+#include "server/base/unique_fd.h"
+#include "server/lane/lane.h"
+#include "server/main/options.h"
+#include "server/metrics/http_server.h"
+#include "server/metrics/metrics.h"
+#include "server/process/spawn.h"
+#include "server/process/zygote.h"
+#include "server/scheduler/scheduler.h"
+#include "server/service/health.h"
+#include "server/service/rpc_server.h"
+
+namespace gild {
+namespace {
+
+// Slots that are not ready by then start behind an open door.
+constexpr int64_t kReadyNs = 10 * kNsPerSecond;
+// How late a task may expire.
+constexpr int64_t kExpiryPeriodNs = 20 * kNsPerMs;
+// How often a drain looks whether it is over.
+constexpr int64_t kDrainPeriodNs = 10 * kNsPerMs;
+// A stop that takes longer than its grace and this is a defect of ours; it must not keep the machine from going down.
+constexpr int kStopSecondsMax = 20;
+// A batch job beside a service: what waits for the lock or the network goes first.
+constexpr int kCpuLaneNice = 19;
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "gild-server: %s\n", std::string(status.message().data(), status.message().size()).c_str());
+  return 1;
+}
+
+// Signals and the server's own bell, waited for on the main thread. Made before any other thread, which inherit the
+// mask.
+class Doorbell {
+ public:
+  Doorbell() : bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    GILD_CHECK(pthread_sigmask(SIG_BLOCK, &stop, nullptr) == 0);
+    signals_ = UniqueFd(signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
+    GILD_CHECK(bell_.valid() && signals_.valid());
+  }
+
+  // Any thread.
+  void Ring() {
+    const uint64_t one = 1;
+    (void)!write(bell_.get(), &one, sizeof one);
+  }
+
+  // Returns when a signal came, the bell rang or the time has come (-1: never).
+  void Await(int64_t until_ns) {
+    pollfd watched[] = {{.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                        {.fd = bell_.get(), .events = POLLIN, .revents = 0}};
+    const int64_t left_ns = std::max<int64_t>(0, until_ns - NowNs());
+    const timespec left = {.tv_sec = left_ns / kNsPerSecond, .tv_nsec = left_ns % kNsPerSecond};
+    if (ppoll(watched, 2, until_ns < 0 ? nullptr : &left, nullptr) <= 0) return;
+    uint64_t rings;
+    (void)!read(bell_.get(), &rings, sizeof rings);
+    signalfd_siginfo info;
+    while (read(signals_.get(), &info, sizeof info) == sizeof info) ++signals_seen_;
+  }
+
+  int signals_seen() const { return signals_seen_; }
+
+ private:
+  UniqueFd bell_;
+  UniqueFd signals_;
+  int signals_seen_ = 0;
+};
+
+// A folder of the server's own, in which lanes make one for each slot; removed at the end.
+class RuntimeFolder {
+ public:
+  ~RuntimeFolder() {
+    if (path_.empty()) return;
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    if (error) LogWarning("cannot remove the runtime folder", {{"path", path_}, {"error", error.message()}});
+  }
+
+  absl::Status Make() {
+    const char* const parent = getenv("TMPDIR");
+    std::string path = absl::StrCat(parent != nullptr && *parent != '\0' ? parent : "/tmp", "/gild-XXXXXX");
+    if (mkdtemp(path.data()) == nullptr) return ErrnoStatus(errno, "make the runtime folder " + path);  // mode 0700
+    path_ = path;
+    return absl::OkStatus();
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+class Server {
+ public:
+  explicit Server(Options options) : options_(std::move(options)) {}
+  ~Server() { Stop(); }
+
+  // The order is that of the floors, from the ground up. An error leaves what has started to Stop.
+  absl::Status Start();
+  // Until a signal or the zygote's end; the exit code. REQUIRES: Start was ok.
+  int Serve();
+
+ private:
+  absl::Status StartZygote();
+  void StartPoller();
+  void MakeLanes();
+  absl::Status OpenDoors();
+  void PrintReady(bool all_ready);
+  void Drain();
+  void Stop();
+
+  std::unique_ptr<Lane> MakeLane(LaneKind kind, int slots, int threads, std::vector<int> cores, int nice);
+  Scheduler::LanePort Port(std::unique_ptr<Lane>* lane);
+  void OnSlotReady(LaneKind lane, int slot, int capacity) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnZygoteGone(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool AllReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool ZygoteGone() ABSL_LOCKS_EXCLUDED(mutex_);
+  void ExpireNowAndThen();
+  // Runs it on the poller's thread and returns when it has run.
+  void OnPoller(std::function<void()> action);
+
+  ServerInfo Info() const;
+  ServerSnapshot Snapshot() const;
+  HttpReply Ready() const;
+  Health::Now HealthNow() const;
+
+  const Options options_;
+  const int64_t started_ns_ = NowNs();
+  const std::vector<int> cores_ = AllowedCores();
+  std::string rpc_address_;
+
+  // Destroyed from the bottom up.
+  std::unique_ptr<Doorbell> doorbell_;
+  RuntimeFolder folder_;
+  Poller poller_;
+  std::unique_ptr<Zygote> zygote_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Lane> io_;
+  std::unique_ptr<Lane> cpu_;
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<RpcServer> rpc_;
+  std::unique_ptr<Health> health_;
+  std::unique_ptr<HttpServer> http_;
+  std::thread poller_thread_;
+  // Set before the scheduler drains, so that health is never the last to know.
+  std::atomic<bool> draining_{false};
+  bool stopped_ = false;
+
+  absl::Mutex mutex_;
+  std::set<std::pair<LaneKind, int>> ready_slots_ ABSL_GUARDED_BY(mutex_);  // that have been ready once
+  bool zygote_gone_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+absl::Status Server::Start() {
+  GILD_RETURN_IF_ERROR(StartZygote());
+  StartPoller();
+  MakeLanes();
+  return OpenDoors();
+}
+
+absl::Status Server::StartZygote() {
+  const std::string program = options_.interpreter.empty() ? InterpreterProgramBesideUs() : options_.interpreter;
+  // Signals still end us here, so that ^C works during a long import; the zygote ends with its conversation.
+  absl::StatusOr<std::unique_ptr<Zygote>> zygote =
+      Zygote::Start(&poller_, {.program = program, .preload = options_.preload, .on_gone = [this](absl::Status reason) {
+                                 OnZygoteGone(reason);
+                               }});
+  if (!zygote.ok()) return zygote.status();
+  zygote_ = *std::move(zygote);
+  doorbell_ = std::make_unique<Doorbell>();
+  return folder_.Make();
+}
+
+void Server::StartPoller() {
+  poller_thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "gild-poller");
+    poller_.Run();
+  });
+}
+
+void Server::MakeLanes() {
+  scheduler_ = std::make_unique<Scheduler>(
+      Port(&io_), Port(&cpu_),
+      Scheduler::Bounds{.queued_tasks = options_.queue_tasks, .queued_bytes = options_.queue_bytes});
+  io_ = MakeLane(LaneKind::kIo, options_.io_interpreters, options_.io_threads, {}, 0);
+  cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, 1, cores_, kCpuLaneNice);
+  metrics_ = std::make_unique<Metrics>(Info(), [this] { return Snapshot(); });
+}
+
+std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, int threads, std::vector<int> cores, int nice) {
+  return std::make_unique<Lane>(
+      Lane::Config{.kind = kind,
+                   .slots = slots,
+                   .threads = threads,
+                   .cores = std::move(cores),
+                   .nice = nice,
+                   .scratch_root = folder_.path()},
+      &poller_, zygote_.get(),
+      Lane::Events{.ready = [this, kind](int slot, int capacity) { OnSlotReady(kind, slot, capacity); },
+                   .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
+                   .ended = [this](uint64_t serial,
+                                   Outcome outcome) { scheduler_->Ended(serial, std::move(outcome), NowNs()); }});
+}
+
+// The scheduler stands above the lanes but is made before them, so it is given the place where each will be.
+Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
+  return {.run = [lane](int slot, const std::shared_ptr<const Task>& task) { return (*lane)->Run(slot, task); },
+          .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); }};
+}
+
+absl::Status Server::OpenDoors() {
+  const auto snapshot = [this] { return Snapshot(); };
+  absl::StatusOr<std::unique_ptr<RpcServer>> rpc = RpcServer::Start(
+      {.listen = options_.listen,
+       .threads = std::min<int>(4, static_cast<int>(cores_.size())),
+       .queue_capacity = options_.queue_tasks},
+      scheduler_.get(), metrics_.get(), [this] { return Info(); }, snapshot);
+  if (!rpc.ok()) return rpc.status();
+  rpc_ = *std::move(rpc);
+  health_ = std::make_unique<Health>(rpc_->health(), [this] { return HealthNow(); });
+
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
+      options_.http_listen, {{"/metrics",
+                              [this] {
+                                return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                                 .body = metrics_->Serialize()};
+                              }},
+                             {"/healthz", [] { return HttpReply{.body = "ok\n"}; }},
+                             {"/readyz", [this] { return Ready(); }}});
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+
+  OnPoller([this] {
+    io_->Start();
+    cpu_->Start();
+    health_->Watch(&poller_);
+    ExpireNowAndThen();
+  });
+  return absl::OkStatus();
+}
+
+int Server::Serve() {
+  const int64_t ready_by_ns = NowNs() + kReadyNs;
+  while (!AllReady() && !ZygoteGone() && doorbell_->signals_seen() == 0 && NowNs() < ready_by_ns) {
+    doorbell_->Await(ready_by_ns);
+  }
+  if (!ZygoteGone() && doorbell_->signals_seen() == 0) PrintReady(AllReady());
+  while (!ZygoteGone() && doorbell_->signals_seen() == 0) doorbell_->Await(-1);
+  const bool asked_to = doorbell_->signals_seen() > 0;
+  if (!ZygoteGone()) Drain();
+  const bool lost_zygote = ZygoteGone();
+  Stop();
+  // A zygote that goes while the server goes has done no harm.
+  return lost_zygote && !asked_to ? 1 : 0;
+}
+
+void Server::PrintReady(bool all_ready) {
+  if (!all_ready) LogWarning("not every slot is ready yet; serving with those that are");
+  const auto with_port = [](const std::string& address, int port) {
+    return port == 0 ? address : absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+  };
+  const auto interpreters = [](int count) {
+    return absl::StrCat(count, count == 1 ? " interpreter" : " interpreters");
+  };
+  std::printf("gild-server listening on %s, http %s (I/O lane: %s × %d threads; CPU lane: %s; CPython %s)\n",
+              with_port(options_.listen, rpc_->port()).c_str(), with_port(options_.http_listen, http_->port()).c_str(),
+              interpreters(options_.io_interpreters).c_str(), options_.io_threads,
+              interpreters(options_.cpu_interpreters).c_str(), zygote_->info().python_version.c_str());
+  std::fflush(stdout);
+}
+
+void Server::Drain() {
+  LogInfo("draining", {{"grace_ms", std::to_string(options_.grace_ns / kNsPerMs)}});
+  OnPoller([this] {
+    draining_ = true;
+    health_->Check();
+    scheduler_->Drain();
+  });
+  const int signals_seen = doorbell_->signals_seen();
+  const int64_t grace_over_ns = NowNs() + options_.grace_ns;
+  while (!scheduler_->Idle() && NowNs() < grace_over_ns && doorbell_->signals_seen() == signals_seen && !ZygoteGone()) {
+    doorbell_->Await(std::min(grace_over_ns, NowNs() + kDrainPeriodNs));
+  }
+}
+
+void OnStopTooLong(int) {
+  constexpr char kText[] = "gild-server: the stop takes too long; ended by force\n";
+  (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(1);
+}
+
+void Server::Stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  signal(SIGALRM, &OnStopTooLong);
+  alarm(kStopSecondsMax);
+  if (poller_thread_.joinable()) {
+    OnPoller([this] {
+      if (scheduler_ == nullptr) return;
+      scheduler_->Drain();
+      // First what waits, so that nothing is placed where a task has just been ended.
+      scheduler_->EndWaiting(NowNs());
+      if (io_ != nullptr) io_->Shutdown();
+      if (cpu_ != nullptr) cpu_->Shutdown();
+    });
+    // Needs the poller: it delivers the last outcomes.
+    if (rpc_ != nullptr) rpc_->Shutdown();
+    http_.reset();
+    poller_.Stop();
+    poller_thread_.join();
+  }
+  if (zygote_ != nullptr) zygote_->Stop();
+  alarm(0);
+}
+
+void Server::OnSlotReady(LaneKind lane, int slot, int capacity) {
+  scheduler_->SlotReady(lane, slot, capacity, NowNs());
+  absl::MutexLock lock(&mutex_);
+  if (ready_slots_.insert({lane, slot}).second) doorbell_->Ring();
+}
+
+void Server::OnZygoteGone(const absl::Status& reason) {
+  LogError("the zygote is gone, and with it every slot: the server ends", {{"reason", reason.ToString()}});
+  absl::MutexLock lock(&mutex_);
+  zygote_gone_ = true;
+  doorbell_->Ring();
+}
+
+bool Server::AllReady() {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(ready_slots_.size()) == options_.io_interpreters + options_.cpu_interpreters;
+}
+
+bool Server::ZygoteGone() {
+  absl::MutexLock lock(&mutex_);
+  return zygote_gone_;
+}
+
+void Server::ExpireNowAndThen() {
+  scheduler_->Expire(NowNs());
+  poller_.RunAt(NowNs() + kExpiryPeriodNs, [this] { ExpireNowAndThen(); });
+}
+
+void Server::OnPoller(std::function<void()> action) {
+  absl::Mutex mutex;
+  bool done = false;
+  poller_.Post([&] {
+    action();
+    absl::MutexLock lock(&mutex);
+    done = true;
+  });
+  absl::MutexLock lock(&mutex);
+  mutex.Await(absl::Condition(&done));
+}
+
+ServerInfo Server::Info() const {
+  const Zygote::Info& zygote = zygote_->info();
+  return {.version = GILD_VERSION,
+          .python_version = zygote.python_version,
+          .meter_available = zygote.meter_available,
+          .meter_detail = zygote.meter_detail,
+          .isolation = zygote_->isolation(),
+          .preloaded = zygote.preloaded,
+          .cores = cores_};
+}
+
+ServerSnapshot Server::Snapshot() const {
+  const int64_t now_ns = NowNs();
+  ServerSnapshot snapshot;
+  snapshot.uptime_ns = now_ns - started_ns_;
+  snapshot.draining = scheduler_->draining();
+  snapshot.lanes = scheduler_->Lanes();
+  for (LaneSnapshot& lane : snapshot.lanes) {
+    const bool io = lane.lane == LaneKind::kIo;
+    lane.serving = (io ? io_ : cpu_)->Serving(now_ns) && !draining_;
+    lane.interpreters = io ? options_.io_interpreters : options_.cpu_interpreters;
+    lane.threads_per_interpreter = io ? options_.io_threads : 1;
+  }
+  for (const Lane* lane : {io_.get(), cpu_.get()}) {
+    for (SlotSnapshot& slot : lane->Snapshot(now_ns)) snapshot.slots.push_back(std::move(slot));
+  }
+  absl::StatusOr<std::vector<CoreTimes>> cores = ReadCoreTimes(cores_);
+  if (cores.ok()) snapshot.cores = *std::move(cores);
+  return snapshot;
+}
+
+HttpReply Server::Ready() const {
+  const Health::Now now = HealthNow();
+  HttpReply reply;
+  for (const auto& [lane, serving] : now.serving) {
+    const char* const why = now.draining ? "not serving: the server is draining"
+                            : serving    ? "serving"
+                                         : "not serving: no interpreter can run a task now";
+    absl::StrAppend(&reply.body, Name(lane), ": ", why, "\n");
+    if (now.draining || !serving) reply.status = 503;
+  }
+  return reply;
+}
+
+Health::Now Server::HealthNow() const {
+  const int64_t now_ns = NowNs();
+  return {.draining = draining_,
+          .serving = {{LaneKind::kIo, io_->Serving(now_ns)}, {LaneKind::kCpu, cpu_->Serving(now_ns)}}};
+}
+
+}  // namespace
+}  // namespace gild
+
+int main(int argc, char** argv) {
+  auto parsed = gild::ParseOptions(argc, argv, GILD_VERSION);
+  if (const gild::Exit* exit = std::get_if<gild::Exit>(&parsed)) {
+    std::fputs(exit->out.c_str(), stdout);
+    if (!exit->err.empty()) std::fprintf(stderr, "%s\n", exit->err.c_str());
+    return exit->code;
+  }
+  gild::Options& options = std::get<gild::Options>(parsed);
+  gild::LogEverything(options.verbose);
+  gild::Server server(std::move(options));
+  const absl::Status started = server.Start();
+  return started.ok() ? server.Serve() : gild::Fail(started);
+}

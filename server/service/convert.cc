@@ -1,0 +1,454 @@
+#include "server/service/convert.h"
+
+#include <google/protobuf/any.pb.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/base/ids.h"
+#include "server/lane/utf8.h"
+
+namespace gild {
+namespace {
+
+constexpr char kDomain[] = "gild";
+
+google::protobuf::Duration ToDuration(int64_t ns) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(ns / kNsPerSecond);
+  duration.set_nanos(static_cast<int32_t>(ns % kNsPerSecond));
+  return duration;
+}
+
+uint64_t NotNegative(int64_t value) { return value < 0 ? 0 : static_cast<uint64_t>(value); }
+
+// ---- wire -> domain ----
+
+// Turns wire limits into domain ones; keeps the first error and all warnings.
+class LimitReader {
+ public:
+  // Absent or zero: `otherwise`. Above the ceiling: the ceiling.
+  int64_t Ns(const char* field, bool present, const google::protobuf::Duration& wire, int64_t otherwise,
+             int64_t ceiling) {
+    if (!present) return otherwise;
+    constexpr int32_t kNanosMax = kNsPerSecond - 1;
+    if (wire.nanos() < -kNanosMax || wire.nanos() > kNanosMax || (wire.seconds() > 0 && wire.nanos() < 0) ||
+        (wire.seconds() < 0 && wire.nanos() > 0)) {
+      return Fail(field, "is not a valid duration");
+    }
+    if (wire.seconds() < 0 || wire.nanos() < 0) return Fail(field, "is negative");
+    if (wire.seconds() == 0 && wire.nanos() == 0) return otherwise;
+    // Compared in seconds first: the sum in nanoseconds could overflow.
+    if (wire.seconds() > ceiling / kNsPerSecond || wire.seconds() * kNsPerSecond + wire.nanos() > ceiling) {
+      Lowered(field, absl::StrCat(wire.seconds(), " s"), absl::StrCat(ceiling / kNsPerSecond, " s"));
+      return ceiling;
+    }
+    return wire.seconds() * kNsPerSecond + wire.nanos();
+  }
+
+  int64_t Bytes(const char* field, uint64_t wire, int64_t otherwise, int64_t ceiling) {
+    if (wire == 0) return otherwise;
+    if (wire > static_cast<uint64_t>(ceiling)) {
+      Lowered(field, absl::StrCat(wire, " bytes"), absl::StrCat(ceiling, " bytes"));
+      return ceiling;
+    }
+    return static_cast<int64_t>(wire);
+  }
+
+  int64_t Fail(const char* field, const char* description) {
+    if (!error_) error_ = InvalidField{.field = absl::StrCat("task.limits.", field), .description = description};
+    return 0;
+  }
+
+  std::optional<InvalidField> error() const { return error_; }
+  std::vector<std::string> TakeWarnings() { return std::move(warnings_); }
+
+ private:
+  void Lowered(const char* field, const std::string& from, const std::string& to) {
+    warnings_.push_back(absl::StrCat("limits.", field, " lowered from ", from, " to the server's ceiling of ", to));
+  }
+
+  std::optional<InvalidField> error_;
+  std::vector<std::string> warnings_;
+};
+
+bool IsPrintableAscii(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
+}
+
+// `a.b.c`, each part an identifier. Beyond ASCII Python knows best, and says so when the entry is looked up.
+bool IsDottedIdentifier(absl::string_view text) {
+  bool starts = true;
+  for (const char c : text) {
+    const bool letter =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+    const bool digit = c >= '0' && c <= '9';
+    if (c == '.') {
+      if (starts) return false;
+    } else if (!letter && !(digit && !starts)) {
+      return false;
+    }
+    starts = c == '.';
+  }
+  return !starts;
+}
+
+std::optional<InvalidField> ReadSource(v1::Source* wire, Task* task) {
+  if (wire->code().empty()) return InvalidField{"task.source.code", "is empty"};
+  if (static_cast<int64_t>(wire->code().size()) > kCodeBytesMax) {
+    return InvalidField{"task.source.code", absl::StrCat("is longer than ", kCodeBytesMax, " bytes")};
+  }
+  if (static_cast<int64_t>(wire->entry().size()) > kEntryBytesMax) {
+    return InvalidField{"task.source.entry", absl::StrCat("is longer than ", kEntryBytesMax, " bytes")};
+  }
+  if (!wire->entry().empty() && !IsDottedIdentifier(wire->entry())) {
+    return InvalidField{"task.source.entry", "is not a (dotted) Python name"};
+  }
+  if (wire->entry().empty() && wire->arguments_size() > 0) {
+    return InvalidField{"task.source.arguments", "are given without an entry to call with them"};
+  }
+  if (wire->arguments_size() > kArgumentsMax) {
+    return InvalidField{"task.source.arguments", absl::StrCat("are more than ", kArgumentsMax)};
+  }
+  task->arguments.reserve(wire->arguments_size());
+  for (int i = 0; i < wire->arguments_size(); ++i) {
+    v1::Value* const argument = wire->mutable_arguments(i);
+    switch (argument->kind_case()) {
+      case v1::Value::kJson:
+        task->arguments.push_back({Value::Kind::kJson, std::move(*argument->mutable_json())});
+        break;
+      case v1::Value::kRaw: task->arguments.push_back({Value::Kind::kRaw, std::move(*argument->mutable_raw())}); break;
+      case v1::Value::KIND_NOT_SET:
+        return InvalidField{absl::StrCat("task.source.arguments[", i, "]"), "has neither json nor raw"};
+    }
+  }
+  task->code = std::move(*wire->mutable_code());
+  task->entry = std::move(*wire->mutable_entry());
+  return std::nullopt;
+}
+
+std::optional<InvalidField> ReadTag(const v1::Task& wire, Task* task) {
+  switch (wire.tag()) {
+    case v1::AUTO:
+      // Nothing is known of the code yet; in the CPU lane it can stall nobody.
+      task->tag = Tag::kAuto;
+      task->lane = LaneKind::kCpu;
+      return std::nullopt;
+    case v1::IO:
+      task->tag = Tag::kIo;
+      task->lane = LaneKind::kIo;
+      return std::nullopt;
+    case v1::CPU:
+      task->tag = Tag::kCpu;
+      task->lane = LaneKind::kCpu;
+      return std::nullopt;
+    default:  // the wire's enums are open
+      return InvalidField{"task.tag", absl::StrCat("is ", wire.tag(), ", not one of AUTO, IO, CPU")};
+  }
+}
+
+std::optional<InvalidField> ReadLimits(const v1::Limits& wire, Task* task) {
+  LimitReader reader;
+  Limits& limits = task->limits;
+  limits.wall_ns = reader.Ns("wall", wire.has_wall(), wire.wall(), kWallNsDefault, kWallNsMax);
+  limits.queue_ns = reader.Ns("queue", wire.has_queue(), wire.queue(), kQueueNsDefault, kQueueNsMax);
+  limits.cpu_ns = reader.Ns("cpu", wire.has_cpu(), wire.cpu(), 0, kWallNsMax);
+  limits.memory_bytes = reader.Bytes("memory_bytes", wire.memory_bytes(), 0, kMemoryBytesMax);
+  limits.output_bytes = reader.Bytes("output_bytes", wire.output_bytes(), kOutputBytesDefault, kOutputBytesMax);
+  limits.result_bytes = reader.Bytes("result_bytes", wire.result_bytes(), kResultBytesDefault, kResultBytesMax);
+  switch (wire.output_overflow()) {
+    case v1::TRUNCATE: limits.end_on_output_overflow = false; break;
+    case v1::END_TASK: limits.end_on_output_overflow = true; break;
+    default: reader.Fail("output_overflow", "is neither TRUNCATE nor END_TASK");
+  }
+  if (task->lane == LaneKind::kIo) {
+    constexpr char kCpuOnly[] = "needs an interpreter of its own: use tag CPU";
+    if (limits.cpu_ns != 0) reader.Fail("cpu", kCpuOnly);
+    if (limits.memory_bytes != 0) reader.Fail("memory_bytes", kCpuOnly);
+  }
+  task->warnings = reader.TakeWarnings();
+  return reader.error();
+}
+
+std::optional<InvalidField> ReadLabels(v1::Task* wire, Task* task) {
+  if (static_cast<int64_t>(wire->name().size()) > kNameBytesMax) {
+    return InvalidField{"task.name", absl::StrCat("is longer than ", kNameBytesMax, " bytes")};
+  }
+  if (!IsPrintableAscii(wire->name())) return InvalidField{"task.name", "is not printable ASCII"};
+  if (static_cast<int64_t>(wire->session().size()) > kSessionBytesMax) {
+    return InvalidField{"task.session", absl::StrCat("is longer than ", kSessionBytesMax, " bytes")};
+  }
+  task->name = std::move(*wire->mutable_name());
+  task->session = std::move(*wire->mutable_session());
+  return std::nullopt;
+}
+
+// ---- domain -> wire ----
+
+void ToWire(Value value, v1::Value* wire) {
+  switch (value.kind) {
+    case Value::Kind::kNone: break;
+    case Value::Kind::kJson: wire->set_json(RepairUtf8(value.bytes)); break;
+    case Value::Kind::kRaw: wire->set_raw(std::move(value.bytes)); break;
+  }
+}
+
+void ToWire(const Evidence& evidence, v1::Evidence* wire) {
+  wire->set_detail(RepairUtf8(evidence.detail));
+  if (evidence.exit_code) wire->set_exit_code(*evidence.exit_code);
+  if (evidence.signal) wire->set_signal(*evidence.signal);
+  wire->set_limit(evidence.limit);
+  if (evidence.allowed) wire->set_allowed(NotNegative(*evidence.allowed));
+  if (evidence.used) wire->set_used(NotNegative(*evidence.used));
+  wire->set_safe_to_retry(evidence.safe_to_retry);
+}
+
+void ToWire(const Usage& usage, v1::Usage* wire) {
+  *wire->mutable_queue() = ToDuration(usage.queue_ns);
+  if (usage.dispatch_ns) *wire->mutable_dispatch() = ToDuration(*usage.dispatch_ns);
+  if (usage.run_ns) *wire->mutable_run() = ToDuration(*usage.run_ns);
+  if (usage.cpu_ns) *wire->mutable_cpu() = ToDuration(*usage.cpu_ns);
+  if (usage.cpu_wait_ns) *wire->mutable_cpu_wait() = ToDuration(*usage.cpu_wait_ns);
+  if (usage.peak_memory_bytes) wire->set_peak_memory_bytes(NotNegative(*usage.peak_memory_bytes));
+  if (usage.core) wire->set_core(*usage.core);
+  wire->set_interpreter(usage.interpreter);
+}
+
+void ToWire(const LockUsage& lock, v1::LockUsage* wire) {
+  *wire->mutable_wait() = ToDuration(lock.wait_ns);
+  *wire->mutable_hold() = ToDuration(lock.hold_ns);
+  wire->set_takes(lock.takes);
+  wire->set_contended_takes(lock.contended_takes);
+  wire->set_forced_releases(lock.forced_releases);
+  *wire->mutable_longest_hold() = ToDuration(lock.longest_hold_ns);
+}
+
+void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
+  wire->set_slot(slot.slot);
+  wire->set_lane(ToWire(slot.lane));
+  wire->set_state(ToWire(slot.state));
+  wire->set_generation(slot.generation);
+  wire->set_pid(slot.pid);
+  wire->set_running(slot.running);
+  wire->set_capacity(slot.capacity);
+  wire->set_waiters(slot.waiters);
+  if (slot.lock) ToWire(*slot.lock, wire->mutable_lock());
+  if (slot.holder) {
+    wire->mutable_holder()->set_task_id(slot.holder->task_id);
+    wire->mutable_holder()->set_task_name(slot.holder->task_name);
+    *wire->mutable_holder()->mutable_held_for() = ToDuration(slot.holder->held_ns);
+  }
+  for (const auto& [cause, count] : slot.restarts) {
+    v1::RestartCount* const restarts = wire->add_restarts();
+    restarts->set_cause(cause);
+    restarts->set_restarts(count);
+  }
+}
+
+void ToWire(const LaneSnapshot& lane, v1::LaneStats* wire) {
+  wire->set_lane(ToWire(lane.lane));
+  wire->set_serving(lane.serving);
+  wire->set_queued(lane.queued);
+  wire->set_queued_bytes(NotNegative(lane.queued_bytes));
+  wire->set_running(lane.running);
+  for (const auto& [ending, count] : lane.endings) {
+    v1::EndingCount* const endings = wire->add_endings();
+    endings->set_ending(ToWire(ending));
+    endings->set_tasks(count);
+  }
+}
+
+// ---- errors ----
+
+grpc::Status MakeStatus(grpc::StatusCode code, const std::string& message,
+                        std::initializer_list<const google::protobuf::Message*> details) {
+  google::rpc::Status status;
+  status.set_code(code);
+  status.set_message(message);
+  for (const google::protobuf::Message* detail : details) status.add_details()->PackFrom(*detail);
+  return grpc::Status(code, message, status.SerializeAsString());
+}
+
+}  // namespace
+
+std::variant<Task, InvalidField> TaskFromWire(v1::Task wire) {
+  Task task;
+  task.id = NewTaskId();
+  switch (wire.body_case()) {
+    case v1::Task::kSource: break;
+    case v1::Task::kFunction:
+      return InvalidField{"task.function", "functions by hash come in a later version: send source", true};
+    case v1::Task::BODY_NOT_SET: return InvalidField{"task.source", "is missing: a task needs a body"};
+  }
+  if (auto invalid = ReadTag(wire, &task)) return *invalid;
+  if (auto invalid = ReadLabels(&wire, &task)) return *invalid;
+  if (auto invalid = ReadLimits(wire.limits(), &task)) return *invalid;
+  if (auto invalid = ReadSource(wire.mutable_source(), &task)) return *invalid;
+  if (task.name.empty()) {
+    // An entry beyond ASCII or beyond a name's length is no label.
+    const bool fits = static_cast<int64_t>(task.entry.size()) <= kNameBytesMax && IsPrintableAscii(task.entry);
+    task.name = task.entry.empty() || !fits ? "script" : task.entry;
+  }
+  return task;
+}
+
+v1::Tag ToWire(Tag tag) {
+  switch (tag) {
+    case Tag::kAuto: return v1::AUTO;
+    case Tag::kIo: return v1::IO;
+    case Tag::kCpu: return v1::CPU;
+  }
+  return v1::AUTO;
+}
+
+v1::Lane ToWire(LaneKind lane) {
+  switch (lane) {
+    case LaneKind::kIo: return v1::IO_LANE;
+    case LaneKind::kCpu: return v1::CPU_LANE;
+  }
+  return v1::NO_LANE;
+}
+
+v1::Ending ToWire(Ending ending) {
+  switch (ending) {
+    case Ending::kSucceeded: return v1::SUCCEEDED;
+    case Ending::kRaised: return v1::RAISED;
+    case Ending::kExited: return v1::EXITED;
+    case Ending::kCrashed: return v1::CRASHED;
+    case Ending::kTimedOut: return v1::TIMED_OUT;
+    case Ending::kCpuLimit: return v1::CPU_LIMIT;
+    case Ending::kMemoryLimit: return v1::MEMORY_LIMIT;
+    case Ending::kOutputLimit: return v1::OUTPUT_LIMIT;
+    case Ending::kResultLimit: return v1::RESULT_LIMIT;
+    case Ending::kCancelled: return v1::CANCELLED;
+    case Ending::kExpired: return v1::EXPIRED;
+    case Ending::kInterpreterLost: return v1::INTERPRETER_LOST;
+    case Ending::kProtocolError: return v1::PROTOCOL_ERROR;
+  }
+  return v1::ENDING_UNSPECIFIED;
+}
+
+v1::InterpreterStats::State ToWire(InterpreterState state) {
+  switch (state) {
+    case InterpreterState::kStarting: return v1::InterpreterStats::STARTING;
+    case InterpreterState::kReady: return v1::InterpreterStats::READY;
+    case InterpreterState::kStopping: return v1::InterpreterStats::STOPPING;
+    case InterpreterState::kBackingOff: return v1::InterpreterStats::BACKING_OFF;
+  }
+  return v1::InterpreterStats::STATE_UNSPECIFIED;
+}
+
+void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
+  wire->set_task_id(task.id);
+  wire->set_ending(ToWire(outcome.ending));
+  wire->set_lane(outcome.started ? ToWire(task.lane) : v1::NO_LANE);
+  if (outcome.result.kind != Value::Kind::kNone) ToWire(std::move(outcome.result), wire->mutable_result());
+  wire->set_stdout(std::move(outcome.out));
+  wire->set_stderr(std::move(outcome.err));
+  wire->set_stdout_truncated(outcome.out_truncated);
+  wire->set_stderr_truncated(outcome.err_truncated);
+  if (outcome.error) {
+    wire->mutable_error()->set_type(RepairUtf8(outcome.error->type));
+    wire->mutable_error()->set_message(RepairUtf8(outcome.error->message));
+    wire->mutable_error()->set_traceback(RepairUtf8(outcome.error->traceback));
+  }
+  ToWire(outcome.evidence, wire->mutable_evidence());
+  ToWire(outcome.usage, wire->mutable_usage());
+  if (outcome.lock) ToWire(*outcome.lock, wire->mutable_lock());
+  for (const std::string& warning : outcome.warnings) wire->add_warnings(RepairUtf8(warning));
+}
+
+v1::Stats ToWire(const ServerSnapshot& snapshot) {
+  v1::Stats wire;
+  *wire.mutable_uptime() = ToDuration(snapshot.uptime_ns);
+  wire.set_draining(snapshot.draining);
+  for (const LaneSnapshot& lane : snapshot.lanes) ToWire(lane, wire.add_lanes());
+  for (const SlotSnapshot& slot : snapshot.slots) ToWire(slot, wire.add_interpreters());
+  for (const CoreTimes& times : snapshot.cores) {
+    v1::CoreStats* const core = wire.add_cores();
+    core->set_core(times.core);
+    *core->mutable_user() = ToDuration(times.user_ns);
+    *core->mutable_system() = ToDuration(times.system_ns);
+    *core->mutable_idle() = ToDuration(times.idle_ns);
+    *core->mutable_steal() = ToDuration(times.steal_ns);
+  }
+  return wire;
+}
+
+v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, int64_t queue_capacity) {
+  v1::Info wire;
+  wire.set_version(info.version);
+  wire.set_python_version(RepairUtf8(info.python_version));
+  wire.set_meter_available(info.meter_available);
+  wire.set_meter_detail(RepairUtf8(info.meter_detail));
+  for (const std::string& layer : info.isolation) wire.add_isolation(RepairUtf8(layer));
+  for (const LaneSnapshot& lane : lanes) {
+    v1::LaneInfo* const lane_info = wire.add_lanes();
+    lane_info->set_lane(ToWire(lane.lane));
+    lane_info->set_interpreters(lane.interpreters);
+    lane_info->set_threads_per_interpreter(lane.threads_per_interpreter);
+    lane_info->set_queue_capacity(static_cast<uint32_t>(queue_capacity));
+  }
+  v1::Limits* const defaults = wire.mutable_default_limits();
+  *defaults->mutable_wall() = ToDuration(kWallNsDefault);
+  *defaults->mutable_queue() = ToDuration(kQueueNsDefault);
+  defaults->set_output_bytes(kOutputBytesDefault);
+  defaults->set_result_bytes(kResultBytesDefault);
+  v1::Limits* const ceilings = wire.mutable_ceiling_limits();
+  *ceilings->mutable_wall() = ToDuration(kWallNsMax);
+  *ceilings->mutable_queue() = ToDuration(kQueueNsMax);
+  *ceilings->mutable_cpu() = ToDuration(kWallNsMax);
+  ceilings->set_memory_bytes(kMemoryBytesMax);
+  ceilings->set_output_bytes(kOutputBytesMax);
+  ceilings->set_result_bytes(kResultBytesMax);
+  for (const std::string& module : info.preloaded) wire.add_preloaded(RepairUtf8(module));
+  for (const int core : info.cores) wire.add_cores(core);
+  return wire;
+}
+
+grpc::Status ToStatus(const InvalidField& invalid) {
+  const std::string message = absl::StrCat(invalid.field, " ", invalid.description);
+  if (invalid.unimplemented) return MakeStatus(grpc::StatusCode::UNIMPLEMENTED, message, {});
+  google::rpc::ErrorInfo error;
+  error.set_reason("INVALID_FIELD");
+  error.set_domain(kDomain);
+  (*error.mutable_metadata())["field"] = invalid.field;
+  google::rpc::BadRequest bad_request;
+  auto* const violation = bad_request.add_field_violations();
+  violation->set_field(invalid.field);
+  violation->set_description(invalid.description);
+  return MakeStatus(grpc::StatusCode::INVALID_ARGUMENT, message, {&error, &bad_request});
+}
+
+grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {
+  google::rpc::ErrorInfo error;
+  error.set_domain(kDomain);
+  (*error.mutable_metadata())["lane"] = Name(lane);
+  google::rpc::RetryInfo retry;
+  *retry.mutable_retry_delay() = ToDuration(refusal.retry_after_ns);
+  const std::string hint = absl::StrCat("; try again in ", refusal.retry_after_ns / kNsPerMs, " ms");
+  switch (refusal.reason) {
+    case Refusal::Reason::kQueueFull:
+      error.set_reason("QUEUE_FULL");
+      return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat("the queue of the ", Name(lane), " lane is full of tasks", hint),
+                        {&error, &retry});
+    case Refusal::Reason::kQueueBytesFull:
+      error.set_reason("QUEUE_BYTES_FULL");
+      return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat("the queue of the ", Name(lane), " lane holds as many bytes as it may", hint),
+                        {&error, &retry});
+    case Refusal::Reason::kDraining:
+      error.set_reason("DRAINING");
+      return MakeStatus(grpc::StatusCode::UNAVAILABLE, absl::StrCat("the server is shutting down", hint),
+                        {&error, &retry});
+  }
+  return grpc::Status(grpc::StatusCode::INTERNAL, "refused");
+}
+
+}  // namespace gild

@@ -1,0 +1,48 @@
+// The only place where the wire (gild.v1) and the domain (server/task) meet. Pure functions, any thread.
+//
+// Downwards everything is checked and every limit ends up within its ceiling, so no floor beneath checks again. Upwards
+// user text goes into bytes fields as it is, and into string fields as valid UTF-8 (protobuf drops a string that is
+// not).
+//
+//   auto task = TaskFromWire(std::move(*request.mutable_task()));
+//   if (auto* invalid = std::get_if<InvalidField>(&task)) return ToStatus(*invalid);
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <grpcpp/support/status.h>
+
+#include "gild/v1/executor.pb.h"
+#include "gild/v1/monitor.pb.h"
+#include "server/scheduler/scheduler.h"
+#include "server/task/outcome.h"
+#include "server/task/snapshot.h"
+#include "server/task/task.h"
+
+namespace gild {
+
+struct InvalidField {
+  std::string field;           // "task.limits.wall"
+  std::string description;     // "is negative"
+  bool unimplemented = false;  // not wrong, but a later version's
+};
+
+// A task with a new id and without a serial.
+std::variant<Task, InvalidField> TaskFromWire(v1::Task wire);
+
+v1::Tag ToWire(Tag tag);
+v1::Lane ToWire(LaneKind lane);
+v1::Ending ToWire(Ending ending);
+v1::InterpreterStats::State ToWire(InterpreterState state);
+void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire);
+v1::Stats ToWire(const ServerSnapshot& snapshot);
+v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, int64_t queue_capacity);
+
+// Both carry a google.rpc.Status in their details, as executor.proto says.
+grpc::Status ToStatus(const InvalidField& invalid);
+grpc::Status ToStatus(const Refusal& refusal, LaneKind lane);
+
+}  // namespace gild

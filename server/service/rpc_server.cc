@@ -1,0 +1,127 @@
+#include "server/service/rpc_server.h"
+
+#include <grpc/impl/codegen/grpc_types.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "server/base/errors.h"
+#include "server/base/log.h"
+#include "server/base/unique_fd.h"
+
+namespace gild {
+namespace {
+
+// Calls in flight on one connection; beyond, the client's library holds them back.
+constexpr int kStreamsPerConnectionMax = 8192;
+// A peer that answers no ping for so long is gone, and its tasks are stopped.
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+// Clients may ping as often as this, also while they have no call.
+constexpr int kPingIntervalMinMs = 10'000;
+// At the very end, after the drain's own grace: for replies on their way out, then for everything else (a health watch
+// has no end of its own, a client that does not read is not waited for).
+constexpr absl::Duration kLastReplies = absl::Seconds(1);
+constexpr auto kLastCalls = std::chrono::milliseconds(100);
+
+// gRPC's own log lines are for its developers; ours say what happened.
+void QuietGrpc() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    gpr_set_log_function([](gpr_log_func_args* args) {
+      if (args->severity == GPR_LOG_SEVERITY_ERROR) LogInfo("grpc", {{"text", args->message}});
+    });
+  });
+}
+
+void SetOptions(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder->SetMaxSendMessageSize(kMessageBytesMax);
+  // Else two servers could share a port without a word, each getting some of the calls.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
+  // The synchronous part only says UNIMPLEMENTED, and serves reflection.
+  builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+  builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
+  builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 2);
+}
+
+// gRPC says only that it could not listen; the kernel says why.
+absl::Status WhyNotListening(const std::string& address) {
+  const std::string what = "listen on " + address;
+  const absl::Status unknown = absl::InvalidArgumentError(what + ": not an address of this machine");
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || address.rfind("unix", 0) == 0) return unknown;
+  std::string host = address.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.empty() ? nullptr : host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) {
+    return unknown;
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
+  const UniqueFd fd(socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int one = 1;
+  (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (bind(fd.get(), addresses->ai_addr, addresses->ai_addrlen) == 0 && listen(fd.get(), 1) == 0) return unknown;
+  return ErrnoStatus(errno, what);
+}
+
+}  // namespace
+
+RpcServer::RpcServer(const Options& options, Scheduler* scheduler, Metrics* metrics, std::function<ServerInfo()> info,
+                     std::function<ServerSnapshot()> snapshot)
+    : executor_(scheduler, metrics), monitor_(std::move(info), options.queue_capacity, std::move(snapshot)) {}
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Scheduler* scheduler,
+                                                            Metrics* metrics, std::function<ServerInfo()> info,
+                                                            std::function<ServerSnapshot()> snapshot) {
+  QuietGrpc();
+  static std::once_flag once;  // both apply to every builder of the process
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+
+  std::unique_ptr<RpcServer> made(new RpcServer(options, scheduler, metrics, std::move(info), std::move(snapshot)));
+  grpc::ServerBuilder builder;
+  SetOptions(&builder);
+  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &made->port_);
+  builder.RegisterService(made->executor_.service());
+  builder.RegisterService(made->monitor_.service());
+  made->queues_ = std::make_unique<CompletionQueues>(&builder, options.threads);
+  made->server_ = builder.BuildAndStart();
+  if (made->server_ == nullptr) return WhyNotListening(options.listen);
+  made->executor_.Start(*made->queues_);
+  made->queues_->Start();
+  return made;
+}
+
+RpcServer::~RpcServer() { Shutdown(); }
+
+void RpcServer::Shutdown() {
+  if (server_ == nullptr || shut_down_) return;
+  shut_down_ = true;
+  executor_.AwaitNoneInFlight(kLastReplies);
+  executor_.StopPosting();
+  server_->Shutdown(std::chrono::system_clock::now() + kLastCalls);
+  executor_.AwaitNoCalls();
+  queues_->Shutdown();
+}
+
+}  // namespace gild
