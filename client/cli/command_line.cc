@@ -1,0 +1,338 @@
+#include "client/cli/command_line.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/cli/demo.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/explain.h"
+#include "client/cli/monitor_commands.h"
+#include "client/cli/run_command.h"
+#include "client/cli/suggest.h"
+#include "client/cli/terminal.h"
+#include "client/cli/units.h"
+
+namespace gild::cli {
+namespace {
+
+constexpr char kExamples[] = R"(Runs Python on a gild server, on the right side of the interpreter lock.
+
+Examples:
+  gild run hello.py                                a script
+  gild run --tag cpu --entry fib --arg 30 fib.py   a function of it; the result as JSON
+  gild info                                        what the server is
+  gild stats                                       what it and its locks are doing
+  gild demo                                        three lessons of the lock, measured)";
+
+constexpr char kRunExamples[] = R"(Runs one task and waits for its end; Ctrl-C stops it on the server.
+
+Examples:
+  gild run hello.py
+  gild run --tag cpu --timeout 5s --memory 256MiB primes.py
+  gild run --entry fib --arg 30 -c 'def fib(n): return n if n < 2 else fib(n-1) + fib(n-2)'
+  gild run --entry thumb --arg @photo.jpg thumb.py > small.jpg
+  echo 'print(6 * 7)' | gild run -
+)";
+
+constexpr char kRunFooter[] = R"(Exit codes:
+    0  SUCCEEDED                      121  EXPIRED (waited too long to start)
+    n  EXITED with n                  122  INTERPRETER_LOST
+    1  RAISED                         123  PROTOCOL_ERROR
+    2  bad usage                      124  TIMED_OUT
+   69  server unreachable             125  gild itself failed
+   75  refused, try again later       126  the source does not compile
+  120  RESULT_LIMIT                   127  no such entry
+  130  CANCELLED (Ctrl-C)             137  MEMORY_LIMIT
+  152  CPU_LIMIT                      153  OUTPUT_LIMIT
+  128 + n  CRASHED by signal n
+A module that cannot be imported is RAISED (1), wherever its import stands.)";
+
+constexpr char kInfoExamples[] = R"(Shows what the server is: versions, isolation, lanes, limits.
+
+Examples:
+  gild info
+  gild info --json --server 10.0.0.7:50051
+)";
+
+constexpr char kStatsExamples[] = R"(Shows what the server is doing: lanes, interpreters and their locks, cores.
+It answers while every interpreter is stuck.
+
+Examples:
+  gild stats
+  watch -n1 gild stats
+)";
+
+constexpr char kStatsFooter[] = R"(WAIT, HOLD: time spent wanting and having the lock, all tasks together, since the
+server's start. LONGEST: one uninterrupted hold. WANT: threads that want it now.)";
+
+constexpr char kDemoExamples[] = R"(Runs three workloads in both lanes and shows what the lock cost each.
+About 40 s on two cores; every result is checked.
+
+Examples:
+  gild demo
+  gild demo --scale 0.1
+  gild demo --only images --images ~/Pictures
+  gild demo --only urls --url-file my-urls.txt --json
+)";
+
+struct Options {
+  std::string server = "127.0.0.1:50051";
+  ColorMode color = ColorMode::kAuto;
+  RunOptions run;
+  std::string code;
+  DemoOptions demo;
+  bool info_json = false;
+  bool stats_json = false;
+  bool serve_urls = false;
+};
+
+// An option with a unit: text that `parse` turns down is bad usage, with an example.
+template <typename Number>
+void AddUnit(CLI::App* app, const std::string& name, std::optional<Number>* number,
+             std::optional<Number> (*parse)(const std::string&), const char* type, const std::string& what,
+             const std::string& help) {
+  app->add_option_function<std::string>(
+         name,
+         [name, number, parse, what](const std::string& text) {
+           *number = parse(text);
+           if (!*number) throw CLI::ValidationError(name, "'" + OneLine(text) + "' is not " + what);
+         },
+         help)
+      ->type_name(type);
+}
+
+constexpr char kADuration[] = "a duration such as 500ms, 5s or 2m";
+constexpr char kASize[] = "a size such as 64KiB or 256MiB";
+
+void AddRun(CLI::App* root, Options* options) {
+  CLI::App* app = root->add_subcommand("run", kRunExamples);
+  RunOptions& run = options->run;
+  app->add_option("FILE", run.file, "Python source, UTF-8; - for stdin")->type_name("");
+  app->add_option("-c", options->code, "the source itself, in place of FILE")->type_name("CODE");
+  app->add_option("--tag", run.tag, "io, cpu or auto (default)")
+      ->type_name("TAG")
+      ->transform(CLI::CheckedTransformer(
+                      std::vector<std::pair<std::string, std::string>>{{"io", "io"}, {"cpu", "cpu"}, {"auto", "auto"}},
+                      CLI::ignore_case)
+                      .description(""));
+  app->add_option("--entry", run.entry, "function to call after the source ran")->type_name("NAME");
+  // allow_extra_args(false): one value each; and CLI11 then leaves `[1,2]` in one piece.
+  app->add_option("--arg", run.arguments, "its next argument: JSON, or @FILE for bytes")
+      ->type_name("JSON")
+      ->allow_extra_args(false);
+  AddUnit(app, "--timeout", &run.timeout, &ParseDuration, "TIME", kADuration, "most time it may run (default 30s)");
+  AddUnit(app, "--queue-timeout", &run.queue_timeout, &ParseDuration, "TIME", kADuration,
+          "most time it may wait to start (60s)");
+  AddUnit(app, "--cpu-time", &run.cpu_time, &ParseDuration, "TIME", kADuration, "most processor time; CPU lane (none)");
+  AddUnit(app, "--memory", &run.memory_bytes, &ParseSize, "SIZE", kASize, "most memory it may add; CPU lane (none)");
+  AddUnit(app, "--output", &run.output_bytes, &ParseSize, "SIZE", kASize, "of stdout and of stderr, kept (1MiB)");
+  app->add_option("--session", run.session, "namespace inside your own")->type_name("NAME");
+  app->add_option("--name", run.name, "label for people and metrics")->type_name("NAME");
+  app->add_flag("--json", run.json, "the outcome as one line of JSON");
+  app->footer(kRunFooter);
+}
+
+void AddDemo(CLI::App* root, Options* options) {
+  CLI::App* app = root->add_subcommand("demo", kDemoExamples);
+  DemoOptions& demo = options->demo;
+  app->add_option("--only", demo.only, "of urls,images,primes (default all)")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"urls", "images", "primes"}).description(""));
+  app->add_option("--lanes", demo.lanes, "of io,cpu (default both)")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"io", "cpu"}).description(""));
+  app->add_option_function<std::string>(
+         "--scale",
+         [&demo](const std::string& text) {
+           char* end = nullptr;
+           demo.scale = strtod(text.c_str(), &end);
+           if (text.empty() || *end != '\0' || !(demo.scale >= 0.001 && demo.scale <= 100)) {
+             throw CLI::ValidationError("--scale", "'" + OneLine(text) + "' is not a factor from 0.001 to 100");
+           }
+         },
+         "factor on the size of the work (1)")
+      ->type_name("FACTOR");
+  app->add_option("--url-file", demo.url_file, "your URLs, one a line, in place of the 100")->type_name("FILE");
+  app->add_option("--images", demo.images, "your directory of *.jpg, *.jpeg, *.png")->type_name("DIR");
+  app->add_flag_callback(
+      "--no-baseline", [&demo] { demo.baseline = false; }, "no run one at a time, and no SPEEDUP");
+  app->add_flag("--json", demo.json, "every figure as one line of JSON");
+  app->add_flag("--serve-urls", options->serve_urls, "")->group("");
+}
+
+std::unique_ptr<CLI::App> MakeApp(Options* options) {
+  auto app = std::make_unique<CLI::App>(kExamples, "gild");
+  app->get_formatter()->column_width(26);
+  app->require_subcommand(0, 1);
+  // Subcommands hand back what they do not know, so that --server may stand anywhere.
+  app->fallthrough();
+  app->set_version_flag("--version", std::string("gild " GILD_VERSION));
+  app->add_option("--server", options->server, "host:port (default 127.0.0.1:50051)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->envname("GILD_SERVER");
+  app->add_option_function<std::string>(
+         "--color",
+         [options](const std::string& when) {
+           if (when != "auto" && when != "always" && when != "never") {
+             throw CLI::ValidationError("--color", "'" + OneLine(when) + "' is not auto, always or never");
+           }
+           options->color = when == "always"  ? ColorMode::kAlways
+                            : when == "never" ? ColorMode::kNever
+                                              : ColorMode::kAuto;
+         },
+         "auto (default), always or never")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  AddRun(app.get(), options);
+  app->add_subcommand("info", kInfoExamples)->add_flag("--json", options->info_json, "the reply as one line of JSON");
+  CLI::App* stats = app->add_subcommand("stats", kStatsExamples);
+  stats->add_flag("--json", options->stats_json, "the reply as one line of JSON");
+  stats->footer(kStatsFooter);
+  AddDemo(app.get(), options);
+  return app;
+}
+
+const CLI::App& Chosen(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : *chosen.front();
+}
+
+std::string WithoutBlankEnd(std::string text) {
+  text.erase(text.find_last_not_of('\n') + 1);
+  return text + "\n";
+}
+
+// The root's help lists commands by the first line of what each says.
+std::string HelpOf(const CLI::App& app) {
+  if (&Chosen(app) != &app) {
+    return WithoutBlankEnd(Chosen(app).help("gild")) +
+           "\n--server HOST:PORT (or GILD_SERVER) and --color WHEN go anywhere.\n";
+  }
+  return std::string(kExamples) + R"(
+
+Commands:
+  run    run one task and wait for its end
+  info   what the server is: versions, isolation, lanes, limits
+  stats  what it is doing: lanes, interpreters and their locks, cores
+  demo   three lessons of the lock, measured on this server
+
+Options:
+  --server HOST:PORT   the server (default 127.0.0.1:50051, or $GILD_SERVER)
+  --color WHEN         auto (default), always or never; NO_COLOR is respected
+  --version            print the version
+  -h, --help           this; `gild COMMAND --help` says more
+)";
+}
+
+std::vector<std::string> OptionsOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* level : {&Chosen(app), &app}) {
+    for (const CLI::Option* option : level->get_options()) {
+      if (option->get_group().empty()) continue;  // hidden
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+    }
+  }
+  return names;
+}
+
+std::string Help(const CLI::App& app) {
+  return &Chosen(app) == &app ? "see `gild --help`" : "see `gild " + Chosen(app).get_name() + " --help`";
+}
+
+Explanation Unknown(const std::string& word, const std::string& what, const std::vector<std::string>& known,
+                    const CLI::App& app) {
+  const std::string near = Suggest(word, known);
+  return {what + " " + OneLine(word), near.empty() ? Help(app) : "did you mean " + near + "?"};
+}
+
+// What CLI11 could not place, in the user's terms.
+Explanation ExplainExtras(const CLI::App& app, const std::vector<std::string>& extras) {
+  for (const std::string& extra : extras) {
+    if (extra.size() > 1 && extra.front() == '-' && extra != "--") {
+      return Unknown(extra.substr(0, extra.find('=')), "unknown option", OptionsOf(app), app);
+    }
+  }
+  if (&Chosen(app) != &app) return {"unexpected argument " + OneLine(extras.front()), Help(app)};
+  return Unknown(extras.front(), "unknown command", {"run", "info", "stats", "demo"}, app);
+}
+
+Explanation ExplainParseError(const CLI::App& app, const CLI::ParseError& error) {
+  std::string what = error.what();
+  // "--timeout: 1 required TEXT missing" and the like.
+  const size_t colon = what.find(':');
+  if (error.get_name() == "ArgumentMismatch" && colon != std::string::npos)
+    what = what.substr(0, colon) + " takes one value";
+  if (what.rfind("--tag:", 0) == 0) what = "--tag is io, cpu or auto";
+  if (what.rfind("--only:", 0) == 0) what = "--only takes urls, images and primes, with commas between";
+  if (what.rfind("--lanes:", 0) == 0) what = "--lanes takes io and cpu, with a comma between";
+  return {OneLine(what), Help(app)};
+}
+
+int Complain(const Explanation& why, const Terminal& terminal) {
+  terminal.Error(why.cause, why.hint);
+  return kExitUsage;
+}
+
+int Run(const CLI::App& app, const Options& options, const Terminal& terminal) {
+  RunOptions run = options.run;
+  if (Chosen(app).count("-c") > 0) run.code = options.code;
+  if (run.code && !run.file.empty()) return Complain({"give FILE or -c CODE, not both", Help(app)}, terminal);
+  if (!run.code && run.file.empty()) {
+    if (!isatty(STDIN_FILENO)) {
+      return Complain({"nothing to run", "give FILE, -c CODE, or - to read the source from stdin"}, terminal);
+    }
+    WriteAll(STDERR_FILENO, HelpOf(app));
+    return kExitUsage;
+  }
+  return RunTask(run, options.server, terminal);
+}
+
+int Dispatch(const CLI::App& app, const Options& options, const Terminal& terminal) {
+  const std::string command = Chosen(app).get_name();
+  if (options.server.empty()) return Complain({"--server is empty", "give host:port"}, terminal);
+  if (command == "run") return Run(app, options, terminal);
+  if (command == "info") return ShowInfo(options.info_json, options.server, terminal);
+  if (command == "stats") return ShowStats(options.stats_json, options.server, terminal);
+  if (options.serve_urls) return ServeUrls(terminal);
+  return RunDemo(options.demo, options.server, terminal);
+}
+
+}  // namespace
+
+int Main(int argc, const char* const* argv) {
+  Options options;
+  const std::unique_ptr<CLI::App> app = MakeApp(&options);
+  std::optional<Explanation> complaint;
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return WriteAll(STDOUT_FILENO, HelpOf(*app)) ? kExitSucceeded : kExitGildFailed;
+  } catch (const CLI::CallForVersion& version) {
+    return WriteAll(STDOUT_FILENO, std::string(version.what()) + "\n") ? kExitSucceeded : kExitGildFailed;
+  } catch (const CLI::ExtrasError&) {
+    complaint = ExplainExtras(*app, app->remaining(true));
+  } catch (const CLI::ParseError& error) {
+    complaint = ExplainParseError(*app, error);
+  }
+  const Terminal terminal(options.color);
+  if (complaint) return Complain(*complaint, terminal);
+  if (&Chosen(*app) == app.get()) {
+    WriteAll(STDERR_FILENO, HelpOf(*app));
+    return kExitUsage;
+  }
+  return Dispatch(*app, options, terminal);
+}
+
+}  // namespace gild::cli

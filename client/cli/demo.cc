@@ -1,0 +1,276 @@
+#include "client/cli/demo.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/demo_report.h"
+#include "client/cli/demo_run.h"
+#include "client/cli/demo_workload.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/slow_http.h"
+#include "client/cli/units.h"
+#include "client/cli/words.h"
+
+namespace gild::cli {
+namespace {
+
+constexpr absl::Duration kPageDelay = absl::Milliseconds(50);
+constexpr size_t kUrls = 100;
+constexpr size_t kImages = 1000;
+constexpr size_t kPictures = 50;           // distinct ones that the 1000 are made of
+constexpr int64_t kPrimesLimit = 2500000;  // two cores: 2 to 4 s
+constexpr size_t kOutstandingMost = 512;   // sockets of the slow server, descriptors of the interpreter
+constexpr size_t kImageBytesMost = size_t{1} << 30;
+
+Failure Usage(const std::string& cause, const std::string& hint) { return {{cause, hint}, kExitUsage}; }
+
+bool Chosen(const std::vector<std::string>& list, const char* word) {
+  return list.empty() || std::find(list.begin(), list.end(), word) != list.end();
+}
+
+size_t Scaled(size_t count, double scale) {
+  return std::max<size_t>(1, static_cast<size_t>(std::llround(static_cast<double>(count) * scale)));
+}
+
+class Demo {
+ public:
+  Demo(const DemoOptions& options, const std::string& address, const Terminal& terminal)
+      : options_(options), address_(address), terminal_(terminal), client_(address) {}
+
+  bool Run(DemoReport* report, Failure* failure) {
+    const absl::Time began = absl::Now();
+    if (!Ask(report, failure)) return false;
+    for (auto make : {&Demo::MakeUrls, &Demo::MakeImages, &Demo::MakePrimes}) {
+      std::optional<Workload> workload;
+      if (!(this->*make)(&workload, failure)) return false;
+      if (!workload) continue;
+      report->workloads.emplace_back();
+      if (!Measure(*workload, &report->workloads.back(), failure)) return false;
+    }
+    report->took = absl::Now() - began;
+    return true;
+  }
+
+ private:
+  // Who is there, and how many tasks keep its lanes fed.
+  bool Ask(DemoReport* report, Failure* failure) {
+    const absl::StatusOr<v1::Info> info = client_.GetInfo();
+    if (!info.ok()) {
+      const ServerError error = ServerError::From(info.status());
+      *failure = {Explain(error, address_), ExitCode(error)};
+      return false;
+    }
+    report->gild_version = info->version();
+    report->python_version = info->python_version();
+    report->cores = {info->cores().begin(), info->cores().end()};
+    for (const v1::LaneInfo& lane : info->lanes()) {
+      const size_t places = std::max<size_t>(1, size_t{lane.interpreters()} * lane.threads_per_interpreter());
+      if (lane.lane() == v1::IO_LANE) io_outstanding_ = std::clamp<size_t>(places, 8, kOutstandingMost);
+      if (lane.lane() == v1::CPU_LANE) {
+        cpu_places_ = std::min(places, kOutstandingMost);
+        cpu_outstanding_ = std::clamp<size_t>(4 * places, 8, kOutstandingMost);
+      }
+    }
+    return true;
+  }
+
+  bool MakeUrls(std::optional<Workload>* workload, Failure* failure) {
+    if (!Chosen(options_.only, "urls")) return true;
+    std::vector<std::string> urls;
+    if (!options_.url_file.empty()) {
+      if (!ReadUrls(&urls, failure)) return false;
+      *workload = UrlsWorkload(std::move(urls), nullptr);
+      return true;
+    }
+    absl::StatusOr<std::unique_ptr<SlowHttp>> server = SlowHttp::Start(kPageDelay);
+    if (!server.ok()) {
+      *failure = {{std::string(server.status().message()), ""}, kExitGildFailed};
+      return false;
+    }
+    for (size_t i = 0; i < Scaled(kUrls, options_.scale); ++i) urls.push_back((*server)->Url(i));
+    *workload = UrlsWorkload(std::move(urls), *std::move(server));
+    return true;
+  }
+
+  bool ReadUrls(std::vector<std::string>* urls, Failure* failure) {
+    std::ifstream file(options_.url_file);
+    for (std::string line; std::getline(file, line);) {
+      const std::string url(absl::StripAsciiWhitespace(line));
+      if (url.empty() || url.front() == '#') continue;
+      if (!absl::StartsWith(url, "http://") && !absl::StartsWith(url, "https://")) {
+        *failure = Usage(absl::StrCat("--url-file ", options_.url_file, ": not an http or https URL: ", OneLine(url)),
+                         "one URL a line");
+        return false;
+      }
+      urls->push_back(url);
+    }
+    if (!urls->empty()) return true;
+    *failure =
+        Usage(absl::StrCat("--url-file ", options_.url_file, ": cannot be read, or holds no URL"), "one URL a line");
+    return false;
+  }
+
+  bool MakeImages(std::optional<Workload>* workload, Failure* failure) {
+    if (!Chosen(options_.only, "images")) return true;
+    auto pictures = std::make_shared<std::vector<std::string>>();
+    if (!options_.images.empty()) {
+      if (!ReadPictures(pictures.get(), failure)) return false;
+      const size_t count = pictures->size();
+      *workload = ImagesWorkload(std::move(pictures), count);
+      return true;
+    }
+    const size_t images = Scaled(kImages, options_.scale);
+    Batch drawn;
+    if (!RunBatch(&client_, address_, PicturesWorkload(std::min(kPictures, images)), v1::CPU, cpu_outstanding_,
+                  terminal_, "drawing the pictures", &drawn, failure)) {
+      return false;
+    }
+    for (v1::Outcome& outcome : drawn.outcomes) {
+      pictures->push_back(std::move(*outcome.mutable_result()->mutable_raw()));
+    }
+    *workload = ImagesWorkload(std::move(pictures), images);
+    return true;
+  }
+
+  bool ReadPictures(std::vector<std::string>* pictures, Failure* failure) {
+    std::error_code error;
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.images, error)) {
+      const std::string suffix = absl::AsciiStrToLower(entry.path().extension().string());
+      if (suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png") paths.push_back(entry.path());
+    }
+    if (error || paths.empty()) {
+      *failure = Usage(absl::StrCat("--images ", options_.images, ": ",
+                                    error ? error.message() : std::string("no *.jpg, *.jpeg or *.png in it")),
+                       "name a directory with pictures");
+      return false;
+    }
+    std::sort(paths.begin(), paths.end());
+    size_t bytes = 0;
+    for (const auto& path : paths) {
+      std::ifstream file(path, std::ios::binary);
+      pictures->emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+      bytes += pictures->back().size();
+      if (bytes > kImageBytesMost) {
+        *failure = Usage(absl::StrCat("--images ", options_.images, ": more than 1 GiB of pictures"),
+                         "name a smaller directory");
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool MakePrimes(std::optional<Workload>* workload, Failure*) {
+    if (!Chosen(options_.only, "primes")) return true;
+    *workload = PrimesWorkload(std::max<int64_t>(100, std::llround(kPrimesLimit * options_.scale)));
+    return true;
+  }
+
+  bool Measure(const Workload& workload, WorkloadFigures* figures, Failure* failure) {
+    figures->id = workload.id;
+    figures->title = workload.title;
+    figures->subject = workload.subject;
+    if (options_.baseline && !MeasureBaseline(workload, figures, failure)) return false;
+    static constexpr struct {
+      const char* word;
+      v1::Tag tag;
+      v1::Lane lane;
+    } kLanes[] = {{"io", v1::IO, v1::IO_LANE}, {"cpu", v1::CPU, v1::CPU_LANE}};
+    for (const auto& [word, tag, lane] : kLanes) {
+      if (!Chosen(options_.lanes, word)) continue;
+      figures->lanes.emplace_back();
+      if (!MeasureLane(workload, tag, lane, &figures->lanes.back(), failure)) return false;
+    }
+    return true;
+  }
+
+  bool MeasureBaseline(const Workload& workload, WorkloadFigures* figures, Failure* failure) {
+    if (!WarmUp(&client_, address_, workload, v1::CPU, cpu_places_, terminal_, failure)) return false;
+    const absl::StatusOr<v1::Stats> before = client_.GetStats();
+    Batch batch;
+    const std::string label = workload.title + ", one at a time";
+    if (!RunBatch(&client_, address_, workload, v1::CPU, 1, terminal_, label, &batch, failure)) return false;
+    const absl::StatusOr<v1::Stats> after = client_.GetStats();
+    figures->baseline = SumOf(v1::CPU_LANE, batch.outcomes).run;
+    if (before.ok() && after.ok()) figures->other_load = OtherLoad(*before, *after, batch.outcomes);
+    return true;
+  }
+
+  bool MeasureLane(const Workload& workload, v1::Tag tag, v1::Lane lane, LaneFigures* figures, Failure* failure) {
+    const bool many = lane == v1::IO_LANE && workload.waits;
+    const size_t outstanding = many ? io_outstanding_ : cpu_outstanding_;
+    const size_t places = lane == v1::IO_LANE ? std::min(outstanding, workload.tasks) : cpu_places_;
+    if (!WarmUp(&client_, address_, workload, tag, places, terminal_, failure)) return false;
+    const absl::StatusOr<v1::Stats> before = client_.GetStats();
+    Batch batch;
+    const std::string label = absl::StrCat(workload.title, ", ", LaneTitle(lane), " lane");
+    if (!RunBatch(&client_, address_, workload, tag, outstanding, terminal_, label, &batch, failure)) return false;
+    const absl::StatusOr<v1::Stats> after = client_.GetStats();
+    *figures = SumOf(lane, batch.outcomes);
+    figures->outstanding = std::min(outstanding, workload.tasks);
+    figures->wall = batch.wall;
+    if (before.ok() && after.ok()) figures->cores = BusyShares(*before, *after);
+    return true;
+  }
+
+  const DemoOptions& options_;
+  const std::string address_;
+  const Terminal& terminal_;
+  Client client_;
+  size_t io_outstanding_ = 128;
+  size_t cpu_outstanding_ = 8;
+  size_t cpu_places_ = 1;
+};
+
+}  // namespace
+
+int RunDemo(const DemoOptions& options, const std::string& address, const Terminal& terminal) {
+  DemoReport report;
+  Failure failure;
+  if (!Demo(options, address, terminal).Run(&report, &failure)) {
+    terminal.Error(failure.why.cause, failure.why.hint);
+    return failure.exit_code;
+  }
+  const std::string text = options.json ? DemoJson(report) + "\n" : DemoText(report, terminal.utf8());
+  return WriteAll(STDOUT_FILENO, text) ? kExitSucceeded : kExitGildFailed;
+}
+
+int ServeUrls(const Terminal& terminal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  const absl::StatusOr<std::unique_ptr<SlowHttp>> server = SlowHttp::Start(kPageDelay);
+  if (!server.ok()) {
+    terminal.Error(std::string(server.status().message()));
+    return kExitGildFailed;
+  }
+  if (!WriteAll(STDOUT_FILENO, (*server)->Url(0) + "\n")) return kExitGildFailed;
+  const int signals = signalfd(-1, &set, SFD_CLOEXEC);
+  for (;;) {
+    pollfd wait[] = {{signals, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    if (poll(wait, 2, -1) < 0) continue;
+    char byte;
+    if (wait[0].revents != 0 || read(STDIN_FILENO, &byte, 1) <= 0) break;
+  }
+  close(signals);
+  return kExitSucceeded;
+}
+
+}  // namespace gild::cli

@@ -1,0 +1,320 @@
+#include "client/cli/demo_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/json.h"
+#include "client/cli/table.h"
+#include "client/cli/units.h"
+#include "client/cli/words.h"
+#include "client/cpp/durations.h"
+
+namespace gild::cli {
+namespace {
+
+constexpr size_t kColumns = 80;
+constexpr size_t kCoreBarsMost = 8;
+// Within a tenth of one at a time, nothing was gained and nothing lost.
+constexpr double kGain = 1.1;
+constexpr double kLoss = 0.9;
+// A lane is the better one when the other took so many times longer; anything less may be chance.
+constexpr double kClearly = 1.05;
+// More than this taken by others, and the figures say little: the CPU lane gives way to everybody (nice 19).
+constexpr double kBusyMachine = 0.15;
+
+std::string Percent(std::optional<double> share) {
+  return share ? absl::StrFormat("%.0f%%", 100 * *share) : std::string("n/a");
+}
+
+std::string Times(double factor) {
+  if (factor < 9.995) return absl::StrFormat("%.2fx", factor);
+  return factor < 99.95 ? absl::StrFormat("%.1fx", factor) : absl::StrFormat("%.0fx", factor);
+}
+
+std::string Rate(double per_second) {
+  return per_second < 9.95 ? absl::StrFormat("%.1f", per_second) : absl::StrFormat("%.0f", per_second);
+}
+
+std::optional<double> ShareOf(std::optional<absl::Duration> part, absl::Duration whole) {
+  if (!part || whole <= absl::ZeroDuration()) return std::nullopt;
+  return absl::FDivDuration(*part, whole);
+}
+
+struct CoreTime {
+  absl::Duration busy;
+  absl::Duration whole;
+};
+
+std::map<int, CoreTime> CoreTimesBetween(const v1::Stats& before, const v1::Stats& after) {
+  std::map<int, CoreTime> times;
+  const auto add = [&times](const v1::CoreStats& core, int sign) {
+    const absl::Duration busy = FromProto(core.user()) + FromProto(core.system());
+    times[core.core()].busy += sign * busy;
+    times[core.core()].whole += sign * (busy + FromProto(core.idle()) + FromProto(core.steal()));
+  };
+  for (const v1::CoreStats& core : after.cores()) add(core, 1);
+  for (const v1::CoreStats& core : before.cores()) add(core, -1);
+  return times;
+}
+
+// What became of a workload in one lane: "gained 63.3x from threads", as a verb and the rest, so that two lanes with
+// the same verb share it.
+struct Clause {
+  const char* verb;
+  std::string rest;
+};
+
+Clause ClauseOf(const WorkloadFigures& workload, const LaneFigures& lane) {
+  const char* from = lane.lane == v1::IO_LANE ? "threads" : "processes";
+  const std::optional<double> speedup = workload.Speedup(lane);
+  if (!speedup) return {"took", absl::StrCat(TimeText(lane.wall), " with ", from)};
+  std::string why;
+  if (const std::optional<double> wait = lane.WaitShare(); wait && *wait >= 0.05 && *speedup < kGain) {
+    why = absl::StrCat(" (", Percent(wait), " of its time went to waiting for the lock)");
+  }
+  if (*speedup >= kGain) return {"gained", absl::StrCat(Times(*speedup), " from ", from)};
+  if (*speedup >= kLoss) return {"gained", absl::StrCat("nothing from ", from, why)};
+  return {"lost", absl::StrCat("with ", from, ", at ", Times(*speedup), why)};
+}
+
+std::string SentencePart(const WorkloadFigures& workload) {
+  std::string text = workload.subject;
+  const char* verb = "";
+  for (const LaneFigures& lane : workload.lanes) {
+    const Clause clause = ClauseOf(workload, lane);
+    const bool same_verb = std::string(clause.verb) == verb;
+    absl::StrAppend(&text, *verb == '\0' ? " " : " and ", same_verb ? "" : absl::StrCat(clause.verb, " "), clause.rest);
+    verb = clause.verb;
+  }
+  return text;
+}
+
+std::string Listed(const std::vector<std::string>& words) {
+  if (words.size() < 2) return absl::StrJoin(words, "");
+  return absl::StrCat(absl::StrJoin(words.begin(), words.end() - 1, ", "), " and ", words.back());
+}
+
+std::string Capitalised(std::string text) {
+  if (!text.empty()) text[0] = absl::ascii_toupper(text[0]);
+  return text;
+}
+
+// Empty on a machine that has nothing else to do.
+std::string OtherLoadNote(const std::vector<WorkloadFigures>& workloads) {
+  double most = 0;
+  for (const WorkloadFigures& workload : workloads) most = std::max(most, workload.other_load.value_or(0));
+  if (most < kBusyMachine) return "";
+  return absl::StrCat("NOTE: other work took ", Percent(most),
+                      " of the cores meanwhile: these figures are not those of an idle machine.\n");
+}
+
+std::string TitleLine(const DemoReport& report) {
+  static constexpr const char* kCounts[] = {"no lessons", "one lesson", "two lessons", "three lessons"};
+  const size_t lessons = report.workloads.size();
+  const std::string left =
+      absl::StrCat("gild demo: ", lessons < std::size(kCounts) ? kCounts[lessons] : absl::StrCat(lessons, " lessons"),
+                   " of the lock");
+  const std::string right =
+      absl::StrCat(report.cores.size(), report.cores.size() == 1 ? " core" : " cores", ", CPython ",
+                   report.python_version, ", ", absl::StrFormat("%.0f s", absl::ToDoubleSeconds(report.took)));
+  const size_t used = left.size() + right.size();
+  return absl::StrCat(left, std::string(used + 2 < kColumns ? kColumns - used : 2, ' '), right, "\n");
+}
+
+std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigures& lane, bool first, bool utf8) {
+  const std::optional<double> speedup = workload.Speedup(lane);
+  // The star has a column of its own, so that the figures stay in line.
+  const std::string star = workload.Best() == &lane ? "*" : " ";
+  return {first ? workload.title : "",
+          LaneTitle(lane.lane),
+          TimeText(lane.wall),
+          Rate(lane.TasksPerSecond()),
+          (speedup ? Times(*speedup) : "n/a") + star,
+          Percent(lane.WaitShare()),
+          Percent(lane.HoldShare()),
+          lane.longest_hold ? TimeText(*lane.longest_hold) : "n/a",
+          CoreBars(lane.cores, utf8)};
+}
+
+void OptionalSeconds(const char* key, std::optional<absl::Duration> duration, JsonWriter* json) {
+  json->Key(key).Number(duration ? absl::ToDoubleSeconds(*duration) : NAN);
+}
+
+void WriteRow(const WorkloadFigures& workload, const LaneFigures& lane, JsonWriter* json) {
+  json->Begin('{').Key("workload").String(workload.id).Key("title").String(workload.title);
+  json->Key("lane").String(LaneWord(lane.lane));
+  json->Key("tasks").Unsigned(lane.tasks).Key("outstanding").Unsigned(lane.outstanding);
+  json->Key("wall_seconds").Number(absl::ToDoubleSeconds(lane.wall));
+  json->Key("tasks_per_second").Number(lane.TasksPerSecond());
+  json->Key("speedup").Number(workload.Speedup(lane).value_or(NAN));
+  json->Key("best").Bool(workload.Best() == &lane);
+  json->Key("wait_share").Number(lane.WaitShare().value_or(NAN));
+  json->Key("hold_share").Number(lane.HoldShare().value_or(NAN));
+  OptionalSeconds("longest_hold_seconds", lane.longest_hold, json);
+  OptionalSeconds("run_seconds", lane.run, json);
+  OptionalSeconds("wait_seconds", lane.wait, json);
+  OptionalSeconds("hold_seconds", lane.hold, json);
+  json->Key("cores").Begin('[');
+  for (const double share : lane.cores) json->Number(share);
+  json->End(']').Key("endings").Begin('{');
+  for (const auto& [ending, tasks] : lane.endings) json->Key(ending).Unsigned(tasks);
+  json->End('}');
+  OptionalSeconds("baseline_seconds", workload.baseline, json);
+  json->Key("other_load").Number(workload.other_load.value_or(NAN));
+  json->End('}');
+}
+
+}  // namespace
+
+double LaneFigures::TasksPerSecond() const {
+  return wall > absl::ZeroDuration() ? static_cast<double>(tasks) / absl::ToDoubleSeconds(wall) : 0;
+}
+
+std::optional<double> LaneFigures::WaitShare() const { return ShareOf(wait, run); }
+
+std::optional<double> LaneFigures::HoldShare() const { return ShareOf(hold, run); }
+
+std::optional<double> WorkloadFigures::Speedup(const LaneFigures& lane) const { return ShareOf(baseline, lane.wall); }
+
+const LaneFigures* WorkloadFigures::Best() const {
+  const LaneFigures* best = nullptr;
+  for (const LaneFigures& lane : lanes) {
+    if (best == nullptr || lane.wall < best->wall) best = &lane;
+  }
+  for (const LaneFigures& lane : lanes) {
+    if (&lane != best && lane.wall < best->wall * kClearly) return nullptr;
+  }
+  return lanes.size() < 2 ? nullptr : best;
+}
+
+LaneFigures SumOf(v1::Lane lane, const std::vector<v1::Outcome>& outcomes) {
+  LaneFigures sum;
+  sum.lane = lane;
+  sum.tasks = outcomes.size();
+  absl::Duration wait;
+  absl::Duration hold;
+  absl::Duration longest;
+  bool metered = !outcomes.empty();
+  for (const v1::Outcome& outcome : outcomes) {
+    ++sum.endings[EndingWord(outcome.ending())];
+    sum.run += FromProto(outcome.usage().run());
+    const v1::LockUsage& lock = outcome.lock();
+    metered = metered && outcome.has_lock() && lock.has_wait() && lock.has_hold() && lock.has_longest_hold();
+    wait += FromProto(lock.wait());
+    hold += FromProto(lock.hold());
+    longest = std::max(longest, FromProto(lock.longest_hold()));
+  }
+  if (metered) {
+    sum.wait = wait;
+    sum.hold = hold;
+    sum.longest_hold = longest;
+  }
+  return sum;
+}
+
+std::vector<double> BusyShares(const v1::Stats& before, const v1::Stats& after) {
+  std::vector<double> list;
+  for (const auto& [core, time] : CoreTimesBetween(before, after)) {
+    // A run shorter than the kernel's tick may show no time at all.
+    list.push_back(ShareOf(time.busy, time.whole).value_or(0));
+  }
+  return list;
+}
+
+std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after,
+                                const std::vector<v1::Outcome>& outcomes) {
+  absl::Duration busy;
+  absl::Duration whole;
+  for (const auto& [core, time] : CoreTimesBetween(before, after)) {
+    busy += time.busy;
+    whole += time.whole;
+  }
+  for (const v1::Outcome& outcome : outcomes) busy -= FromProto(outcome.usage().cpu());
+  return ShareOf(std::max(busy, absl::ZeroDuration()), whole);
+}
+
+std::string CoreBars(const std::vector<double>& shares, bool utf8) {
+  if (shares.empty()) return "n/a";
+  static constexpr const char* kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  static constexpr const char* kDigits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+  const size_t bars = std::min(shares.size(), kCoreBarsMost);
+  std::vector<std::string> drawn;
+  for (size_t i = 0; i < bars; ++i) {
+    const size_t begin = i * shares.size() / bars;
+    const size_t end = (i + 1) * shares.size() / bars;
+    double sum = 0;
+    for (size_t core = begin; core < end; ++core) sum += shares[core];
+    const double share = std::clamp(sum / static_cast<double>(end - begin), 0.0, 1.0);
+    drawn.push_back(utf8 ? kBars[std::min<size_t>(static_cast<size_t>(share * 8), 7)]
+                         : kDigits[std::min<size_t>(static_cast<size_t>(share * 10), 9)]);
+  }
+  return absl::StrJoin(drawn, shares.size() <= kCoreBarsMost / 2 ? " " : "");
+}
+
+std::string DemoText(const DemoReport& report, bool utf8) {
+  Table table({{"WORKLOAD"},
+               {"LANE"},
+               {"WALL", Align::kRight},
+               {"TASKS/S", Align::kRight},
+               {"SPEEDUP", Align::kRight},
+               {"WAIT", Align::kRight},
+               {"HOLD", Align::kRight},
+               {"LONGEST", Align::kRight},
+               {"CORES"}});
+  bool starred = false;
+  for (const WorkloadFigures& workload : report.workloads) {
+    bool first = true;
+    starred = starred || workload.Best() != nullptr;
+    for (const LaneFigures& lane : workload.lanes) {
+      table.Row(Cells(workload, lane, first, utf8));
+      first = false;
+    }
+  }
+  const std::string legend = absl::StrCat(
+      "SPEEDUP: against the same tasks one at a time (the sum of their run times alone). WAIT, HOLD: of task time, "
+      "exact, "
+      "not sampled. LONGEST: one uninterrupted hold. CORES: busy share of each core",
+      utf8 ? "." : ", in tenths.", starred ? " * quicker by over 5%." : "");
+  return absl::StrCat(TitleLine(report), "\n", table.Text(), "\n", Wrap(legend, kColumns), "\n",
+                      Wrap(OtherLoadNote(report.workloads), kColumns), "\n",
+                      Wrap(DemoSummary(report.workloads), kColumns), "\n");
+}
+
+std::string DemoJson(const DemoReport& report) {
+  JsonWriter json;
+  json.Begin('{').Key("gild_version").String(report.gild_version);
+  json.Key("python_version").String(report.python_version);
+  json.Key("core_ids").Begin('[');
+  for (const int core : report.cores) json.Integer(core);
+  json.End(']').Key("took_seconds").Number(absl::ToDoubleSeconds(report.took));
+  json.Key("baseline").String("sum of usage.run of the same tasks, one at a time, in the CPU lane of the idle server");
+  json.Key("rows").Begin('[');
+  for (const WorkloadFigures& workload : report.workloads) {
+    for (const LaneFigures& lane : workload.lanes) WriteRow(workload, lane, &json);
+  }
+  json.End(']').Key("summary").String(DemoSummary(report.workloads)).End('}');
+  return json.text();
+}
+
+std::string DemoSummary(const std::vector<WorkloadFigures>& workloads) {
+  std::vector<std::string> parts;
+  std::map<v1::Lane, std::vector<std::string>> better;
+  for (const WorkloadFigures& workload : workloads) {
+    parts.push_back(SentencePart(workload));
+    if (const LaneFigures* best = workload.Best()) better[best->lane].push_back(workload.subject);
+  }
+  std::string text = absl::StrCat(Capitalised(absl::StrJoin(parts, "; ")), ".");
+  if (better.empty()) return text;
+  std::vector<std::string> advice;
+  for (const auto& [lane, subjects] : better) {
+    advice.push_back(absl::StrCat("the ", LaneTitle(lane), " lane for ", Listed(subjects)));
+  }
+  return absl::StrCat(text, " Here, then: ", absl::StrJoin(advice, ", "), ".");
+}
+
+}  // namespace gild::cli

@@ -1,0 +1,158 @@
+#include "client/cli/demo_run.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/words.h"
+
+namespace gild::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string HintFor(const v1::Outcome& outcome) {
+  const std::string& type = outcome.error().type();
+  if (type == "ModuleNotFoundError") return "install it where the server runs: apt-get install python3-pil";
+  if (type == "ConnectionRefusedError") {
+    return "the demo's pages are on this machine's loopback: run it where the server runs, or give --url-file";
+  }
+  return Explain(outcome, "").hint;
+}
+
+Failure FailureOf(const std::string& title, const v1::Outcome& outcome) {
+  std::string what = Explain(outcome, outcome.error().message()).cause;
+  if (outcome.has_error()) {
+    // SyntaxError's message may span lines; the first says it.
+    what = absl::StrCat(EndingWord(outcome.ending()), ", ", OneLine(outcome.error().type()), ": ",
+                        OneLine(outcome.error().message()));
+  } else if (what.empty()) {
+    what = EndingWord(outcome.ending());
+  }
+  return {{absl::StrCat("the demo failed: ", title, ": a task ended as ", what), HintFor(outcome)}, kExitRaised};
+}
+
+Failure FailureOf(const absl::Status& status, const std::string& address) {
+  const ServerError error = ServerError::From(status);
+  return {Explain(error, address), ExitCode(error)};
+}
+
+// Counts what is under way and keeps what comes back. The submitting thread waits in Room; the client's thread calls
+// Done.
+class Ledger {
+ public:
+  Ledger(const std::string& title, const std::string& address, size_t tasks, size_t outstanding, ProgressBar* progress)
+      : title_(title), address_(address), outstanding_(outstanding), progress_(progress), outcomes_(tasks) {}
+
+  // Waits until one more may be submitted; false after a failure.
+  bool Room() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(this, &Ledger::HasRoom));
+    if (failed_) return false;
+    ++under_way_;
+    return true;
+  }
+
+  void Done(size_t index, absl::StatusOr<v1::Outcome> outcome) ABSL_LOCKS_EXCLUDED(mutex_) {
+    size_t done = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      last_reply_ = Clock::now();
+      done = ++done_;
+      if (!outcome.ok()) {
+        Fail(FailureOf(outcome.status(), address_));
+      } else if (outcome->ending() != v1::SUCCEEDED) {
+        Fail(FailureOf(title_, *outcome));
+      } else {
+        outcomes_[index] = *std::move(outcome);
+      }
+    }
+    progress_->Set(done);
+    // Last: once nothing is under way, the ledger and the bar may go.
+    absl::MutexLock lock(&mutex_);
+    --under_way_;
+  }
+
+  // Waits for what is under way, then for nothing: the ledger is done.
+  bool Finish(Clock::time_point* last_reply, std::vector<v1::Outcome>* outcomes, Failure* failure)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(this, &Ledger::IsIdle));
+    *last_reply = last_reply_;
+    *outcomes = std::move(outcomes_);
+    *failure = failure_;
+    return !failed_;
+  }
+
+  // Waits for the end, or for the first failure.
+  bool EndsWell() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(this, &Ledger::IsIdleOrFailed));
+    return !failed_;
+  }
+
+ private:
+  bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return failed_ || under_way_ < outstanding_; }
+  bool IsIdle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return under_way_ == 0; }
+  bool IsIdleOrFailed() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return failed_ || under_way_ == 0; }
+  void Fail(Failure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!failed_) failure_ = std::move(failure);  // the first is the one to keep
+    failed_ = true;
+  }
+
+  const std::string title_;
+  const std::string address_;
+  const size_t outstanding_;
+  ProgressBar* const progress_;
+
+  absl::Mutex mutex_;
+  size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  Failure failure_ ABSL_GUARDED_BY(mutex_);
+  Clock::time_point last_reply_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+bool RunBatch(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t outstanding,
+              const Terminal& terminal, const std::string& label, Batch* batch, Failure* failure) {
+  ProgressBar progress(terminal, label, workload.tasks);
+  Ledger ledger(workload.title, address, workload.tasks, outstanding, &progress);
+  std::vector<Client::Call> calls;
+  calls.reserve(workload.tasks);
+  const Clock::time_point begin = Clock::now();
+  for (size_t index = 0; index < workload.tasks && ledger.Room(); ++index) {
+    v1::Task task = workload.task(index);
+    task.set_tag(tag);
+    calls.push_back(client->RunAsync(
+        task, [&ledger, index](absl::StatusOr<v1::Outcome> outcome) { ledger.Done(index, std::move(outcome)); }));
+  }
+  if (!ledger.EndsWell()) {
+    for (Client::Call& call : calls) call.Cancel();
+  }
+  Clock::time_point last_reply;
+  if (!ledger.Finish(&last_reply, &batch->outcomes, failure)) return false;
+  batch->wall = absl::FromChrono(last_reply - begin);
+  const std::string complaint = workload.check(batch->outcomes);
+  if (complaint.empty()) return true;
+  *failure = {{absl::StrCat("the demo failed: ", workload.title, ": ", complaint), ""}, kExitRaised};
+  return false;
+}
+
+bool WarmUp(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t times,
+            const Terminal& terminal, Failure* failure) {
+  Workload warm_up = workload;
+  warm_up.tasks = times;
+  warm_up.task = [&workload](size_t) { return workload.warm_up(); };
+  warm_up.check = [](const std::vector<v1::Outcome>&) { return std::string(); };
+  Batch batch;
+  return RunBatch(client, address, warm_up, tag, times, terminal, workload.title + ", warming up", &batch, failure);
+}
+
+}  // namespace gild::cli

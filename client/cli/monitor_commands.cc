@@ -1,0 +1,187 @@
+#include "client/cli/monitor_commands.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <unistd.h>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/explain.h"
+#include "client/cli/table.h"
+#include "client/cli/units.h"
+#include "client/cli/words.h"
+#include "client/cpp/client.h"
+#include "client/cpp/durations.h"
+
+namespace gild::cli {
+namespace {
+
+std::string MessageJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;  // MessageToJsonString appends
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}\n";
+  return json + "\n";
+}
+
+template <typename Reply>
+int Show(const absl::StatusOr<Reply>& reply, bool json, const std::string& text, const std::string& address,
+         const Terminal& terminal) {
+  if (!reply.ok()) {
+    const ServerError error = ServerError::From(reply.status());
+    Explanation why = Explain(error, address);
+    // It was asked a question, not given a task.
+    if (error.kind == ServerError::Kind::kConnectionLost) {
+      why = {absl::StrCat("the connection to the server at ", OneLine(address), " broke"), "try again"};
+    }
+    terminal.Error(why.cause, why.hint);
+    return ExitCode(error);
+  }
+  return WriteAll(STDOUT_FILENO, json ? MessageJson(*reply) : text) ? kExitSucceeded : kExitGildFailed;
+}
+
+std::string TimeLimit(const google::protobuf::Duration& limit) {
+  const absl::Duration duration = FromProto(limit);
+  return duration <= absl::ZeroDuration() ? "none" : TimeText(duration);
+}
+
+std::string ByteLimit(uint64_t bytes) { return bytes == 0 ? "none" : SizeText(bytes); }
+
+std::string LimitsText(const v1::Info& info, const std::function<std::string(const std::string&)>& bold) {
+  Table table({{"LIMIT"}, {"DEFAULT", Align::kRight}, {"CEILING", Align::kRight}});
+  const v1::Limits& usual = info.default_limits();
+  const v1::Limits& most = info.ceiling_limits();
+  table.Row({"wall", TimeLimit(usual.wall()), TimeLimit(most.wall())});
+  table.Row({"queue", TimeLimit(usual.queue()), TimeLimit(most.queue())});
+  table.Row({"cpu", TimeLimit(usual.cpu()), TimeLimit(most.cpu())});
+  table.Row({"memory", ByteLimit(usual.memory_bytes()), ByteLimit(most.memory_bytes())});
+  table.Row({"output", ByteLimit(usual.output_bytes()), ByteLimit(most.output_bytes())});
+  table.Row({"result", ByteLimit(usual.result_bytes()), ByteLimit(most.result_bytes())});
+  return table.Text(bold);
+}
+
+std::string Share(absl::Duration part, absl::Duration whole) {
+  if (whole <= absl::ZeroDuration()) return "-";
+  return absl::StrFormat("%.0f%%", 100 * absl::FDivDuration(part, whole));
+}
+
+std::string LanesText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {
+  Table table({{"LANE"},
+               {"SERVING"},
+               {"QUEUED", Align::kRight},
+               {"BYTES", Align::kRight},
+               {"RUNNING", Align::kRight},
+               {"ENDED"}});
+  for (const v1::LaneStats& lane : stats.lanes()) {
+    std::vector<std::string> endings;
+    for (const v1::EndingCount& count : lane.endings()) {
+      if (count.tasks() > 0) endings.push_back(absl::StrCat(EndingWord(count.ending()), " ", count.tasks()));
+    }
+    table.Row({LaneTitle(lane.lane()), lane.serving() ? "yes" : "NO", absl::StrCat(lane.queued()),
+               SizeText(lane.queued_bytes()), absl::StrCat(lane.running()),
+               endings.empty() ? "-" : absl::StrJoin(endings, ", ")});
+  }
+  return table.Text(bold);
+}
+
+std::string InterpretersText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {
+  Table table({{"SLOT"},
+               {"LANE"},
+               {"STATE"},
+               {"GEN", Align::kRight},
+               {"PID", Align::kRight},
+               {"TASKS", Align::kRight},
+               {"WAIT", Align::kRight},
+               {"HOLD", Align::kRight},
+               {"LONGEST", Align::kRight},
+               {"WANT", Align::kRight},
+               {"HOLDER NOW"}});
+  for (const v1::InterpreterStats& it : stats.interpreters()) {
+    const auto lock_time = [&it](bool has, const google::protobuf::Duration& duration) {
+      return it.has_lock() && has ? TimeText(FromProto(duration)) : std::string("n/a");
+    };
+    std::string holder = "-";
+    if (it.has_holder()) {
+      const std::string who = it.holder().task_id().empty() ? "(interpreter)" : OneLine(it.holder().task_name());
+      holder = absl::StrCat(who, " for ", TimeText(FromProto(it.holder().held_for())));
+    }
+    table.Row({it.slot(), LaneTitle(it.lane()), StateWord(it.state()), absl::StrCat(it.generation()),
+               it.pid() == 0 ? "-" : absl::StrCat(it.pid()), absl::StrCat(it.running(), "/", it.capacity()),
+               lock_time(it.lock().has_wait(), it.lock().wait()), lock_time(it.lock().has_hold(), it.lock().hold()),
+               lock_time(it.lock().has_longest_hold(), it.lock().longest_hold()), absl::StrCat(it.waiters()), holder});
+  }
+  return table.Text(bold);
+}
+
+std::string CoresText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {
+  Table table({{"CORE", Align::kRight},
+               {"USER", Align::kRight},
+               {"SYSTEM", Align::kRight},
+               {"IDLE", Align::kRight},
+               {"STEAL", Align::kRight},
+               {"(since boot)"}});
+  for (const v1::CoreStats& core : stats.cores()) {
+    const absl::Duration user = FromProto(core.user());
+    const absl::Duration system = FromProto(core.system());
+    const absl::Duration idle = FromProto(core.idle());
+    const absl::Duration steal = FromProto(core.steal());
+    const absl::Duration whole = user + system + idle + steal;
+    table.Row(
+        {absl::StrCat(core.core()), Share(user, whole), Share(system, whole), Share(idle, whole), Share(steal, whole)});
+  }
+  return table.Text(bold);
+}
+
+std::string RestartsText(const v1::Stats& stats) {
+  std::string text;
+  for (const v1::InterpreterStats& it : stats.interpreters()) {
+    for (const v1::RestartCount& restart : it.restarts()) {
+      if (restart.restarts() == 0) continue;
+      absl::StrAppend(&text, text.empty() ? "restarts: " : ", ", it.slot(), " ", OneLine(restart.cause()), " ",
+                      restart.restarts());
+    }
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
+}  // namespace
+
+std::string InfoText(const v1::Info& info, const std::string& address, const Terminal& terminal) {
+  const auto bold = [&terminal](const std::string& text) { return terminal.Bold(text); };
+  const auto listed = [](const auto& words) { return words.empty() ? "none" : absl::StrJoin(words, ", "); };
+  std::string text = absl::StrCat("gild ", info.version(), " at ", address, ", CPython ", info.python_version(), "\n");
+  absl::StrAppend(&text, "lock meter  ",
+                  info.meter_available() ? "exact" : absl::StrCat("unavailable: ", OneLine(info.meter_detail())), "\n");
+  absl::StrAppend(&text, "isolation   ", listed(info.isolation()), "\n");
+  absl::StrAppend(&text, "preloaded   ", listed(info.preloaded()), "\n");
+  absl::StrAppend(&text, "cores       ", listed(info.cores()), "\n\n");
+  Table lanes({{"LANE"}, {"INTERPRETERS", Align::kRight}, {"THREADS EACH", Align::kRight}, {"QUEUE", Align::kRight}});
+  for (const v1::LaneInfo& lane : info.lanes()) {
+    lanes.Row({LaneTitle(lane.lane()), absl::StrCat(lane.interpreters()), absl::StrCat(lane.threads_per_interpreter()),
+               absl::StrCat(lane.queue_capacity())});
+  }
+  absl::StrAppend(&text, lanes.Text(bold), "\n", LimitsText(info, bold));
+  return text;
+}
+
+std::string StatsText(const v1::Stats& stats, const Terminal& terminal) {
+  const auto bold = [&terminal](const std::string& text) { return terminal.Bold(text); };
+  return absl::StrCat("up ", TimeText(FromProto(stats.uptime())), stats.draining() ? ", DRAINING" : "", "\n\n",
+                      LanesText(stats, bold), "\n", InterpretersText(stats, bold), RestartsText(stats), "\n",
+                      CoresText(stats, bold));
+}
+
+int ShowInfo(bool json, const std::string& address, const Terminal& terminal) {
+  const absl::StatusOr<v1::Info> info = Client(address).GetInfo();
+  return Show(info, json, info.ok() ? InfoText(*info, address, terminal) : "", address, terminal);
+}
+
+int ShowStats(bool json, const std::string& address, const Terminal& terminal) {
+  const absl::StatusOr<v1::Stats> stats = Client(address).GetStats();
+  return Show(stats, json, stats.ok() ? StatsText(*stats, terminal) : "", address, terminal);
+}
+
+}  // namespace gild::cli

@@ -1,0 +1,164 @@
+#include "client/cpp/client.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "client/cpp/durations.h"
+
+namespace gild {
+namespace {
+
+constexpr absl::Duration kWallDefault = absl::Seconds(30);
+constexpr absl::Duration kQueueDefault = absl::Seconds(60);
+constexpr absl::Duration kReplyAllowance = absl::Seconds(2);
+constexpr absl::Duration kMonitorDeadline = absl::Seconds(10);
+// The most a deadline may be: far beyond every ceiling, and far from overflow.
+constexpr absl::Duration kDeadlineMax = absl::Hours(24 * 7);
+// Field tags and the envelope around a task.
+constexpr int kEnvelopeBytes = 1 << 20;
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxSendMessageSize(kClientMessageBytesMax + kEnvelopeBytes);
+  arguments.SetMaxReceiveMessageSize(kClientMessageBytesMax + kEnvelopeBytes);
+  // Two clients of one address are two connections, not one in disguise.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // An http_proxy in the environment would swallow calls to loopback.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+absl::Status CheckSize(const v1::Task& task) {
+  const size_t bytes = task.ByteSizeLong();
+  if (bytes <= static_cast<size_t>(kClientMessageBytesMax)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("the task is %.1f MiB with its arguments; 48 MiB is the most", bytes / 1048576.0));
+}
+
+void SetDeadline(absl::Duration deadline, grpc::ClientContext* context) {
+  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(deadline));
+}
+
+}  // namespace
+
+struct Client::Underway {
+  grpc::ClientContext context;
+  v1::RunReply reply;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::RunReply>> reader;
+  Callback done;
+};
+
+void Client::Call::Cancel() {
+  if (const std::shared_ptr<Underway> call = call_.lock()) call->context.TryCancel();
+}
+
+Client::Client(const std::string& address)
+    : channel_(MakeChannel(address)),
+      executor_(v1::Executor::NewStub(channel_)),
+      monitor_(v1::Monitor::NewStub(channel_)),
+      thread_([this] { RunCallbacks(); }) {
+  pthread_setname_np(thread_.native_handle(), "gild-client");
+}
+
+Client::~Client() {
+  std::vector<std::shared_ptr<Underway>> left;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [key, call] : underway_) left.push_back(call);
+  }
+  for (const auto& call : left) call->context.TryCancel();
+  left.clear();
+  {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](decltype(underway_)* calls) { return calls->empty(); }, &underway_));
+  }
+  queue_.Shutdown();
+  thread_.join();
+}
+
+absl::Duration Client::DeadlineOf(const v1::Limits& limits) {
+  const absl::Duration wall = FromProto(limits.wall());
+  const absl::Duration queue = FromProto(limits.queue());
+  const absl::Duration sum = (wall > absl::ZeroDuration() ? wall : kWallDefault) +
+                             (queue > absl::ZeroDuration() ? queue : kQueueDefault) + kReplyAllowance;
+  return std::min(sum, kDeadlineMax);
+}
+
+absl::StatusOr<v1::Outcome> Client::Run(const v1::Task& task) {
+  if (absl::Status status = CheckSize(task); !status.ok()) return status;
+  grpc::ClientContext context;
+  SetDeadline(DeadlineOf(task.limits()), &context);
+  v1::RunRequest request;
+  *request.mutable_task() = task;
+  v1::RunReply reply;
+  const grpc::Status status = executor_->Run(&context, request, &reply);
+  if (!status.ok()) return ToAbsl(status);
+  return std::move(*reply.mutable_outcome());
+}
+
+Client::Call Client::RunAsync(const v1::Task& task, Callback done) {
+  auto call = std::make_shared<Underway>();
+  SetDeadline(DeadlineOf(task.limits()), &call->context);
+  call->done = std::move(done);
+  v1::RunRequest request;
+  if (absl::Status status = CheckSize(task); status.ok()) {
+    *request.mutable_task() = task;
+  } else {
+    // Let the callback thread say so: the callback never comes from within RunAsync. The empty task is not sent.
+    call->context.TryCancel();
+    call->done = [status, done = std::move(call->done)](absl::StatusOr<v1::Outcome>) { done(status); };
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    underway_.emplace(call.get(), call);
+  }
+  call->reader = executor_->PrepareAsyncRun(&call->context, request, &queue_);
+  call->reader->StartCall();
+  call->reader->Finish(&call->reply, &call->status, call.get());
+  return Call(call);
+}
+
+void Client::RunCallbacks() {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) {
+    auto* call = static_cast<Underway*>(tag);
+    if (call->status.ok()) {
+      call->done(std::move(*call->reply.mutable_outcome()));
+    } else {
+      call->done(ToAbsl(call->status));
+    }
+    // The memory goes outside the lock.
+    std::shared_ptr<Underway> last;
+    absl::MutexLock lock(&mutex_);
+    const auto found = underway_.find(call);
+    last = std::move(found->second);
+    underway_.erase(found);
+  }
+}
+
+absl::StatusOr<v1::Info> Client::GetInfo() {
+  grpc::ClientContext context;
+  SetDeadline(kMonitorDeadline, &context);
+  v1::Info info;
+  const grpc::Status status = monitor_->GetInfo(&context, v1::GetInfoRequest(), &info);
+  if (!status.ok()) return ToAbsl(status);
+  return info;
+}
+
+absl::StatusOr<v1::Stats> Client::GetStats() {
+  grpc::ClientContext context;
+  SetDeadline(kMonitorDeadline, &context);
+  v1::Stats stats;
+  const grpc::Status status = monitor_->GetStats(&context, v1::GetStatsRequest(), &stats);
+  if (!status.ok()) return ToAbsl(status);
+  return stats;
+}
+
+}  // namespace gild

@@ -1,0 +1,299 @@
+// The demo: what it says follows from its figures, what it checks is checked, and its slow server is slow.
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
+#include "client/cli/demo_report.h"
+#include "client/cli/demo_run.h"
+#include "client/cli/demo_workload.h"
+#include "client/cli/slow_http.h"
+#include "client/cli/table.h"
+#include "client/cpp/durations.h"
+#include "tests/client/fake_server.h"
+
+namespace gild::cli {
+namespace {
+
+using testing::ElementsAre;
+
+LaneFigures Lane(v1::Lane lane, absl::Duration wall, double wait_share) {
+  LaneFigures figures;
+  figures.lane = lane;
+  figures.tasks = 100;
+  figures.wall = wall;
+  figures.run = absl::Seconds(10);
+  figures.wait = figures.run * wait_share;
+  figures.hold = figures.run * (1 - wait_share);
+  figures.longest_hold = absl::Milliseconds(5);
+  figures.cores = {0.9, 0.1};
+  figures.endings["SUCCEEDED"] = 100;
+  return figures;
+}
+
+WorkloadFigures Lesson(const std::string& subject, absl::Duration io, double io_wait, absl::Duration cpu) {
+  WorkloadFigures figures;
+  figures.id = "lesson";
+  figures.title = "resize 1000 images";
+  figures.subject = subject;
+  figures.baseline = absl::Seconds(8);
+  figures.lanes = {Lane(v1::IO_LANE, io, io_wait), Lane(v1::CPU_LANE, cpu, 0)};
+  return figures;
+}
+
+DemoReport Report() {
+  DemoReport report;
+  report.python_version = "3.11.2";
+  report.cores = {0, 1};
+  report.took = absl::Seconds(38);
+  report.workloads = {Lesson("waiting for the network", absl::Milliseconds(126), 0.01, absl::Milliseconds(4000)),
+                      Lesson("pure Python", absl::Milliseconds(8000), 0.87, absl::Milliseconds(4120))};
+  return report;
+}
+
+std::vector<std::string> Lines(const std::string& text) { return absl::StrSplit(text, '\n'); }
+
+TEST(DemoReportTest, TheSummaryFollowsTheFigures) {
+  EXPECT_EQ(
+      DemoSummary(Report().workloads),
+      "Waiting for the network gained 63.5x from threads and 2.00x from processes; pure Python gained nothing from "
+      "threads (87% of its time went to waiting for the lock) and 1.94x from processes. Here, then: the I/O lane "
+      "for waiting for the network, the CPU lane for pure Python.");
+}
+
+TEST(DemoReportTest, ThreadsThatGainAreSaidToGain) {
+  EXPECT_EQ(
+      DemoSummary({Lesson("pure Python", absl::Seconds(2), 0, absl::Seconds(4))}),
+      "Pure Python gained 4.00x from threads and 2.00x from processes. Here, then: the I/O lane for pure Python.");
+}
+
+TEST(DemoReportTest, ALossIsALoss) {
+  EXPECT_EQ(DemoSummary({Lesson("pure Python", absl::Seconds(16), 0.9, absl::Seconds(8))}),
+            "Pure Python lost with threads, at 0.50x (90% of its time went to waiting for the lock) and gained nothing "
+            "from processes. Here, then: the CPU lane for pure Python.");
+}
+
+TEST(DemoReportTest, ATieHasNoBetterLane) {
+  const WorkloadFigures tie = Lesson("pure Python", absl::Milliseconds(4000), 0, absl::Milliseconds(4100));
+  EXPECT_EQ(tie.Best(), nullptr);
+  EXPECT_EQ(DemoSummary({tie}), "Pure Python gained 2.00x from threads and 1.95x from processes.");
+}
+
+TEST(DemoReportTest, WithoutABaselineThereIsNoSpeedup) {
+  WorkloadFigures lesson = Lesson("pure Python", absl::Seconds(8), 0.9, absl::Seconds(4));
+  lesson.baseline.reset();
+  EXPECT_EQ(DemoSummary({lesson}),
+            "Pure Python took 8.00s with threads and 4.00s with processes. Here, then: the CPU lane for pure Python.");
+}
+
+TEST(DemoReportTest, TheTableFits80Columns) {
+  DemoReport report = Report();
+  for (const bool utf8 : {true, false}) {
+    for (const std::string& line : Lines(DemoText(report, utf8))) EXPECT_LE(CharacterCount(line), 80u) << line;
+  }
+  const std::vector<std::string> lines = Lines(DemoText(report, true));
+  EXPECT_EQ(lines[2], "WORKLOAD            LANE   WALL  TASKS/S  SPEEDUP  WAIT  HOLD  LONGEST  CORES");
+  EXPECT_EQ(lines[3], "resize 1000 images  I/O   126ms      794   63.5x*    1%   99%    5.0ms  █ ▁");
+  EXPECT_EQ(lines[4], "                    CPU   4.00s       25   2.00x     0%  100%    5.0ms  █ ▁");
+}
+
+TEST(DemoReportTest, WithoutAMeterTheLockIsNotAvailable) {
+  std::vector<v1::Outcome> outcomes(2);
+  for (v1::Outcome& outcome : outcomes) {
+    outcome.set_ending(v1::SUCCEEDED);
+    outcome.mutable_usage()->mutable_run()->set_seconds(1);
+  }
+  outcomes[0].mutable_lock()->mutable_wait();
+  outcomes[0].mutable_lock()->mutable_hold()->set_seconds(1);
+  outcomes[0].mutable_lock()->mutable_longest_hold();
+  const LaneFigures figures = SumOf(v1::IO_LANE, outcomes);
+  EXPECT_EQ(figures.run, absl::Seconds(2));
+  EXPECT_EQ(figures.WaitShare(), std::nullopt);
+  EXPECT_EQ(figures.endings.at("SUCCEEDED"), 2u);
+  DemoReport report = Report();
+  report.workloads[0].lanes[0].wait.reset();
+  EXPECT_TRUE(absl::StrContains(DemoText(report, true), "n/a"));
+  EXPECT_TRUE(absl::StrContains(DemoJson(report), "\"wait_share\":null"));
+}
+
+TEST(DemoReportTest, JsonHasEveryFigure) {
+  google::protobuf::Struct parsed;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(DemoJson(Report()), &parsed).ok());
+  ASSERT_EQ(parsed.fields().at("rows").list_value().values_size(), 4);
+  const auto& row = parsed.fields().at("rows").list_value().values(2).struct_value().fields();
+  EXPECT_DOUBLE_EQ(row.at("wall_seconds").number_value(), 8);
+  EXPECT_DOUBLE_EQ(row.at("speedup").number_value(), 1);
+  EXPECT_DOUBLE_EQ(row.at("baseline_seconds").number_value(), 8);
+  EXPECT_DOUBLE_EQ(row.at("wait_share").number_value(), 0.87);
+  EXPECT_DOUBLE_EQ(row.at("longest_hold_seconds").number_value(), 0.005);
+  EXPECT_EQ(row.at("cores").list_value().values_size(), 2);
+  EXPECT_DOUBLE_EQ(row.at("endings").struct_value().fields().at("SUCCEEDED").number_value(), 100);
+}
+
+TEST(DemoReportTest, BusySharesComeFromTwoSnapshots) {
+  const auto snapshot = [](int user, int idle, int steal) {
+    v1::Stats stats;
+    for (const int core : {1, 0}) {
+      v1::CoreStats* entry = stats.add_cores();
+      entry->set_core(core);
+      entry->mutable_user()->set_seconds(core == 0 ? user : 0);
+      entry->mutable_idle()->set_seconds(idle);
+      entry->mutable_steal()->set_seconds(steal);
+    }
+    return stats;
+  };
+  EXPECT_THAT(BusyShares(snapshot(0, 0, 0), snapshot(2, 1, 1)), ElementsAre(0.5, 0.0));
+  EXPECT_THAT(BusyShares(snapshot(5, 5, 5), snapshot(5, 5, 5)), ElementsAre(0.0, 0.0));
+  EXPECT_THAT(BusyShares(v1::Stats(), v1::Stats()), ElementsAre());
+
+  // One core of two was busy for 2 s of 4 s; one of those was the task's.
+  std::vector<v1::Outcome> outcomes(1);
+  outcomes[0].mutable_usage()->mutable_cpu()->set_seconds(1);
+  EXPECT_EQ(OtherLoad(snapshot(0, 0, 0), snapshot(2, 1, 1), outcomes), 1.0 / 6);
+  EXPECT_EQ(OtherLoad(v1::Stats(), v1::Stats(), outcomes), std::nullopt);
+}
+
+TEST(DemoReportTest, ABusyMachineIsMentioned) {
+  DemoReport report = Report();
+  report.workloads[0].other_load = 0.02;
+  EXPECT_FALSE(absl::StrContains(DemoText(report, true), "NOTE"));
+  report.workloads[1].other_load = 0.43;
+  EXPECT_TRUE(absl::StrContains(DemoText(report, true), "NOTE: other work took 43% of the cores"));
+}
+
+TEST(DemoReportTest, ManyCoresShareBars) {
+  EXPECT_EQ(CoreBars({0, 1}, true), "▁ █");
+  EXPECT_EQ(CoreBars({0, 0.55, 1}, false), "0 5 9");
+  EXPECT_EQ(CoreBars({1, 1, 1, 1, 0, 0}, true), "████▁▁");
+  EXPECT_EQ(CharacterCount(CoreBars(std::vector<double>(64, 0.5), true)), 8u);
+  EXPECT_EQ(CoreBars({}, true), "n/a");
+}
+
+TEST(DemoWorkloadTest, PrimesAreCheckedAgainstASieve) {
+  EXPECT_EQ(CountPrimes(1), 0);
+  EXPECT_EQ(CountPrimes(2), 1);
+  EXPECT_EQ(CountPrimes(100), 25);
+  EXPECT_EQ(CountPrimes(1000000), 78498);
+  const Workload primes = PrimesWorkload(100);
+  std::vector<v1::Outcome> outcomes(primes.tasks);
+  for (v1::Outcome& outcome : outcomes) outcome.mutable_result()->set_json("3");
+  EXPECT_EQ(primes.check(outcomes), "");  // 1 + 8 * 3
+  outcomes[3].mutable_result()->set_json("4");
+  EXPECT_EQ(primes.check(outcomes), "26 primes up to 100 were counted; there are 25");
+}
+
+TEST(DemoWorkloadTest, AThumbnailOfAnotherSizeIsNoticed) {
+  const auto pictures = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{"a", "b"});
+  const Workload images = ImagesWorkload(pictures, 3);
+  EXPECT_EQ(images.task(2).source().arguments(0).raw(), "a");
+  const std::string right("\xFF\xD8\xFF\xC0\x00\x11\x08\x00\x80\x00\x80\x03", 12);
+  std::vector<v1::Outcome> outcomes(3);
+  for (v1::Outcome& outcome : outcomes) outcome.mutable_result()->set_raw(right);
+  EXPECT_EQ(images.check(outcomes), "");
+  outcomes[1].mutable_result()->mutable_raw()->at(8) = '\x7f';
+  EXPECT_EQ(images.check(outcomes), "picture 1 did not come back as a JPEG of 128x128");
+}
+
+TEST(DemoRunTest, KeepsNoMoreThanItsBoundUnderWay) {
+  absl::Mutex mutex;
+  int now = 0;
+  int most = 0;
+  FakeServer server([&](const v1::Task&, grpc::ServerContext*, v1::Outcome* outcome) {
+    absl::MutexLock lock(&mutex);
+    most = std::max(most, ++now);
+    // Until the bound is reached, or for ever if it never is.
+    mutex.Await(absl::Condition(
+        +[](int* most) { return *most >= 5; }, &most));
+    --now;
+    outcome->set_ending(v1::SUCCEEDED);
+    outcome->mutable_result()->set_json("3");
+    return grpc::Status::OK;
+  });
+  Client client(server.address());
+  const Terminal terminal(ColorMode::kNever);
+  Workload workload = PrimesWorkload(100);
+  workload.tasks = 40;
+  workload.check = [](const std::vector<v1::Outcome>& outcomes) { return absl::StrCat(outcomes.size(), " seen"); };
+  Batch batch;
+  Failure failure;
+  EXPECT_FALSE(RunBatch(&client, server.address(), workload, v1::IO, 5, terminal, "x", &batch, &failure));
+  EXPECT_EQ(failure.why.cause, "the demo failed: count primes / 8: 40 seen");
+  EXPECT_EQ(most, 5);
+}
+
+TEST(DemoRunTest, TheFirstTaskThatDoesNotSucceedEndsIt) {
+  FakeServer server([](const v1::Task&, grpc::ServerContext*, v1::Outcome* outcome) {
+    outcome->set_ending(v1::RAISED);
+    outcome->mutable_error()->set_type("ModuleNotFoundError");
+    outcome->mutable_error()->set_message("No module named 'PIL'");
+    return grpc::Status::OK;
+  });
+  Client client(server.address());
+  const Terminal terminal(ColorMode::kNever);
+  Batch batch;
+  Failure failure;
+  EXPECT_FALSE(RunBatch(&client, server.address(), PrimesWorkload(100), v1::CPU, 1, terminal, "x", &batch, &failure));
+  EXPECT_EQ(failure.exit_code, 1);
+  EXPECT_EQ(failure.why.cause,
+            "the demo failed: count primes / 8: a task ended as RAISED, ModuleNotFoundError: No module named 'PIL'");
+  EXPECT_EQ(failure.why.hint, "install it where the server runs: apt-get install python3-pil");
+}
+
+// One GET, to the end of the connection.
+std::string Get(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  const std::string text = "GET /page/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  EXPECT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) > 0;) answer.append(buffer, static_cast<size_t>(n));
+  close(fd);
+  return answer;
+}
+
+TEST(SlowHttpTest, AnswersAfterItsDelayAndNotBefore) {
+  const auto server = SlowHttp::Start(absl::Milliseconds(50));
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string answer = Get((*server)->port());
+  EXPECT_TRUE(absl::StartsWith(answer, "HTTP/1.1 200"));
+  EXPECT_TRUE(absl::StrContains(answer, absl::StrCat("Content-Length: ", SlowHttp::kBodyBytes)));
+  EXPECT_EQ((*server)->counts().answered, 1u);
+  EXPECT_GE((*server)->counts().shortest_delay, absl::Milliseconds(50));
+  EXPECT_TRUE(absl::StartsWith((*server)->Url(3), "http://127.0.0.1:"));
+}
+
+TEST(SlowHttpTest, ManyWaitAtTheSameTime) {
+  // Nobody is answered within the hour, so that 256 can only be seen waiting if they wait together.
+  auto started = SlowHttp::Start(absl::Seconds(3600));
+  ASSERT_TRUE(started.ok());
+  std::unique_ptr<SlowHttp> server = *std::move(started);
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 256; ++i) {
+    clients.emplace_back([port = server->port()] { Get(port); });
+  }
+  while (server->counts().waiting_most < 256) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(server->counts().answered, 0u);
+  server.reset();  // lets everybody go
+  for (std::thread& client : clients) client.join();
+}
+
+}  // namespace
+}  // namespace gild::cli

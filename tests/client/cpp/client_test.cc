@@ -1,0 +1,214 @@
+#include "client/cpp/client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "client/cpp/durations.h"
+#include "tests/client/fake_server.h"
+
+namespace gild {
+namespace {
+
+using Kind = ServerError::Kind;
+
+v1::Task Script(const std::string& code) {
+  v1::Task task;
+  task.mutable_source()->set_code(code);
+  return task;
+}
+
+grpc::Status Echo(const v1::Task& task, grpc::ServerContext*, v1::Outcome* outcome) {
+  outcome->set_ending(v1::SUCCEEDED);
+  outcome->mutable_result()->set_json(task.source().code());
+  return grpc::Status::OK;
+}
+
+// Answers when the client has gone away.
+grpc::Status UntilCancelled(const v1::Task&, grpc::ServerContext* context, v1::Outcome*) {
+  while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+  return grpc::Status::CANCELLED;
+}
+
+// A port on which nobody listens: bound, never listened to, so that no one else gets it.
+class DeafPort {
+ public:
+  DeafPort() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~DeafPort() { close(fd_); }
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+ private:
+  const int fd_;
+  int port_ = 0;
+};
+
+TEST(ClientTest, RunBringsTheOutcome) {
+  FakeServer server(&Echo);
+  Client client(server.address());
+  const absl::StatusOr<v1::Outcome> outcome = client.Run(Script("42"));
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->ending(), v1::SUCCEEDED);
+  EXPECT_EQ(outcome->result().json(), "42");
+}
+
+TEST(ClientTest, EveryAsynchronousTaskComesBackOnceWithItsOwnOutcome) {
+  FakeServer server(&Echo);
+  Client client(server.address());
+  constexpr int kTasks = 300;
+  absl::BlockingCounter left(kTasks);
+  std::atomic<int> right = 0;
+  for (int i = 0; i < kTasks; ++i) {
+    client.RunAsync(Script(absl::StrCat(i)), [&, i](absl::StatusOr<v1::Outcome> outcome) {
+      if (outcome.ok() && outcome->result().json() == absl::StrCat(i)) ++right;
+      left.DecrementCount();
+    });
+  }
+  left.Wait();
+  EXPECT_EQ(right, kTasks);
+}
+
+TEST(ClientTest, ARefusalSaysWhyAndWhenToComeBack) {
+  FakeServer server([](const v1::Task&, grpc::ServerContext*, v1::Outcome*) {
+    return FakeServer::Refuse(grpc::StatusCode::RESOURCE_EXHAUSTED, "4096 tasks wait", "QUEUE_FULL", 3);
+  });
+  Client client(server.address());
+  const absl::StatusOr<v1::Outcome> outcome = client.Run(Script(""));
+  ASSERT_FALSE(outcome.ok());
+  const ServerError error = ServerError::From(outcome.status());
+  EXPECT_EQ(error.kind, Kind::kRefused);
+  EXPECT_EQ(error.reason, "QUEUE_FULL");
+  EXPECT_EQ(error.retry_delay, absl::Seconds(3));
+  EXPECT_THAT(error.metadata, testing::ElementsAre(testing::Pair("lane", "io")));
+}
+
+TEST(ClientTest, DrainingIsToldFromUnreachable) {
+  FakeServer server([](const v1::Task&, grpc::ServerContext*, v1::Outcome*) {
+    return FakeServer::Refuse(grpc::StatusCode::UNAVAILABLE, "draining", "DRAINING", 10);
+  });
+  Client client(server.address());
+  EXPECT_EQ(ServerError::From(client.Run(Script("")).status()).kind, Kind::kDraining);
+  const DeafPort deaf;
+  Client nobody(deaf.address());
+  EXPECT_EQ(ServerError::From(nobody.Run(Script("")).status()).kind, Kind::kConnectionRefused);
+}
+
+TEST(ClientTest, ANameThatDoesNotResolveIsNoRoute) {
+  Client client("no-such-host.invalid:1");
+  EXPECT_EQ(ServerError::From(client.GetInfo().status()).kind, Kind::kNoRoute);
+}
+
+TEST(ClientTest, AWrongFieldIsNamed) {
+  FakeServer server([](const v1::Task&, grpc::ServerContext*, v1::Outcome*) {
+    return FakeServer::Invalid("task.limits.cpu", "CPU lane only");
+  });
+  Client client(server.address());
+  const ServerError error = ServerError::From(client.Run(Script("")).status());
+  EXPECT_EQ(error.kind, Kind::kInvalid);
+  ASSERT_EQ(error.field_violations.size(), 1u);
+  EXPECT_EQ(error.field_violations[0].field, "task.limits.cpu");
+}
+
+TEST(ClientTest, DetailsThatDoNotParseAreLeftOut) {
+  const grpc::Status status(grpc::StatusCode::UNAVAILABLE, "Socket closed", "\xff\xff not a message");
+  const ServerError error = ServerError::From(status);
+  EXPECT_EQ(error.kind, Kind::kConnectionLost);
+  EXPECT_EQ(error.reason, "");
+}
+
+TEST(ClientTest, CancelStopsTheTaskOnTheServer) {
+  absl::Notification started;
+  absl::Notification stopped;
+  FakeServer server([&](const v1::Task& task, grpc::ServerContext* context, v1::Outcome* outcome) {
+    started.Notify();
+    const grpc::Status status = UntilCancelled(task, context, outcome);
+    stopped.Notify();
+    return status;
+  });
+  Client client(server.address());
+  absl::Notification ended;
+  absl::Status status;
+  Client::Call call = client.RunAsync(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) {
+    status = outcome.status();
+    ended.Notify();
+  });
+  started.WaitForNotification();
+  call.Cancel();
+  ended.WaitForNotification();
+  EXPECT_EQ(ServerError::From(status).kind, Kind::kCancelled);
+  stopped.WaitForNotification();
+  call.Cancel();  // after the end: nothing
+}
+
+TEST(ClientTest, TheDestructorCancelsAndWaitsForCallbacks) {
+  absl::Notification started;
+  FakeServer server([&](const v1::Task& task, grpc::ServerContext* context, v1::Outcome* outcome) {
+    started.Notify();
+    return UntilCancelled(task, context, outcome);
+  });
+  bool called = false;
+  auto client = std::make_unique<Client>(server.address());
+  client->RunAsync(Script(""), [&called](absl::StatusOr<v1::Outcome>) { called = true; });
+  started.WaitForNotification();
+  client.reset();
+  EXPECT_TRUE(called);
+}
+
+TEST(ClientTest, ATaskThatIsTooLargeIsNotSent) {
+  std::atomic<int> calls = 0;
+  FakeServer server([&calls](const v1::Task& task, grpc::ServerContext* context, v1::Outcome* outcome) {
+    ++calls;
+    return Echo(task, context, outcome);
+  });
+  Client client(server.address());
+  v1::Task task = Script("");
+  task.mutable_source()->add_arguments()->set_raw(std::string(49 << 20, 'x'));
+  EXPECT_EQ(client.Run(task).status().code(), absl::StatusCode::kInvalidArgument);
+  absl::Notification ended;
+  absl::Status status;
+  client.RunAsync(task, [&](absl::StatusOr<v1::Outcome> outcome) {
+    status = outcome.status();
+    ended.Notify();
+  });
+  ended.WaitForNotification();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(calls, 0);
+  // The largest that fits does arrive.
+  task.mutable_source()->mutable_arguments(0)->set_raw(std::string((48 << 20) - 100, 'x'));
+  EXPECT_TRUE(client.Run(task).ok());
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(ClientTest, TheDeadlineLeavesTimeForTheReply) {
+  v1::Limits limits;
+  EXPECT_EQ(Client::DeadlineOf(limits), absl::Seconds(92));
+  limits.mutable_wall()->set_seconds(5);
+  *limits.mutable_queue() = ToProto(absl::Milliseconds(500));
+  EXPECT_EQ(Client::DeadlineOf(limits), absl::Milliseconds(7500));
+  limits.mutable_wall()->set_seconds(315576000000);
+  EXPECT_LE(Client::DeadlineOf(limits), absl::Hours(24 * 7));
+}
+
+TEST(ClientTest, MonitorAnswers) {
+  FakeServer server(&Echo);
+  Client client(server.address());
+  EXPECT_EQ(client.GetInfo()->python_version(), "3.11.2");
+  EXPECT_EQ(client.GetStats()->uptime().seconds(), 7);
+}
+
+}  // namespace
+}  // namespace gild
