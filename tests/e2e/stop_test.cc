@@ -1,0 +1,156 @@
+// A deadline and a cancel really stop work. In the I/O lane they cost no interpreter, but for code that never comes
+// back to Python; in the CPU lane they cost exactly the one that ran it.
+#include "tests/testing/doorbell.h"
+#include "tests/testing/server_fixture.h"
+
+namespace gild::testing {
+namespace {
+
+v1::Task WithWall(v1::Task task, int64_t ms) {
+  *task.mutable_limits()->mutable_wall() = Ms(ms);
+  return task;
+}
+
+class StopTest : public ServerFixture {
+ protected:
+  void StartOneInterpreter() { StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"}); }
+};
+
+// ---- I/O lane: every blocking call gives way ----
+
+class BlockingCallTest : public StopTest, public ::testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Calls, BlockingCallTest,
+                         ::testing::Values("sleep", "many_sleeps", "recv", "accept", "read_pipe", "lock_acquire",
+                                           "lock_acquire_with_timeout", "event_wait", "queue_get", "join",
+                                           "select_wait", "poll_wait", "epoll_wait", "subprocess_wait", "spin"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(BlockingCallTest, EndsAtTheLimitAndCostsNobodyAnything) {
+  StartOneInterpreter();
+  Doorbell doorbell;
+  std::unique_ptr<PendingRun> neighbour = RunLater(RingAndWait(v1::IO, doorbell.port()));
+  doorbell.AwaitRings(1);
+
+  v1::Outcome outcome = Run(WithWall(Call(v1::IO, "blocks.py", GetParam()), 300));
+  EXPECT_EQ(outcome.ending(), v1::TIMED_OUT) << outcome.DebugString();
+  EXPECT_EQ(outcome.evidence().limit(), "wall");
+  EXPECT_EQ(Slot("io-0").generation(), 1u) << "the interpreter lives on";
+
+  doorbell.LetIn();
+  EXPECT_EQ(neighbour->outcome().ending(), v1::SUCCEEDED) << neighbour->outcome().DebugString();
+  EXPECT_EQ(neighbour->outcome().usage().interpreter(), "io-0#1");
+}
+
+TEST_P(BlockingCallTest, EndsWhenTheClientCancels) {
+  StartOneInterpreter();
+  std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "blocks.py", GetParam()));
+  Eventually("the task runs", [&] { return Slot("io-0").running() == 1; });
+  run->Cancel();
+  EXPECT_EQ(run->status().error_code(), grpc::StatusCode::CANCELLED);
+  Eventually("the task has ended", [&] { return Endings(v1::IO_LANE, v1::CANCELLED) == 1; });
+  EXPECT_EQ(Slot("io-0").running(), 0u);
+  EXPECT_EQ(Slot("io-0").generation(), 1u) << "the interpreter lives on";
+  EXPECT_EQ(Run(Script(v1::IO, "print(1)")).stdout(), "1\n");
+}
+
+// ---- I/O lane: what does not give way costs the interpreter ----
+
+class HangTest : public StopTest, public ::testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Hangs, HangTest, ::testing::Values("regex", "power", "swallow"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(HangTest, EndsAndTheLaneLivesOn) {
+  StartOneInterpreter();
+  v1::Outcome outcome = Run(WithWall(Call(v1::IO, "hangs.py", GetParam()), 300));
+  EXPECT_EQ(outcome.ending(), v1::TIMED_OUT) << outcome.DebugString();
+  EXPECT_EQ(outcome.evidence().limit(), "wall");
+  v1::Outcome next = Run(Script(v1::IO, "print(1)"));
+  EXPECT_EQ(next.stdout(), "1\n") << next.DebugString();
+}
+
+TEST_F(StopTest, HangTakesItsNeighboursWithItAndTheyAreToldSo) {
+  StartOneInterpreter();
+  Doorbell neighbours_door, hang_door;
+  std::vector<std::unique_ptr<PendingRun>> neighbours;
+  for (int i = 0; i < 3; ++i) neighbours.push_back(RunLater(RingAndWait(v1::IO, neighbours_door.port())));
+  neighbours_door.AwaitRings(3);
+  std::unique_ptr<PendingRun> hang =
+      RunLater(WithWall(Call(v1::IO, "hangs.py", "ring_then_regex", {Json(std::to_string(hang_door.port()))}), 500));
+  hang_door.AwaitRings(1);
+  hang_door.LetIn();
+
+  EXPECT_EQ(hang->outcome().ending(), v1::TIMED_OUT) << hang->outcome().DebugString();
+  for (const auto& neighbour : neighbours) {
+    const v1::Outcome& outcome = neighbour->outcome();
+    EXPECT_EQ(outcome.ending(), v1::INTERPRETER_LOST) << outcome.DebugString();
+    EXPECT_FALSE(outcome.evidence().detail().empty());
+    EXPECT_FALSE(outcome.evidence().safe_to_retry()) << "it had begun";
+  }
+  v1::InterpreterStats slot = AwaitSuccessor("io-0", 1);
+  EXPECT_EQ(slot.generation(), 2u);
+  ASSERT_EQ(slot.restarts_size(), 1);
+  EXPECT_EQ(slot.restarts(0).restarts(), 1u);
+  EXPECT_EQ(Run(Script(v1::IO, "print(1)")).usage().interpreter(), "io-0#2");
+}
+
+TEST_F(StopTest, PassedGrpcDeadlineStopsTheTask) {
+  StartOneInterpreter();
+  std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "blocks.py", "sleep"), /*deadline_ms=*/500);
+  EXPECT_EQ(run->status().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  Eventually("the task has ended", [&] { return Endings(v1::IO_LANE, v1::CANCELLED) == 1; });
+  EXPECT_EQ(Slot("io-0").generation(), 1u);
+}
+
+// ---- CPU lane ----
+
+TEST_F(StopTest, CpuLaneKillsExactlyThatInterpreter) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "2"});
+  Doorbell doorbell;
+  std::unique_ptr<PendingRun> neighbour = RunLater(RingAndWait(v1::CPU, doorbell.port()));
+  doorbell.AwaitRings(1);
+  std::string neighbours_slot = Slot("cpu-0").running() == 1 ? "cpu-0" : "cpu-1";
+  std::string slot = neighbours_slot == "cpu-0" ? "cpu-1" : "cpu-0";
+
+  v1::Outcome outcome = Run(WithWall(Call(v1::CPU, "hangs.py", "regex"), 300));
+  EXPECT_EQ(outcome.ending(), v1::TIMED_OUT) << outcome.DebugString();
+  EXPECT_EQ(outcome.usage().interpreter(), slot + "#1");
+  EXPECT_EQ(AwaitSuccessor(slot, 1).generation(), 2u);
+  EXPECT_EQ(Slot(neighbours_slot).generation(), 1u);
+
+  doorbell.LetIn();
+  EXPECT_EQ(neighbour->outcome().ending(), v1::SUCCEEDED) << neighbour->outcome().DebugString();
+}
+
+TEST_F(StopTest, CpuLaneStopsWhatTheClientCancels) {
+  StartOneInterpreter();
+  std::unique_ptr<PendingRun> run = RunLater(Call(v1::CPU, "hangs.py", "regex"));
+  Eventually("the task runs", [&] { return Slot("cpu-0").holder().task_name() == "regex"; });
+  run->Cancel();
+  EXPECT_EQ(run->status().error_code(), grpc::StatusCode::CANCELLED);
+  AwaitSuccessor("cpu-0", 1);
+  EXPECT_EQ(Endings(v1::CPU_LANE, v1::CANCELLED), 1u);
+  EXPECT_EQ(Run(Script(v1::CPU, "print(1)")).stdout(), "1\n");
+}
+
+TEST_F(StopTest, CancelledTaskThatWaitsNeverStarts) {
+  StartOneInterpreter();
+  std::unique_ptr<PendingRun> first = RunLater(Call(v1::CPU, "blocks.py", "spin"));
+  Eventually("the first task runs", [&] { return LaneOf(v1::CPU_LANE).running() == 1; });
+  std::unique_ptr<PendingRun> second = RunLater(Script(v1::CPU, "pass"));
+  Eventually("the second task waits", [&] { return LaneOf(v1::CPU_LANE).queued() == 1; });
+  second->Cancel();
+  Eventually("the second task has ended", [&] { return LaneOf(v1::CPU_LANE).queued() == 0; });
+  EXPECT_EQ(Endings(v1::CPU_LANE, v1::CANCELLED), 1u);
+  EXPECT_EQ(LaneOf(v1::CPU_LANE).running(), 1u) << "the first goes on";
+}
+
+TEST_F(StopTest, ManyTasksAreStoppedAtOnce) {
+  StartOneInterpreter();
+  std::vector<std::unique_ptr<PendingRun>> runs;
+  for (int i = 0; i < 100; ++i) runs.push_back(RunLater(WithWall(Call(v1::IO, "blocks.py", "event_wait"), 1000)));
+  for (const auto& run : runs) EXPECT_EQ(run->outcome().ending(), v1::TIMED_OUT) << run->outcome().DebugString();
+  EXPECT_EQ(Slot("io-0").generation(), 1u);
+}
+
+}  // namespace
+}  // namespace gild::testing

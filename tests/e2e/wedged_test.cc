@@ -1,0 +1,75 @@
+// A task holds the lock for ever: the server knows, says who, and everything else goes on.
+#include "tests/testing/server_fixture.h"
+
+namespace gild::testing {
+namespace {
+
+class WedgedTest : public ServerFixture {};
+
+TEST_F(WedgedTest, ServerAnswersAndNamesTheHolder) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  EXPECT_EQ(GetHealth(""), Health::kServing);
+  EXPECT_EQ(GetHealth("gild.lane.io"), Health::kServing);
+  EXPECT_EQ(GetHealth("gild.lane.cpu"), Health::kServing);
+  EXPECT_EQ(GetHealth("gild.lane.none"), Health::kNotFound);
+
+  v1::Task task = Call(v1::IO, "hangs.py", "hold_the_lock");
+  *task.mutable_limits()->mutable_wall() = Ms(600'000);
+  std::unique_ptr<PendingRun> run = RunLater(task);
+  v1::InterpreterStats slot;
+  Eventually("the holder is seen", [&] {
+    slot = Slot("io-0");
+    return slot.holder().task_name() == "hold_the_lock" && Seconds(slot.holder().held_for()) > 0.2;
+  });
+  EXPECT_EQ(slot.holder().task_id().size(), 36u);
+
+  // The hold that goes on is counted in.
+  double hold = Seconds(slot.lock().hold());
+  Eventually("the hold grows", [&] { return Seconds(Slot("io-0").lock().hold()) > hold + 0.1; });
+
+  // Health goes by evidence: somebody has wanted the lock for long, and not got it.
+  std::unique_ptr<PendingRun> next = RunLater(Script(v1::IO, "print(1)"));
+  Eventually("the lane is not serving", [&] { return GetHealth("gild.lane.io") == Health::kNotServing; });
+  EXPECT_EQ(GetHealth("gild.lane.cpu"), Health::kServing);
+  EXPECT_FALSE(LaneOf(v1::IO_LANE).serving());
+  EXPECT_TRUE(LaneOf(v1::CPU_LANE).serving());
+  EXPECT_EQ(HttpGet("/metrics").status, 200);
+  EXPECT_EQ(HttpGet("/healthz").status, 200);
+  EXPECT_EQ(Run(Script(v1::CPU, "print(1)")).stdout(), "1\n");
+  EXPECT_EQ(Slot("io-0").holder().task_id(), slot.holder().task_id()) << "it still holds it";
+
+  run->Cancel();
+  Eventually("the lane serves again", [&] { return GetHealth("gild.lane.io") == Health::kServing; });
+  EXPECT_EQ(next->outcome().stdout(), "1\n") << next->outcome().DebugString();
+}
+
+TEST_F(WedgedTest, WaitersAreCounted) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  std::unique_ptr<PendingRun> first = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
+  Eventually("the lock is held", [&] { return Slot("io-0").holder().task_name() == "hold_the_lock"; });
+  std::unique_ptr<PendingRun> second = RunLater(Script(v1::IO, "pass"));
+  Eventually("somebody waits", [&] { return Slot("io-0").waiters() >= 1; });
+}
+
+TEST_F(WedgedTest, TaskEndsAtItsLimit) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  v1::Task task = Call(v1::IO, "hangs.py", "hold_the_lock");
+  *task.mutable_limits()->mutable_wall() = Ms(500);
+  EXPECT_EQ(Run(task).ending(), v1::TIMED_OUT);
+  EXPECT_EQ(Run(Script(v1::IO, "print(1)")).stdout(), "1\n");
+}
+
+TEST_F(WedgedTest, OneWedgedInterpreterLeavesTheLaneServing) {
+  StartServer({"--io-interpreters", "2", "--cpu-interpreters", "1"});
+  std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
+  Eventually("a lock is held beyond the probe limit", [&] {
+    for (const char* slot : {"io-0", "io-1"}) {
+      if (Seconds(Slot(slot).holder().held_for()) > 1.5) return true;
+    }
+    return false;
+  });
+  EXPECT_EQ(GetHealth("gild.lane.io"), Health::kServing);
+}
+
+}  // namespace
+}  // namespace gild::testing

@@ -1,0 +1,153 @@
+"""bootstrap.py on its own: the C++ side (`_gild`) is played by a list that collects what is written."""
+
+import importlib.util
+import io
+import json
+import pathlib
+import sys
+import threading
+import types
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[3] / "server" / "interpreter" / "bootstrap.py"
+
+
+def load():
+    """A fresh bootstrap, as the zygote imports it: with `<gild>` as its file."""
+    written = []
+
+    def write_output(stream, data):
+        if bytes(data):
+            written.append((stream, bytes(data)))
+        return True
+
+    sys.modules["_gild"] = types.SimpleNamespace(write_output=write_output)
+    module = types.ModuleType("_gild_bootstrap")
+    module.__file__ = "<gild>"
+    exec(compile(SOURCE.read_text(), "<gild>", "exec"), vars(module))
+    return module, written
+
+
+class Bootstrap(unittest.TestCase):
+    def setUp(self):
+        self.bootstrap, self.written = load()
+
+    def execute(self, code, entry="", arguments=()):
+        namespace = self.bootstrap.new_namespace("<script>", False)
+        return self.bootstrap.execute(namespace, code.encode(), "<script>", entry, arguments)
+
+    def described(self, code, entry=""):
+        try:
+            self.execute(code, entry)
+        except BaseException as error:
+            # As the C++ side sees it: the outermost frame is bootstrap's own.
+            error.__traceback__ = error.__traceback__.tb_next.tb_next
+            return [text.decode() for text in self.bootstrap.describe(error, "<script>", code.encode())]
+        self.fail("it did not raise")
+
+    def test_a_script_has_no_result(self):
+        self.assertIsNone(self.execute("x = 1"))
+
+    def test_a_script_is_main(self):
+        self.execute("assert __name__ == '__main__'")
+
+    def test_json_goes_in_and_out(self):
+        raw, result = self.execute("def f(a, b): return {'sum': a + b}", "f", [(False, b"1"), (False, b"2.5")])
+        self.assertFalse(raw)
+        self.assertEqual(json.loads(result), {"sum": 3.5})
+
+    def test_bytes_go_in_and_out_untouched(self):
+        self.assertEqual(self.execute("def f(b): return b + b'\\xff'", "f", [(True, b"\x00")]), (True, b"\x00\xff"))
+
+    def test_a_bytearray_is_bytes(self):
+        self.assertEqual(self.execute("def f(): return bytearray(b'x')", "f"), (True, b"x"))
+
+    def test_a_dotted_entry_reaches_into_objects(self):
+        self.assertEqual(self.execute("class A:\n  @staticmethod\n  def f(): return 7", "A.f"), (False, b"7"))
+
+    def test_a_missing_entry_is_named(self):
+        kind, message, _ = self.described("x = 1", "f")
+        self.assertEqual((kind, message), ("EntryNotFound", "the code defines no 'f'"))
+
+    def test_not_a_number_is_not_json(self):
+        kind, _, _ = self.described("def f(): return float('nan')", "f")
+        self.assertEqual(kind, "ValueError")
+
+    def test_a_traceback_shows_the_users_frames_and_lines_alone(self):
+        _, _, traceback = self.described("def f():\n    return 1 / 0\nf()\n")
+        self.assertIn('File "<script>", line 2, in f', traceback)
+        self.assertIn("return 1 / 0", traceback)
+        self.assertNotIn("<gild>", traceback)
+
+    def test_a_syntax_error_shows_its_line(self):
+        kind, _, traceback = self.described("x = (\n")
+        self.assertEqual(kind, "SyntaxError")
+        self.assertIn("x = (", traceback)
+
+    def test_an_exception_of_a_module_has_its_full_name(self):
+        kind, _, _ = self.described("import json; json.loads('{')")
+        self.assertEqual(kind, "json.decoder.JSONDecodeError")
+
+    def test_an_exception_whose_str_raises_is_described_all_the_same(self):
+        kind, message, _ = self.described("class E(Exception):\n  def __str__(self): return 1 / 0\nraise E()")
+        self.assertEqual(kind, "E")
+        self.assertIn("ZeroDivisionError", message)
+
+    def test_surrogates_do_not_stop_a_description(self):
+        _, message, _ = self.described("raise ValueError('\\udcff')")
+        self.assertEqual(message, "\\udcff")
+
+    def test_stops_pass_except_exception(self):
+        self.assertFalse(issubclass(self.bootstrap.TaskStopped, Exception))
+
+    def test_exit_codes_are_those_of_a_process(self):
+        for given, code in ((SystemExit(), 0), (SystemExit(3), 3), (SystemExit(256 + 7), 7), (SystemExit(True), 1)):
+            self.assertEqual(self.bootstrap.exit_code(given), code)
+
+    def test_an_exit_message_is_printed_and_means_one(self):
+        stderr, sys.stderr = sys.stderr, io.StringIO()
+        try:
+            self.assertEqual(self.bootstrap.exit_code(SystemExit("bye")), 1)
+            self.assertEqual(sys.stderr.getvalue(), "bye\n")
+        finally:
+            sys.stderr = stderr
+
+    def test_the_code_cache_is_bounded_and_keeps_what_was_used_last(self):
+        most = self.bootstrap.CODE_CACHE_ENTRIES_MAX
+        for number in range(most + 10):
+            self.execute("kept = 1")
+            self.execute(f"x = {number}")
+        cache = self.bootstrap._code_cache
+        self.assertEqual(len(cache), most)
+        self.assertIn((b"kept = 1", "<script>"), cache)
+        self.assertNotIn((b"x = 0", "<script>"), cache)
+
+    def test_streams_write_through(self):
+        streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+        try:
+            self.bootstrap.install_streams()
+            print("hä", end="")
+            sys.stdout.buffer.write(b"\xff")
+            print("no", file=sys.stderr, end="")
+            sys.stdout.close()
+        finally:
+            sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
+        self.assertEqual(self.written, [(1, "hä".encode()), (1, b"\xff"), (2, b"no")])
+
+    def test_joining_waits_for_the_tasks_own_threads_only(self):
+        go, other_may_end = threading.Event(), threading.Event()
+        ended = []
+        mine = threading.Thread(target=lambda: (go.wait(), ended.append("mine")))
+        other = threading.Thread(target=other_may_end.wait)
+        mine.start()
+        other.start()
+        go.set()
+        self.bootstrap.join_threads({mine.ident})
+        self.assertEqual(ended, ["mine"])
+        self.assertTrue(other.is_alive())
+        other_may_end.set()
+        other.join()
+
+
+if __name__ == "__main__":
+    unittest.main()
