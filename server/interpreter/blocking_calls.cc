@@ -25,12 +25,9 @@ namespace {
 // been waited for longer; a stop signal comes again and again, so the next one finds it.
 constexpr int64_t kOwnLockNs = 1 * kNsPerMs;
 
-// The calling thread's task has been asked to stop; the call that asks is cut short.
-bool TornOut() {
-  TaskState* const task = CurrentTask();
-  if (task == nullptr || !task->stop.load(std::memory_order_relaxed)) return false;
-  task->torn.store(true, std::memory_order_relaxed);
-  return true;
+bool Stopped() {
+  const TaskState* const task = CurrentTask();
+  return task != nullptr && task->stop.load(std::memory_order_relaxed);
 }
 
 template <typename Function>
@@ -42,12 +39,12 @@ Function* Real(const char* name) {
 
 template <typename Result>
 Result CancelledIfStopped(Result result) {
-  if (result == static_cast<Result>(-1) && errno == EINTR && TornOut()) errno = ECANCELED;
+  if (result == static_cast<Result>(-1) && errno == EINTR && Stopped()) errno = ECANCELED;
   return result;
 }
 
 int TimedOutIfStopped(int result, int64_t began_ns) {
-  if (result == -1 && errno == EINTR && NowNs() - began_ns > kOwnLockNs && TornOut()) errno = ETIMEDOUT;
+  if (result == -1 && errno == EINTR && NowNs() - began_ns > kOwnLockNs && Stopped()) errno = ETIMEDOUT;
   return result;
 }
 
@@ -109,13 +106,13 @@ __attribute__((visibility("default"))) int clock_nanosleep(clockid_t clock, int 
                                                            timespec* left) {
   static auto* const real = gild::Real<int(clockid_t, int, const timespec*, timespec*)>("clock_nanosleep");
   const int error = real(clock, flags, length, left);
-  return error == EINTR && gild::TornOut() ? 0 : error;
+  return error == EINTR && gild::Stopped() ? 0 : error;
 }
 
 __attribute__((visibility("default"))) int nanosleep(const timespec* length, timespec* left) {
   static auto* const real = gild::Real<int(const timespec*, timespec*)>("nanosleep");
   const int result = real(length, left);
-  return result == -1 && errno == EINTR && gild::TornOut() ? 0 : result;
+  return result == -1 && errno == EINTR && gild::Stopped() ? 0 : result;
 }
 
 __attribute__((visibility("default"))) int sem_wait(sem_t* semaphore) {

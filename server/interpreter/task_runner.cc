@@ -155,8 +155,10 @@ void TaskRunner::JoinThreads(const TaskState& task) {
 
 void TaskRunner::Classify(const internal::StartTask& start, const TaskState& task, PyRef error,
                           internal::TaskEnded* ended) {
-  if (!error && task.torn.load()) {
-    // It came to its end because a wait was cut short, not because what it waited for had happened.
+  // Read once: describing may raise a stop once more.
+  const bool stopped = task.stop.load();
+  if (!error && stopped) {
+    // Whatever it came to: a wait that was cut short, in C code too, is no success.
     ended->clear_result();
     ended->set_ending(internal::CODE_STOPPED);
     return;
@@ -167,8 +169,6 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
     return;
   }
   ended->clear_result();
-  // Read before describing, which may raise a stop once more.
-  const bool stopped = task.stop.load();
   if (PyErr_GivenExceptionMatches(error.get(), PyExc_SystemExit) && !stopped) {
     const PyRef code(PyObject_CallMethod(bootstrap_.get(), "exit_code", "O", error.get()));
     ended->set_ending(internal::CODE_EXITED);

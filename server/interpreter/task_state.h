@@ -28,7 +28,6 @@ struct TaskState {
   bool end_on_output_overflow = false;
 
   std::atomic<bool> stop{false};             // a StopTask came
-  std::atomic<bool> torn{false};             // a blocking call of its was cut short for it: what follows is not its own doing
   std::atomic<bool> ended{false};            // set under the lock; output is dropped from here on
   std::atomic<bool> output_exceeded{false};  // it printed too much and had asked to be ended for it
   std::atomic<int64_t> finished_threads_cpu_ns{0};

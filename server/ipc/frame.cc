@@ -5,6 +5,11 @@
 #include "server/task/capacity.h"
 
 namespace gild {
+namespace {
+
+constexpr size_t kKeptBytesMax = 1 << 20;
+
+}  // namespace
 
 std::string EncodeFrame(const google::protobuf::MessageLite& message) {
   const size_t bytes = message.ByteSizeLong();
@@ -20,6 +25,8 @@ void FrameReader::Append(absl::string_view bytes) {
   // What was consumed is dropped here, once a read, and not once a frame.
   buffer_.erase(0, consumed_);
   consumed_ = 0;
+  // One huge frame must not keep its memory for the life of the interpreter.
+  if (buffer_.empty() && buffer_.capacity() > kKeptBytesMax) buffer_.shrink_to_fit();
   buffer_.append(bytes.data(), bytes.size());
 }
 
