@@ -231,7 +231,8 @@ void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason st
       outcome->ending = Ending::kMemoryLimit;
       evidence.limit = "memory";
       evidence.allowed = limits.memory_bytes;
-      if (ended->peak_memory_bytes() > 0) evidence.used = ended->peak_memory_bytes();
+      // How much it would have been is not known: the allocation that went too far was refused.
+      evidence.detail = "an allocation beyond the limit was refused";
       return;
     case internal::CODE_OUTPUT_LIMIT:
       outcome->ending = Ending::kOutputLimit;
