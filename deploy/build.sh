@@ -88,9 +88,8 @@ install_packages() {
 # promtool checks /metrics in the tests. It is taken out of its package, which is not installed: that would start a service.
 unpack_promtool() {
   local tools="$root/build/tools"
-  if command -v promtool >/dev/null || [[ -x $tools/usr/bin/promtool ]]; then
-    return 0
-  fi
+  export PATH="$PATH:$tools/usr/bin"
+  ! command -v promtool >/dev/null || return 0
   say "to unpack:  promtool, which checks /metrics, from Debian's package prometheus into build/tools (not installed: no service)"
   mkdir -p "$tools"
   (

@@ -1,17 +1,8 @@
 // Tells the thread sanitizer about absl::Mutex. The distribution's abseil is built without it, so that a build with
-// -fsanitize=thread would see no synchronisation there and report races where there are none. Empty in every other
-// build.
+// -fsanitize=thread would see no synchronisation there and report races where there are none. Empty in every other build.
 //
-// An executable's definition of a function goes before a shared library's: these stand in front of abseil's own and
-// call them. The linker takes this file out of its archive because everybody needs Mutex::Lock.
-#if defined(__SANITIZE_THREAD__)  // gcc
-#define GILD_THREAD_SANITIZER 1
-#elif defined(__has_feature)  // clang
-#if __has_feature(thread_sanitizer)
-#define GILD_THREAD_SANITIZER 1
-#endif
-#endif
-
+// An executable's definition of a function goes before a shared library's: these stand in front of abseil's own and call
+// them. The linker takes this file out of its archive because everybody needs Mutex::Lock.
 #ifdef GILD_THREAD_SANITIZER
 
 #include <dlfcn.h>
@@ -22,6 +13,10 @@
 #include "absl/base/config.h"
 #include "absl/base/options.h"
 #include "absl/synchronization/mutex.h"
+
+// Of the executable, by the linker (end(3)).
+extern "C" const char __executable_start;
+extern "C" const char etext;
 
 namespace absl {
 ABSL_NAMESPACE_BEGIN
@@ -35,13 +30,21 @@ Function* Real(const char* mangled_name) {
   return reinterpret_cast<Function*>(found);
 }
 
+bool IsOurs(const void* caller) { return caller >= &__executable_start && caller < &etext; }
+
 }  // namespace
+
+// A library that was built without the sanitizer calls in here as well (gRPC). Its locks are not looked at: it also lets go
+// of them in ways that are not seen here, and would leave false traces for whoever uses the memory next.
+#define GILD_ONLY_FOR_OURS(call) \
+  if (!IsOurs(__builtin_return_address(0))) return call
 
 // On every ABI that gild is built for, a member function is called as a function with `this` first.
 #define GILD_REAL(function, mangled, type) static auto* const function = Real<type>("_ZN4absl7debian35Mutex" mangled)
 
 void Mutex::Lock() {
   GILD_REAL(real, "4LockEv", void(Mutex*));
+  GILD_ONLY_FOR_OURS(real(this));
   __tsan_mutex_pre_lock(this, 0);
   real(this);
   __tsan_mutex_post_lock(this, 0, 0);
@@ -49,6 +52,7 @@ void Mutex::Lock() {
 
 void Mutex::Unlock() {
   GILD_REAL(real, "6UnlockEv", void(Mutex*));
+  GILD_ONLY_FOR_OURS(real(this));
   // Between the two, accesses are not looked at: conditions of other waiters are evaluated in here.
   __tsan_mutex_pre_unlock(this, 0);
   real(this);
@@ -57,6 +61,7 @@ void Mutex::Unlock() {
 
 bool Mutex::TryLock() {
   GILD_REAL(real, "7TryLockEv", bool(Mutex*));
+  GILD_ONLY_FOR_OURS(real(this));
   __tsan_mutex_pre_lock(this, __tsan_mutex_try_lock);
   const bool locked = real(this);
   __tsan_mutex_post_lock(this, __tsan_mutex_try_lock | (locked ? 0 : __tsan_mutex_try_lock_failed), 0);
@@ -65,6 +70,7 @@ bool Mutex::TryLock() {
 
 void Mutex::ReaderLock() {
   GILD_REAL(real, "10ReaderLockEv", void(Mutex*));
+  GILD_ONLY_FOR_OURS(real(this));
   __tsan_mutex_pre_lock(this, __tsan_mutex_read_lock);
   real(this);
   __tsan_mutex_post_lock(this, __tsan_mutex_read_lock, 0);
@@ -72,6 +78,7 @@ void Mutex::ReaderLock() {
 
 void Mutex::ReaderUnlock() {
   GILD_REAL(real, "12ReaderUnlockEv", void(Mutex*));
+  GILD_ONLY_FOR_OURS(real(this));
   __tsan_mutex_pre_unlock(this, __tsan_mutex_read_lock);
   real(this);
   __tsan_mutex_post_unlock(this, __tsan_mutex_read_lock);
@@ -80,6 +87,7 @@ void Mutex::ReaderUnlock() {
 // Awaiting with a shared lock is not used in gild.
 void Mutex::Await(const Condition& condition) {
   GILD_REAL(real, "5AwaitERKNS0_9ConditionE", void(Mutex*, const Condition&));
+  GILD_ONLY_FOR_OURS(real(this, condition));
   __tsan_mutex_pre_unlock(this, 0);
   __tsan_mutex_post_unlock(this, 0);
   __tsan_mutex_pre_lock(this, 0);
@@ -87,18 +95,10 @@ void Mutex::Await(const Condition& condition) {
   __tsan_mutex_post_lock(this, 0, 0);
 }
 
-bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
-  GILD_REAL(real, "16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", bool(Mutex*, const Condition&, Duration));
-  __tsan_mutex_pre_unlock(this, 0);
-  __tsan_mutex_post_unlock(this, 0);
-  __tsan_mutex_pre_lock(this, 0);
-  const bool is_so = real(this, condition, timeout);
-  __tsan_mutex_post_lock(this, 0, 0);
-  return is_so;
-}
-
+// AwaitWithTimeout goes on to AwaitWithDeadline, by way of the name.
 bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
   GILD_REAL(real, "17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE", bool(Mutex*, const Condition&, Time));
+  GILD_ONLY_FOR_OURS(real(this, condition, deadline));
   __tsan_mutex_pre_unlock(this, 0);
   __tsan_mutex_post_unlock(this, 0);
   __tsan_mutex_pre_lock(this, 0);
@@ -109,15 +109,17 @@ bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
 
 void Mutex::LockWhen(const Condition& condition) {
   GILD_REAL(real, "8LockWhenERKNS0_9ConditionE", void(Mutex*, const Condition&));
+  GILD_ONLY_FOR_OURS(real(this, condition));
   __tsan_mutex_pre_lock(this, 0);
   real(this, condition);
   __tsan_mutex_post_lock(this, 0, 0);
 }
 
-bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
-  GILD_REAL(real, "19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE", bool(Mutex*, const Condition&, Duration));
+bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
+  GILD_REAL(real, "20LockWhenWithDeadlineERKNS0_9ConditionENS0_4TimeE", bool(Mutex*, const Condition&, Time));
+  GILD_ONLY_FOR_OURS(real(this, condition, deadline));
   __tsan_mutex_pre_lock(this, 0);
-  const bool is_so = real(this, condition, timeout);
+  const bool is_so = real(this, condition, deadline);
   __tsan_mutex_post_lock(this, 0, 0);
   return is_so;
 }

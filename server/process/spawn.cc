@@ -18,7 +18,7 @@
 #else
 #define GILD_HAS_FEATURE(x) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || GILD_HAS_FEATURE(address_sanitizer) || \
+#if defined(__SANITIZE_ADDRESS__) || defined(GILD_THREAD_SANITIZER) || GILD_HAS_FEATURE(address_sanitizer) || \
     GILD_HAS_FEATURE(thread_sanitizer)
 #define GILD_SANITIZED 1
 #endif

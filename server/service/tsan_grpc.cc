@@ -1,14 +1,6 @@
 // What the thread sanitizer must know about gRPC, whose libraries are built without it: what a completion queue orders it
 // cannot see. Races with no frame of gRPC's in them are still reported. Empty in every other build; the linker is told to
 // take it (server/CMakeLists.txt).
-#if defined(__SANITIZE_THREAD__)  // gcc
-#define GILD_THREAD_SANITIZER 1
-#elif defined(__has_feature)  // clang
-#if __has_feature(thread_sanitizer)
-#define GILD_THREAD_SANITIZER 1
-#endif
-#endif
-
 #ifdef GILD_THREAD_SANITIZER
 
 extern "C" {
