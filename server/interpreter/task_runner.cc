@@ -73,7 +73,7 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
     PyRef error = name_space ? Execute(start, name_space.get(), &ended) : TakeException();
     if (InForkedProcess()) {
       // A child that the task forked has come to the end of the code: it is not the task, and must not answer for it.
-      _exit(error ? 1 : 0);
+      _exit(error ? ExitCodeOf(error.get()).value_or(1) : 0);
     }
     if (OtherThreads(*task) > 0) {
       JoinThreads(*task);
@@ -142,6 +142,13 @@ PyRef TaskRunner::Execute(const internal::StartTask& start, PyObject* name_space
   return PyRef();
 }
 
+std::optional<int> TaskRunner::ExitCodeOf(PyObject* error) {
+  if (!PyErr_GivenExceptionMatches(error, PyExc_SystemExit)) return std::nullopt;
+  const PyRef code(PyObject_CallMethod(bootstrap_.get(), "exit_code", "O", error));
+  if (!code) PyErr_Clear();
+  return code ? static_cast<int>(PyLong_AsLong(code.get())) : 1;
+}
+
 void TaskRunner::JoinThreads(const TaskState& task) {
   const std::vector<uint64_t> idents = ThreadIdents(task);
   const PyRef set(PySet_New(nullptr));
@@ -169,11 +176,9 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
     return;
   }
   ended->clear_result();
-  if (PyErr_GivenExceptionMatches(error.get(), PyExc_SystemExit) && !stopped) {
-    const PyRef code(PyObject_CallMethod(bootstrap_.get(), "exit_code", "O", error.get()));
+  if (const std::optional<int> exit_code = ExitCodeOf(error.get()); exit_code && !stopped) {
     ended->set_ending(internal::CODE_EXITED);
-    ended->set_exit_code(code ? static_cast<int>(PyLong_AsLong(code.get())) : 1);
-    PyErr_Clear();
+    ended->set_exit_code(*exit_code);
     return;
   }
   if (stopped) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "gild/internal/frames.pb.h"
 #include "server/interpreter/python.h"
@@ -30,6 +31,8 @@ class TaskRunner {
  private:
   // Runs the code; its exception is null when there was none.
   PyRef Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended);
+  // Of a SystemExit; empty for any other exception.
+  std::optional<int> ExitCodeOf(PyObject* error);
   void JoinThreads(const TaskState& task);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
 

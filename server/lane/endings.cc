@@ -111,9 +111,8 @@ void EndRetired(const DoomedTask& doomed, const InterpreterDeath& death, Outcome
   }
 }
 
-void EndBySignal(int signal, const InterpreterDeath& death, Outcome* outcome) {
+void EndBySignal(const InterpreterDeath& death, Outcome* outcome) {
   outcome->ending = Ending::kCrashed;
-  outcome->evidence.signal = signal;
   outcome->evidence.detail = DescribeWaitStatus(death.end->wait_status);
 }
 
@@ -137,6 +136,7 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
     return EndStopped(doomed.stop, doomed.task->limits, death.at_ns - doomed.sent_ns, outcome);
   }
   if (death.retirement) return EndRetired(doomed, death, outcome);
+  outcome->evidence.signal = signal;
 
   const std::string lost = absl::StrCat("its interpreter ", death.interpreter, " ", WhatHappened(death));
   if (!death.end || !doomed.begin_ns) return EndLost(lost, doomed, outcome);
@@ -145,11 +145,10 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
     outcome->evidence.limit = "cpu";
     outcome->evidence.allowed = doomed.task->limits.cpu_ns;
     outcome->evidence.used = doomed.cpu_ns;
-    outcome->evidence.signal = signal;
     return;
   }
   const bool named = NoteAgrees(death) && death.note.serial == doomed.task->serial;
-  if (signal && (named || (death.alone && IsFault(*signal)))) return EndBySignal(*signal, death, outcome);
+  if (signal && (named || (death.alone && IsFault(*signal)))) return EndBySignal(death, outcome);
   if (exit_code && (named || death.alone)) return EndByExit(*exit_code, outcome);
   if (!death.alone && NoteAgrees(death) && !named) {
     const std::string culprit = death.culprit_name.empty() ? "a thread that an earlier task left behind"

@@ -279,7 +279,11 @@ int Server::Serve() {
   while (!AllReady() && !ZygoteGone() && doorbell_->signals_seen() == 0 && NowNs() < ready_by_ns) {
     doorbell_->Await(ready_by_ns);
   }
-  if (!ZygoteGone() && doorbell_->signals_seen() == 0) PrintReady(AllReady());
+  if (!ZygoteGone() && doorbell_->signals_seen() == 0) {
+    // Whoever reads the line may ask health at once.
+    OnPoller([this] { health_->Check(); });
+    PrintReady(AllReady());
+  }
   while (!ZygoteGone() && doorbell_->signals_seen() == 0) doorbell_->Await(-1);
   const bool asked_to = doorbell_->signals_seen() > 0;
   if (!ZygoteGone()) Drain();
