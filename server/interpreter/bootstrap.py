@@ -65,6 +65,8 @@ def install_streams():
         setattr(sys, f"__{name}__", text)
 
 
+# json.dumps makes an encoder a call when given anything of its own.
+_to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _code_cache = OrderedDict()
 
 
@@ -107,7 +109,7 @@ def execute(namespace, source, file_name, entry, arguments):
     result = function(*[value if raw else json.loads(value) for raw, value in arguments])
     if isinstance(result, (bytes, bytearray, memoryview)):
         return True, bytes(result)
-    return False, json.dumps(result, allow_nan=False, separators=(",", ":")).encode()
+    return False, _to_json(result).encode()
 
 
 def join_threads(idents):

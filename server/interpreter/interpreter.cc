@@ -132,6 +132,8 @@ class Workers {
 
   [[noreturn]] void Loop(Worker* worker) {
     const auto given = [worker]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(worker->mutex) { return worker->task != nullptr; };
+    // Kept from task to task: a new one costs two system calls on the process's memory map.
+    PyThreadState* const thread_state = PyThreadState_New(interpreter_);
     while (true) {
       internal::StartTask start;
       std::shared_ptr<TaskState> task;
@@ -143,7 +145,7 @@ class Workers {
         worker->task = nullptr;
       }
       const uint64_t serial = task->serial;
-      internal::TaskEnded ended = runner_->Run(start, std::move(task), PyThreadState_New(interpreter_));
+      internal::TaskEnded ended = runner_->Run(start, std::move(task), thread_state);
       {
         // Idle before the reply: the server may send the next task at once.
         absl::MutexLock lock(&mutex_);

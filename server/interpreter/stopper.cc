@@ -45,7 +45,7 @@ std::vector<std::shared_ptr<TaskState>> Stopper::Stopping() {
 
 void Stopper::SignalLoop() {
   while (true) {
-    for (const auto& task : Stopping()) SignalThreads(*task, StopSignal());
+    for (const auto& task : Stopping()) SignalThreads(task.get(), StopSignal());
     absl::SleepFor(kSignalAgain);
   }
 }
@@ -54,10 +54,10 @@ void Stopper::RaiseLoop() {
   while (true) {
     const auto stopping = Stopping();
     const PyGILState_STATE state = PyGILState_Ensure();
-    for (const auto& task : stopping) runner_->RaiseStop(*task);
+    for (const auto& task : stopping) runner_->RaiseStop(task.get());
     PyGILState_Release(state);
     // And now out of whatever they were waiting in.
-    for (const auto& task : stopping) SignalThreads(*task, StopSignal());
+    for (const auto& task : stopping) SignalThreads(task.get(), StopSignal());
     absl::SleepFor(kRaiseAgain);
   }
 }

@@ -1,5 +1,6 @@
 #include "server/interpreter/task_runner.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -26,6 +27,22 @@ std::string Bounded(absl::string_view text, size_t most) { return std::string(te
 std::string BoundedTail(absl::string_view text, size_t most) {
   return std::string(text.substr(text.size() - std::min(text.size(), most)));
 }
+
+// Context variables that a task sets are gone with it.
+class FreshContext {
+ public:
+  FreshContext() : context_(PyContext_New()) { entered_ = context_ && PyContext_Enter(context_.get()) == 0; }
+  ~FreshContext() {
+    if (entered_) PyContext_Exit(context_.get());
+    PyErr_Clear();
+  }
+  FreshContext(const FreshContext&) = delete;
+  FreshContext& operator=(const FreshContext&) = delete;
+
+ private:
+  PyRef context_;
+  bool entered_ = false;
+};
 
 // [(raw?, bytes), …]
 PyRef ArgumentList(const internal::StartTask& start) {
@@ -67,16 +84,17 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
 
   // From here on it is the task's time; its first wait for the lock is its own.
   WorkFor(task, begin_ns);
-  PyEval_RestoreThread(thread_state);
+  TakeLockInTurn(thread_state, begin_ns);
   {
+    const FreshContext context;
     PyRef name_space(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
     PyRef error = name_space ? Execute(start, name_space.get(), &ended) : TakeException();
     if (InForkedProcess()) {
       // A child that the task forked has come to the end of the code: it is not the task, and must not answer for it.
       _exit(error ? ExitCodeOf(error.get()).value_or(1) : 0);
     }
-    if (OtherThreads(*task) > 0) {
-      JoinThreads(*task);
+    if (task->other_threads.load() > 0) {
+      JoinThreads(task.get());
       if (PyErr_Occurred() != nullptr) {
         PyRef second = TakeException();
         if (!error) error = std::move(second);
@@ -84,21 +102,15 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
     }
     Classify(start, *task, std::move(error), &ended);
     // Functions and their globals are a cycle; a big array should not wait for the collector.
-    if (name_space && OtherThreads(*task) == 0) PyDict_Clear(name_space.get());
+    if (name_space && task->other_threads.load() == 0) PyDict_Clear(name_space.get());
     PyErr_Clear();
   }
-  if (OtherThreads(*task) > 0) {
+  if (task->other_threads.load() > 0) {
     PyThreadState* const saved = PyEval_SaveThread();
-    WaitForOtherThreads(*task, NowNs() + kStragglersNs);
+    WaitForOtherThreads(task.get(), NowNs() + kStragglersNs);
     PyEval_RestoreThread(saved);
   }
 
-  ended.set_cpu_ns(alone_ ? ProcessCpuNs() - cpu_before_ns
-                          : ThreadCpuNs() - cpu_before_ns + OtherThreadsCpuNs(*task));
-  const std::optional<int64_t> cpu_wait_after_ns = ThreadCpuWaitNs();
-  // Unavailable travels as -1.
-  ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait_after_ns ? *cpu_wait_after_ns - *cpu_wait_before_ns : -1);
-  if (alone_) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
   ended.set_core(sched_getcpu());
   ended.set_begin_ns(begin_ns);
   const int64_t end_ns = NowNs();
@@ -107,14 +119,35 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   SetLockUsage(*row, &ended);
   ClearDeathNote(start.serial());
 
-  if (alone_) {
-    PyEval_SaveThread();
-  } else {
-    // A state of its own for each task: nothing in threading.local or a context variable reaches the next one.
-    PyThreadState_Clear(thread_state);
-    PyThreadState_DeleteCurrent();
-  }
+  ForgetTask();
+  PyEval_SaveThread();
+
+  // System calls for figures are no business of the lock's.
+  ended.set_cpu_ns(alone_ ? ProcessCpuNs() - cpu_before_ns
+                          : ThreadCpuNs() - cpu_before_ns + OtherThreadsCpuNs(task.get()));
+  if (alone_) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
+  const std::optional<int64_t> cpu_wait_after_ns = ThreadCpuWaitNs();
+  // Unavailable travels as -1.
+  ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait_after_ns ? *cpu_wait_after_ns - *cpu_wait_before_ns : -1);
   return ended;
+}
+
+void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
+  if (!turn_.TryLock()) {
+    // Waiting for one's turn is waiting for the lock.
+    ProcessLedger().OnWant(&CurrentThreadLedger(), now_ns);
+    turn_.Lock();
+  }
+  PyEval_RestoreThread(thread_state);
+  turn_.Unlock();
+}
+
+void TaskRunner::ForgetTask() {
+  // A stop that was raised too late must not meet the next task.
+  PyThreadState_SetAsyncExc(pthread_self(), nullptr);
+  // threading.local keeps its values here; context variables had a context of their own.
+  if (PyObject* const thread_locals = PyThreadState_GetDict()) PyDict_Clear(thread_locals);
+  PyErr_Clear();
 }
 
 PyRef TaskRunner::Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended) {
@@ -149,7 +182,7 @@ std::optional<int> TaskRunner::ExitCodeOf(PyObject* error) {
   return code ? static_cast<int>(PyLong_AsLong(code.get())) : 1;
 }
 
-void TaskRunner::JoinThreads(const TaskState& task) {
+void TaskRunner::JoinThreads(TaskState* task) {
   const std::vector<uint64_t> idents = ThreadIdents(task);
   const PyRef set(PySet_New(nullptr));
   if (!set) return;
@@ -204,8 +237,8 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   ended->set_error_traceback(BoundedTail(BytesOf(PyTuple_GET_ITEM(described.get(), 2)), kErrorTracebackBytesMax));
 }
 
-void TaskRunner::RaiseStop(const TaskState& task) {
-  if (task.ended.load()) return;
+void TaskRunner::RaiseStop(TaskState* task) {
+  if (task->ended.load()) return;
   const PyRef stopped(PyObject_GetAttrString(bootstrap_.get(), "TaskStopped"));
   if (!stopped) return PyErr_Clear();
   for (const uint64_t ident : ThreadIdents(task)) PyThreadState_SetAsyncExc(ident, stopped.get());

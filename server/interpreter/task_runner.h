@@ -22,22 +22,26 @@ class TaskRunner {
   // `alone`: one task at a time, on the main thread: it may have memory and CPU limits, and the process's figures are its own.
   TaskRunner(PyRef bootstrap, bool alone) : bootstrap_(std::move(bootstrap)), alone_(alone) {}
 
-  // `thread_state` belongs to the calling thread; with `alone` it is the main thread's and stays, else it is used up.
+  // `thread_state` belongs to the calling thread. Of a task nothing stays in it: no thread-local values, no context variables.
   internal::TaskEnded Run(const internal::StartTask& start, std::shared_ptr<TaskState> task, PyThreadState* thread_state);
 
   // Raises TaskStopped in every thread of the task. REQUIRES: the lock.
-  void RaiseStop(const TaskState& task);
+  void RaiseStop(TaskState* task);
 
  private:
   // Runs the code; its exception is null when there was none.
   PyRef Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended);
+  // Beginning tasks come to the lock one by one: a hundred at once would wake each other in vain all the time.
+  void TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) ABSL_LOCKS_EXCLUDED(turn_);
+  void ForgetTask();
   // Of a SystemExit; empty for any other exception.
   std::optional<int> ExitCodeOf(PyObject* error);
-  void JoinThreads(const TaskState& task);
+  void JoinThreads(TaskState* task);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
 
   PyRef bootstrap_;
   bool alone_;
+  absl::Mutex turn_;
 };
 
 }  // namespace gild

@@ -3,21 +3,31 @@
 // A thread works for a task because the runner put it to work (WorkFor), or because a thread of that task started it: threads
 // inherit their creator's task, so its ledger, its output and its stop reach them (threads.cc defines pthread_create).
 //
-// Thread rule: serial, row and the limits never change; `stop` and `ended` are atomics; the list of threads is behind one
-// process-wide mutex in threads.cc. Shared: a thread that outlives its task keeps the state alive.
+// Thread rule: serial, row and the limits never change; `stop` and `ended` are atomics; the list of threads is behind the
+// task's own mutex, so that tasks never wait for each other here. Shared: a thread that outlives its task keeps the state
+// alive.
 #pragma once
 
 #include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "server/ipc/page.h"
 #include "server/meter/ledger.h"
 
 namespace gild {
+
+struct ThreadRecord {
+  pthread_t thread;
+  pid_t tid;             // 0: created, not running yet
+  ThreadLedger* ledger;  // null: as long
+};
 
 struct TaskState {
   uint64_t serial = 0;
@@ -30,7 +40,11 @@ struct TaskState {
   std::atomic<bool> stop{false};             // a StopTask came
   std::atomic<bool> ended{false};            // set under the lock; output is dropped from here on
   std::atomic<bool> output_exceeded{false};  // it printed too much and had asked to be ended for it
+  std::atomic<int> other_threads{0};         // that it started and that have not ended
   std::atomic<int64_t> finished_threads_cpu_ns{0};
+
+  absl::Mutex mutex;
+  std::list<ThreadRecord> threads ABSL_GUARDED_BY(mutex);  // its runner's first
 };
 
 // Of the calling thread; null when it works for none. Async-signal-safe.
@@ -43,16 +57,14 @@ void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns);
 // Returns how many those are.
 int StopWorking(int64_t now_ns);
 
-// Threads of the task besides the calling one that have not ended.
-int OtherThreads(const TaskState& task);
-// Waits until there are none, at most until `until_ns`. REQUIRES: the calling thread does not have the lock.
-int WaitForOtherThreads(const TaskState& task, int64_t until_ns);
-// Processor time of the task's threads besides the calling one, ended or not.
-int64_t OtherThreadsCpuNs(const TaskState& task);
+// Waits until the task has no other threads, at most until `until_ns`. REQUIRES: the calling thread does not have the lock.
+void WaitForOtherThreads(TaskState* task, int64_t until_ns);
+// Processor time of the threads that the task started, ended or not.
+int64_t OtherThreadsCpuNs(TaskState* task);
 // As threading.get_ident says it.
-std::vector<uint64_t> ThreadIdents(const TaskState& task);
+std::vector<uint64_t> ThreadIdents(TaskState* task);
 // Sends the signal to every thread of the task.
-void SignalThreads(const TaskState& task, int signal);
+void SignalThreads(TaskState* task, int signal);
 
 // In a process that a task forked: nothing here belongs to it any more.
 bool InForkedProcess();

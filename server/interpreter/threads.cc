@@ -21,20 +21,6 @@
 namespace gild {
 namespace {
 
-struct ThreadRecord {
-  pthread_t thread;
-  pid_t tid;  // 0: created, not running yet
-  TaskState* task;
-  ThreadLedger* ledger;
-};
-
-ABSL_CONST_INIT absl::Mutex records_mutex(absl::kConstInit);
-
-std::list<ThreadRecord>& Records() ABSL_EXCLUSIVE_LOCKS_REQUIRED(records_mutex) {
-  static auto* const records = new std::list<ThreadRecord>;
-  return *records;
-}
-
 // Plain pointers beside the owner, so that a signal handler can read them.
 thread_local TaskState* current_task = nullptr;
 thread_local std::shared_ptr<TaskState>* current_owner = nullptr;
@@ -44,14 +30,6 @@ int64_t ClockNs(clockid_t clock) {
   timespec time;
   if (clock_gettime(clock, &time) != 0) return 0;
   return time.tv_sec * kNsPerSecond + time.tv_nsec;
-}
-
-int CountOthers(const TaskState& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(records_mutex) {
-  int others = 0;
-  for (const ThreadRecord& record : Records()) {
-    if (record.task == &task && !pthread_equal(record.thread, pthread_self())) ++others;
-  }
-  return others;
 }
 
 struct Start {
@@ -67,15 +45,16 @@ void EndInherited(void* start_pointer) {
   current_task = nullptr;
   current_owner = nullptr;
   if (InForkedProcess()) return;
-  absl::MutexLock lock(&records_mutex);
+  absl::MutexLock lock(&start->task->mutex);
   start->task->finished_threads_cpu_ns.fetch_add(ClockNs(CLOCK_THREAD_CPUTIME_ID), std::memory_order_relaxed);
-  Records().erase(start->record);
+  start->task->other_threads.fetch_sub(1);
+  start->task->threads.erase(start->record);
 }
 
 void* RunInherited(void* start_pointer) {
   auto* start = static_cast<Start*>(start_pointer);
   {
-    absl::MutexLock lock(&records_mutex);
+    absl::MutexLock lock(&start->task->mutex);
     start->record->thread = pthread_self();
     start->record->tid = static_cast<pid_t>(syscall(SYS_gettid));
     start->record->ledger = &CurrentThreadLedger();
@@ -99,9 +78,8 @@ TaskState* CurrentTask() { return current_task; }
 
 void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns) {
   GILD_CHECK(current_task == nullptr);
-  absl::MutexLock lock(&records_mutex);
-  Records().push_back(
-      {pthread_self(), static_cast<pid_t>(syscall(SYS_gettid)), task.get(), &CurrentThreadLedger()});
+  absl::MutexLock lock(&task->mutex);
+  task->threads.push_front({pthread_self(), static_cast<pid_t>(syscall(SYS_gettid)), &CurrentThreadLedger()});
   current_owner = new std::shared_ptr<TaskState>(task);
   current_task = task.get();
   ProcessLedger().Enter(&CurrentThreadLedger(), task->row, task->serial, now_ns);
@@ -109,46 +87,30 @@ void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns) {
 
 int StopWorking(int64_t now_ns) {
   GILD_CHECK(current_task != nullptr);
-  absl::MutexLock lock(&records_mutex);
-  current_task->ended.store(true);
-  int left = 0;
-  for (auto record = Records().begin(); record != Records().end();) {
-    if (record->task != current_task) {
-      ++record;
-      continue;
-    }
-    // The others touch their books only when they take or let go of the lock, which we have.
-    if (record->ledger != nullptr) ProcessLedger().Leave(record->ledger, now_ns);
-    if (pthread_equal(record->thread, pthread_self()) && record->tid != 0) {
-      record = Records().erase(record);
-    } else {
-      ++left;
-      ++record;
-    }
+  const std::unique_ptr<std::shared_ptr<TaskState>> owner(std::exchange(current_owner, nullptr));
+  TaskState* const task = std::exchange(current_task, nullptr);
+  absl::MutexLock lock(&task->mutex);
+  task->ended.store(true);
+  // The others touch their books only when they take or let go of the lock, which we have.
+  for (const ThreadRecord& record : task->threads) {
+    if (record.ledger != nullptr) ProcessLedger().Leave(record.ledger, now_ns);
   }
-  current_task = nullptr;
-  delete std::exchange(current_owner, nullptr);
-  return left;
+  task->threads.pop_front();
+  return task->other_threads.load();
 }
 
-int OtherThreads(const TaskState& task) {
-  absl::MutexLock lock(&records_mutex);
-  return CountOthers(task);
+void WaitForOtherThreads(TaskState* task, int64_t until_ns) {
+  const auto none = [task] { return task->other_threads.load() == 0; };
+  absl::MutexLock lock(&task->mutex);
+  task->mutex.AwaitWithTimeout(absl::Condition(&none), absl::Nanoseconds(std::max<int64_t>(0, until_ns - NowNs())));
 }
 
-int WaitForOtherThreads(const TaskState& task, int64_t until_ns) {
-  const auto none = [&task]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(records_mutex) { return CountOthers(task) == 0; };
-  absl::MutexLock lock(&records_mutex);
-  records_mutex.AwaitWithTimeout(absl::Condition(&none), absl::Nanoseconds(std::max<int64_t>(0, until_ns - NowNs())));
-  return CountOthers(task);
-}
-
-int64_t OtherThreadsCpuNs(const TaskState& task) {
-  absl::MutexLock lock(&records_mutex);
-  int64_t sum_ns = task.finished_threads_cpu_ns.load(std::memory_order_relaxed);
-  for (const ThreadRecord& record : Records()) {
+int64_t OtherThreadsCpuNs(TaskState* task) {
+  int64_t sum_ns = task->finished_threads_cpu_ns.load(std::memory_order_relaxed);
+  absl::MutexLock lock(&task->mutex);
+  for (const ThreadRecord& record : task->threads) {
     clockid_t clock;
-    if (record.task == &task && record.tid != 0 && !pthread_equal(record.thread, pthread_self()) &&
+    if (record.tid != 0 && !pthread_equal(record.thread, pthread_self()) &&
         pthread_getcpuclockid(record.thread, &clock) == 0) {
       sum_ns += ClockNs(clock);
     }
@@ -156,19 +118,19 @@ int64_t OtherThreadsCpuNs(const TaskState& task) {
   return sum_ns;
 }
 
-std::vector<uint64_t> ThreadIdents(const TaskState& task) {
+std::vector<uint64_t> ThreadIdents(TaskState* task) {
   std::vector<uint64_t> idents;
-  absl::MutexLock lock(&records_mutex);
-  for (const ThreadRecord& record : Records()) {
-    if (record.task == &task && record.tid != 0) idents.push_back(record.thread);
+  absl::MutexLock lock(&task->mutex);
+  for (const ThreadRecord& record : task->threads) {
+    if (record.tid != 0) idents.push_back(record.thread);
   }
   return idents;
 }
 
-void SignalThreads(const TaskState& task, int signal) {
-  absl::MutexLock lock(&records_mutex);
-  for (const ThreadRecord& record : Records()) {
-    if (record.task == &task && record.tid != 0) syscall(SYS_tgkill, getpid(), record.tid, signal);
+void SignalThreads(TaskState* task, int signal) {
+  absl::MutexLock lock(&task->mutex);
+  for (const ThreadRecord& record : task->threads) {
+    if (record.tid != 0) syscall(SYS_tgkill, getpid(), record.tid, signal);
   }
 }
 
@@ -194,14 +156,16 @@ extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* 
 
   auto* start = new gild::Start{routine, argument, *gild::current_owner, {}};
   {
-    absl::MutexLock lock(&gild::records_mutex);
-    start->record = gild::Records().insert(gild::Records().end(), {pthread_t{}, 0, start->task.get(), nullptr});
+    absl::MutexLock lock(&start->task->mutex);
+    start->record = start->task->threads.insert(start->task->threads.end(), {pthread_t{}, 0, nullptr});
+    start->task->other_threads.fetch_add(1);
   }
   const int error = real(thread, attributes, gild::RunInherited, start);
   if (error != 0) {
     {
-      absl::MutexLock lock(&gild::records_mutex);
-      gild::Records().erase(start->record);
+      absl::MutexLock lock(&start->task->mutex);
+      start->task->other_threads.fetch_sub(1);
+      start->task->threads.erase(start->record);
     }
     delete start;
   }

@@ -21,24 +21,22 @@ thread_local bool learning = false;
 thread_local pthread_mutex_t* last_locked = nullptr;  // while learning
 thread_local ThreadLedger thread_ledger;
 
-// One thread's way from taking the lock to the release and back to the lock.
+// One thread's way from letting go of the lock and back to it.
 struct Departure {
-  // Sampled when it took the lock: how often it had blocked, and what it had worked. Only at a task's first take and at
-  // contended ones, which cost many times what the sample does; it stays good while the thread keeps coming straight back.
-  bool sampled = false;
-  uint64_t serial = 0;  // of the task it was sampled for
-  int64_t blocked = 0;
-  int64_t cpu_ns = 0;
-
   bool released = false;    // it let go and has not come back
   bool hand_shake = false;  // another thread had asked for the lock
   bool straight = false;    // it came back, and did nothing else in between
+  // Sampled when it let go: how often it had blocked, and what it had worked.
+  bool sampled = false;
+  int64_t blocked = 0;
+  int64_t cpu_ns = 0;
+  uint64_t serial = 0;  // of the task that let go
 };
 thread_local Departure departure;
 
-// Less is not worth a look: the way back through the eval loop takes no longer.
-constexpr int64_t kAwayNs = 20 * kNsPerUs;
-// The processor time that the way back may take, and what the clocks may differ by.
+// A thread is asked to let go after a whole switch interval (5 ms). Shorter holds are not worth the microsecond of a sample.
+constexpr int64_t kLongHoldNs = 200 * kNsPerUs;
+// The processor time that the way back through the eval loop may take.
 constexpr int64_t kWayBackCpuNs = 50 * kNsPerUs;
 
 int64_t TimesBlocked() {
@@ -54,39 +52,28 @@ int64_t CpuNs() {
   return time.tv_sec * kNsPerSecond + time.tv_nsec;
 }
 
-void OnTaken() {
-  const bool sample = thread_ledger.want_since_ns != 0 || thread_ledger.serial != departure.serial;
-  ProcessLedger().OnTake(&thread_ledger, NowNs());
-  departure.released = departure.hand_shake = departure.straight = false;
-  if (sample) {
+void OnReleased() {
+  const int64_t now_ns = NowNs();
+  const bool long_hold = now_ns - thread_ledger.hold_since_ns > kLongHoldNs;
+  ProcessLedger().OnRelease(&thread_ledger, now_ns);
+  departure = {.released = true, .serial = thread_ledger.serial};
+  if (long_hold) {
     departure.sampled = true;
-    departure.serial = thread_ledger.serial;
     departure.blocked = TimesBlocked();
     departure.cpu_ns = CpuNs();
   }
 }
 
-void OnReleased() {
-  const int64_t took_ns = thread_ledger.hold_since_ns;
-  ProcessLedger().OnRelease(&thread_ledger, NowNs());
-  // What it may have worked by now: all of its hold.
-  departure.cpu_ns += thread_ledger.released_ns - took_ns;
-  departure.released = true;
-}
-
 void OnHandShake() {
   departure.hand_shake = true;
-  departure.blocked = TimesBlocked();
+  // Waiting for the other to take the lock is no leaving.
+  if (departure.sampled) departure.blocked = TimesBlocked();
 }
 
 void OnComingBack() {
   departure.released = false;
-  if (departure.serial != thread_ledger.serial) return;  // it let go for another task
-  const bool away = NowNs() - thread_ledger.released_ns > kAwayNs;
-  departure.straight = away ? departure.sampled && TimesBlocked() == departure.blocked &&
-                                  CpuNs() - departure.cpu_ns < kWayBackCpuNs
-                            : departure.hand_shake;
-  if (away && !departure.straight) departure.sampled = false;
+  departure.straight = departure.sampled && departure.serial == thread_ledger.serial &&
+                       TimesBlocked() == departure.blocked && CpuNs() - departure.cpu_ns < kWayBackCpuNs;
   if (departure.straight && departure.hand_shake) ProcessLedger().OnForcedRelease(&thread_ledger);
 }
 
@@ -97,6 +84,11 @@ void OnFoundTaken() {
   } else {
     ProcessLedger().OnWant(&thread_ledger, NowNs());
   }
+}
+
+void OnTaken() {
+  departure.straight = false;
+  ProcessLedger().OnTake(&thread_ledger, NowNs());
 }
 
 // The conditions are versioned: dlsym would find the oldest, which is another algorithm on other fields.
@@ -156,7 +148,6 @@ __attribute__((visibility("default"))) int pthread_cond_signal(pthread_cond_t* c
 __attribute__((visibility("default"))) int pthread_cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {
   static auto* const real = gild::Real<decltype(pthread_cond_wait)>("pthread_cond_wait", "GLIBC_2.3.2");
   const int error = real(cond, mutex);
-  // Waiting for the other to take the lock is part of the hand-shake.
   if (cond == gild::switch_cond.load(std::memory_order_relaxed)) gild::OnHandShake();
   return error;
 }

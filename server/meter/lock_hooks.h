@@ -10,7 +10,7 @@
 // When was a release forced? The hand-shake alone does not say: a thread that lets go in order to sleep goes through it
 // too, and when the other thread is quick it does not happen at all. It was forced when the thread comes straight back, when it
 // neither blocked nor worked in between, which the kernel tells (getrusage(RUSAGE_THREAD) voluntary switches, thread CPU
-// time; sampled at contended takes only). Then it has wanted the lock since the release, although the one it woke may have
+// time; sampled after long holds only, since nobody is asked to let go sooner). Then it has wanted the lock since the release, although the one it woke may have
 // pushed it off its core.
 //
 // What it cannot see: a free-threaded build has no lock; there the learning never completes and the meter says so.
