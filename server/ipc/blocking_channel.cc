@@ -11,17 +11,20 @@
 namespace gild {
 namespace {
 
-constexpr size_t kReadBytes = 64 << 10;
+// An image in one read; what a socket holds anyway.
+constexpr size_t kReadBytes = 256 << 10;
 constexpr size_t kDescriptorsPerReadMax = 8;
 
 }  // namespace
+
+BlockingChannel::BlockingChannel(UniqueFd fd)
+    : fd_(std::move(fd)), read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)) {}
 
 absl::Status BlockingChannel::Send(const google::protobuf::MessageLite& message) {
   const std::string frame = EncodeFrame(message);
   absl::MutexLock lock(&send_mutex_);
   size_t sent = 0;
   while (sent < frame.size()) {
-    // sendmsg, not send: the latter is one of the calls that a stopped task is torn out of.
     iovec piece{.iov_base = const_cast<char*>(frame.data()) + sent, .iov_len = frame.size() - sent};
     msghdr header{};
     header.msg_iov = &piece;
@@ -45,12 +48,11 @@ absl::StatusOr<bool> BlockingChannel::Buffered(google::protobuf::MessageLite* me
 }
 
 absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* message) {
-  std::string bytes(kReadBytes, '\0');
   while (true) {
     absl::StatusOr<bool> complete = Buffered(message);
     if (!complete.ok() || *complete) return complete;
 
-    iovec piece{.iov_base = bytes.data(), .iov_len = bytes.size()};
+    iovec piece{.iov_base = read_buffer_.get(), .iov_len = kReadBytes};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptorsPerReadMax)> control;
     msghdr header{};
     header.msg_iov = &piece;
@@ -70,7 +72,7 @@ absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* mes
         descriptors_.emplace_back(fd);
       }
     }
-    reader_.Append(absl::string_view(bytes.data(), count));
+    reader_.Append(absl::string_view(read_buffer_.get(), count));
   }
 }
 

@@ -4,6 +4,7 @@
 // It owns its descriptor. Used by the zygote, the slot inits and the interpreters, which trust the server.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -18,7 +19,7 @@ namespace gild {
 
 class BlockingChannel {
  public:
-  explicit BlockingChannel(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit BlockingChannel(UniqueFd fd);
 
   absl::Status Send(const google::protobuf::MessageLite& message) ABSL_LOCKS_EXCLUDED(send_mutex_);
 
@@ -35,6 +36,7 @@ class BlockingChannel {
  private:
   UniqueFd fd_;
   FrameReader reader_;
+  const std::unique_ptr<char[]> read_buffer_;
   std::vector<UniqueFd> descriptors_;
   absl::Mutex send_mutex_;
 };
