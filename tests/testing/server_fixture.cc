@@ -12,7 +12,6 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -175,12 +174,11 @@ void ServerFixture::StartServer(const std::vector<std::string>& flags) {
   out_pipe_ = out[0];
 
   std::string line = AwaitReadyLine(out_pipe_);
-  std::smatch match;
-  if (!std::regex_search(line, match, std::regex(R"(listening on (127\.0\.0\.1:\d+), http 127\.0\.0\.1:(\d+))"))) {
+  int grpc_port = 0;
+  if (std::sscanf(line.c_str(), "gild-server listening on 127.0.0.1:%d, http 127.0.0.1:%d", &grpc_port, &http_port_) != 2) {
     Throw("gild-server's ready line is not one: '" + line + "'");
   }
-  address_ = match[1];
-  http_port_ = std::stoi(match[2]);
+  address_ = "127.0.0.1:" + std::to_string(grpc_port);
 
   grpc::ChannelArguments options;
   options.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
