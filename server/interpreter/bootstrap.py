@@ -56,11 +56,20 @@ class TaskOutput(io.RawIOBase):
         """Shared by all tasks: one must not close it for the others."""
 
 
+_streams = {}
+
+
 def install_streams():
     for stream, name in ((1, "stdout"), (2, "stderr")):
-        text = io.TextIOWrapper(
+        _streams[name] = io.TextIOWrapper(
             TaskOutput(stream, f"<{name}>"), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
         )
+    restore_streams()
+
+
+def restore_streams():
+    """What an earlier task put in their place is gone with it."""
+    for name, text in _streams.items():
         setattr(sys, name, text)
         setattr(sys, f"__{name}__", text)
 
@@ -91,6 +100,8 @@ def new_namespace(file_name, alone):
     vars(main).update(__builtins__=builtins, __file__=file_name)
     if alone:
         sys.modules["__main__"] = main
+    if alone or sys.stdout is None or sys.stderr is None:
+        restore_streams()
     return vars(main)
 
 
@@ -131,7 +142,7 @@ def exit_code(error):
     if code is None:
         return 0
     if isinstance(code, int):
-        return code & 0xFF
+        return code & 0xFF if -(2**63) <= code < 2**63 else 255  # as CPython does
     print(code, file=sys.stderr)
     return 1
 

@@ -69,7 +69,7 @@ std::shared_ptr<TaskState> MakeState(const internal::StartTask& start, const Map
 void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   internal::FromInterpreter frame;
   *frame.mutable_ended() = std::move(ended);
-  if (!channel->Send(frame).ok()) End(0);  // the server is gone
+  if (!channel->Send(frame).ok()) End(kExitOfLostChannel);
 }
 
 // ---- one thread ----
@@ -82,7 +82,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
     if (!frame.has_start()) continue;
     SendEnded(channel, runner.Run(frame.start(), MakeState(frame.start(), page), main_state));
   }
-  End(0);
+  End(kExitOfLostChannel);
 }
 
 // ---- many threads ----
@@ -180,7 +180,7 @@ class Workers {
       if (auto task = workers.Find(frame.stop().serial())) stopper.Stop(std::move(task));
     }
   }
-  End(0);
+  End(kExitOfLostChannel);
 }
 
 }  // namespace
@@ -188,7 +188,7 @@ class Workers {
 void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
   const absl::Status entered = EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get()});
-  if (!entered.ok()) End(70);  // EX_SOFTWARE; the server sees an interpreter that failed to start
+  if (!entered.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
 
   const MappedPage page = MappedPage::Map(setup.page.get());
   setup.page.reset();
@@ -202,7 +202,7 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   BlockingChannel channel(std::move(setup.channel));
   internal::FromInterpreter ready;
   ready.mutable_ready();
-  if (!channel.Send(ready).ok()) End(0);
+  if (!channel.Send(ready).ok()) End(kExitOfLostChannel);
   if (setup.threads == 1) RunOnMainThread(&channel, page, std::move(bootstrap));
   RunOnWorkers(&channel, page, std::move(bootstrap));
 }

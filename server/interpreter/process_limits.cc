@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,13 +64,18 @@ bool LimitCpu(int64_t cpu_ns) {
   static const bool made = [] {
     sigevent event{};
     event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = SIGXCPU;
+    event.sigev_signo = SIGKILL;
     return timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0;
   }();
   if (!made) return false;
   itimerspec when{};
   when.it_value = {.tv_sec = cpu_ns / kNsPerSecond, .tv_nsec = cpu_ns % kNsPerSecond};
   return timer_settime(timer, 0, &when, nullptr) == 0;
+}
+
+void DisarmTimers() {
+  const itimerval never{};
+  for (const __itimer_which timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &never, nullptr);
 }
 
 void ResetPeakMemory() {

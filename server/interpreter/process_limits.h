@@ -12,8 +12,10 @@ namespace gild {
 bool LimitMemory(uint64_t bytes);
 void LiftMemoryLimit();
 
-// SIGXCPU, which nobody handles, ends the process after it has used `cpu_ns` more. 0 disarms.
+// SIGKILL, which nobody can block or handle, ends the process after it has used `cpu_ns` more. 0 disarms.
 bool LimitCpu(int64_t cpu_ns);
+// Interval timers that a task has set must not go off in the next one.
+void DisarmTimers();
 
 // The highest resident memory since the last reset.
 void ResetPeakMemory();

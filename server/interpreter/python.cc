@@ -56,8 +56,9 @@ absl::Status StartPython() {
   PyStatus status = PyConfig_SetBytesString(&config, &config.program_name, GILD_PYTHON);
   if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
   PyConfig_Clear(&config);
-  // As Python would have done: a closed pipe is an exception, not a death.
+  // As Python would have done: a closed pipe and a file that grows too large are exceptions, not deaths.
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   return StatusOf(status);
 }
 

@@ -147,6 +147,9 @@ void TaskRunner::ForgetTask() {
   PyThreadState_SetAsyncExc(pthread_self(), nullptr);
   // threading.local keeps its values here; context variables had a context of their own.
   if (PyObject* const thread_locals = PyThreadState_GetDict()) PyDict_Clear(thread_locals);
+  PyEval_SetTrace(nullptr, nullptr);
+  PyEval_SetProfile(nullptr, nullptr);
+  if (alone_) DisarmTimers();
   PyErr_Clear();
 }
 
@@ -232,6 +235,8 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
     PyErr_Clear();
     return;
   }
+  // Its own __str__ may have taken until now.
+  if (task.stop.load()) ended->set_ending(internal::CODE_STOPPED);
   ended->set_error_type(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 0)), kErrorTypeBytesMax));
   ended->set_error_message(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 1)), kErrorMessageBytesMax));
   ended->set_error_traceback(BoundedTail(BytesOf(PyTuple_GET_ITEM(described.get(), 2)), kErrorTracebackBytesMax));

@@ -36,6 +36,10 @@ enum class Death : uint32_t {
   kExit = 2,    // _exit(); `death_detail` is the code
 };
 
+// How an interpreter exits that has lost its channel without being killed (its task closed it, say). With no death note of a
+// task's own _exit beside it.
+inline constexpr int kExitOfLostChannel = 70;
+
 struct PageHeader {
   std::atomic<uint32_t> rows;  // set by the server
   std::atomic<uint32_t> meter_available;

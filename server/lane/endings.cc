@@ -13,8 +13,12 @@
 namespace gild {
 namespace {
 
-bool IsFault(int signal) {
+// Signals that the code brings upon itself: faults, and its own timers.
+bool IsOwnDoing(int signal) {
   switch (signal) {
+    case SIGALRM:
+    case SIGVTALRM:
+    case SIGPROF:
     case SIGSEGV:
     case SIGBUS:
     case SIGFPE:
@@ -42,7 +46,7 @@ bool NoteAgrees(const InterpreterDeath& death) {
   const std::optional<int> signal = SignalOf(death);
   switch (death.note.death) {
     case Death::kNone: return false;
-    case Death::kSignal: return signal && (*signal == death.note.detail || IsFault(*signal));
+    case Death::kSignal: return signal && (*signal == death.note.detail || IsOwnDoing(*signal));
     case Death::kExit: return ExitCodeOf(death).has_value();
   }
   return false;
@@ -59,7 +63,7 @@ bool OverCpuLimit(const DoomedTask& doomed, const InterpreterDeath& death) {
 
 std::string WhatHappened(const InterpreterDeath& death) {
   if (!death.end) return "is gone";
-  if (const std::optional<int> signal = SignalOf(death); signal && !IsFault(*signal)) {
+  if (const std::optional<int> signal = SignalOf(death); signal && !IsOwnDoing(*signal)) {
     return absl::StrCat("was killed from outside: signal ", *signal);
   }
   if (SignalOf(death)) return absl::StrCat("crashed: ", DescribeWaitStatus(death.end->wait_status));
@@ -148,7 +152,12 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
     return;
   }
   const bool named = NoteAgrees(death) && death.note.serial == doomed.task->serial;
-  if (signal && (named || (death.alone && IsFault(*signal)))) return EndBySignal(death, outcome);
+  if (signal && (named || (death.alone && IsOwnDoing(*signal)))) return EndBySignal(death, outcome);
+  if (exit_code == kExitOfLostChannel && !NoteAgrees(death)) {
+    outcome->ending = Ending::kProtocolError;
+    outcome->evidence.detail = absl::StrCat("its interpreter ", death.interpreter, " closed its channel");
+    return;
+  }
   if (exit_code && (named || death.alone)) return EndByExit(*exit_code, outcome);
   if (!death.alone && NoteAgrees(death) && !named) {
     const std::string culprit = death.culprit_name.empty() ? "a thread that an earlier task left behind"
@@ -175,7 +184,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
   if (!was_ready || !death.end) return "start_failed";
   if (only_task_ended == Ending::kCpuLimit) return "cpu_limit";
   if (ExitCodeOf(death)) return "exited";
-  const bool own_doing = NoteAgrees(death) || IsFault(SignalOf(death).value_or(0));
+  const bool own_doing = NoteAgrees(death) || IsOwnDoing(SignalOf(death).value_or(0));
   return own_doing ? "crashed" : "killed";
 }
 
