@@ -1,10 +1,9 @@
-// Tells the thread sanitizer about absl::Mutex. The distribution's abseil is built without it, so that a build with
-// -fsanitize=thread would see no synchronisation there and report races where there are none. Empty in every other build.
+// What the thread sanitizer must know of Debian's libraries, which are built without it. Part of every executable of such a
+// build (CMakeLists.txt), and of no other.
 //
-// An executable's definition of a function goes before a shared library's: these stand in front of abseil's own and call
-// them. The linker takes this file out of its archive because everybody needs Mutex::Lock.
-#ifdef GILD_THREAD_SANITIZER
-
+// gRPC, libmicrohttpd: what their queues and pipes order it cannot see; races with no frame of theirs are still reported.
+// absl::Mutex: without this it would see no synchronisation there and report races where there are none. An executable's
+// definition of a function goes before a shared library's: these stand in front of abseil's own and call them.
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
@@ -129,4 +128,16 @@ bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
 ABSL_NAMESPACE_END
 }  // namespace absl
 
-#endif  // GILD_THREAD_SANITIZER
+extern "C" {
+
+const char* __tsan_default_options() {
+  return "ignore_noninstrumented_modules=1:detect_deadlocks=0:report_mutex_bugs=0";
+}
+
+const char* __tsan_default_suppressions() {
+  return "race:^grpc::\n"
+         "race:libgrpc\n"
+         "race:libmicrohttpd\n";
+}
+
+}  // extern "C"
