@@ -8,7 +8,7 @@ Prints the medians, and whether each promise holds; exits 1 when one does not. R
 
     lessons.py BIN_DIR [--turns 5] [--scale 1] [--json]
 
-BIN_DIR holds gild, gild-server, gild-interpreter and ideal: build/release/bin. With --server ADDR a running server is
+BIN_DIR holds gild, gild-server, gild-interpreter and ideal: build/test/bin, after ./test. With --server ADDR a running server is
 used instead of an own one. Standard library only.
 """
 
