@@ -101,7 +101,7 @@ class Bootstrap(unittest.TestCase):
         self.assertFalse(issubclass(self.bootstrap.TaskStopped, Exception))
 
     def test_exit_codes_are_those_of_a_process(self):
-        for given, code in ((SystemExit(), 0), (SystemExit(3), 3), (SystemExit(256 + 7), 7), (SystemExit(True), 1)):
+        for given, code in ((SystemExit(), 0), (SystemExit(3), 3), (SystemExit(256 + 7), 7), (SystemExit(True), 1), (SystemExit(2**70), 255)):
             self.assertEqual(self.bootstrap.exit_code(given), code)
 
     def test_an_exit_message_is_printed_and_means_one(self):
@@ -133,6 +133,19 @@ class Bootstrap(unittest.TestCase):
         finally:
             sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
         self.assertEqual(self.written, [(1, "hä".encode()), (1, b"\xff"), (2, b"no")])
+
+    def test_streams_that_a_task_replaced_are_back_for_the_next(self):
+        streams, main = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__), sys.modules["__main__"]
+        try:
+            self.bootstrap.install_streams()
+            ours = sys.stdout
+            for alone in (True, False):
+                sys.stdout = sys.__stderr__ = None
+                self.bootstrap.new_namespace("<script>", alone)
+                self.assertIs(sys.stdout, ours)
+        finally:
+            sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
+            sys.modules["__main__"] = main
 
     def test_joining_waits_for_the_tasks_own_threads_only(self):
         go, other_may_end = threading.Event(), threading.Event()
