@@ -41,22 +41,47 @@ Failure FailureOf(const absl::Status& status, const std::string& address) {
   return {Explain(error, address), ExitCode(error)};
 }
 
-// Counts what is under way and keeps what comes back. The submitting thread waits in Room; the client's thread calls
-// Done.
-class Ledger {
+// A batch under way. The client's own thread, which brings an outcome, also submits the next task: a round trip costs no
+// switch to another thread.
+class Run {
  public:
-  Ledger(const std::string& title, const std::string& address, size_t tasks, size_t outstanding, ProgressBar* progress)
-      : title_(title), address_(address), outstanding_(outstanding), progress_(progress), outcomes_(tasks) {}
-
-  // Waits until one more may be submitted; false after a failure.
-  bool Room() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Ledger::HasRoom));
-    if (failed_) return false;
-    ++under_way_;
-    return true;
+  Run(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, ProgressBar* progress)
+      : client_(client), address_(address), workload_(workload), tag_(tag), progress_(progress) {
+    outcomes_.resize(workload.tasks);
+    calls_.resize(workload.tasks);
   }
 
+  // Submits one more, unless there is none or one has failed. Any thread.
+  void SubmitNext() ABSL_LOCKS_EXCLUDED(mutex_) {
+    size_t index = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (failed_ || next_ == workload_.tasks) return;
+      index = next_++;
+      ++under_way_;
+    }
+    v1::Task task = workload_.task(index);
+    task.set_tag(tag_);
+    Client::Call call = client_->RunAsync(
+        std::move(task), [this, index](absl::StatusOr<v1::Outcome> outcome) { Done(index, std::move(outcome)); });
+    absl::MutexLock lock(&mutex_);
+    calls_[index] = call;
+    if (failed_) call.Cancel();
+  }
+
+  // Waits for what is under way, then for nothing: the run is done.
+  bool Finish(Clock::time_point* last_reply, std::vector<v1::Outcome>* outcomes, Failure* failure)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](size_t* under_way) { return *under_way == 0; }, &under_way_));
+    *last_reply = last_reply_;
+    *outcomes = std::move(outcomes_);
+    *failure = failure_;
+    return !failed_;
+  }
+
+ private:
   void Done(size_t index, absl::StatusOr<v1::Outcome> outcome) ABSL_LOCKS_EXCLUDED(mutex_) {
     size_t done = 0;
     {
@@ -66,56 +91,40 @@ class Ledger {
       if (!outcome.ok()) {
         Fail(FailureOf(outcome.status(), address_));
       } else if (outcome->ending() != v1::SUCCEEDED) {
-        Fail(FailureOf(title_, *outcome));
+        Fail(FailureOf(workload_.title, *outcome));
       } else {
         outcomes_[index] = *std::move(outcome);
       }
     }
+    SubmitNext();
     progress_->Set(done);
-    // Last: once nothing is under way, the ledger and the bar may go.
+    // Last: once nothing is under way, the run and the bar may go.
     absl::MutexLock lock(&mutex_);
     --under_way_;
   }
 
-  // Waits for what is under way, then for nothing: the ledger is done.
-  bool Finish(Clock::time_point* last_reply, std::vector<v1::Outcome>* outcomes, Failure* failure)
-      ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Ledger::IsIdle));
-    *last_reply = last_reply_;
-    *outcomes = std::move(outcomes_);
-    *failure = failure_;
-    return !failed_;
-  }
-
-  // Waits for the end, or for the first failure.
-  bool EndsWell() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Ledger::IsIdleOrFailed));
-    return !failed_;
-  }
-
- private:
-  bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return failed_ || under_way_ < outstanding_; }
-  bool IsIdle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return under_way_ == 0; }
-  bool IsIdleOrFailed() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return failed_ || under_way_ == 0; }
   void Fail(Failure failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!failed_) failure_ = std::move(failure);  // the first is the one to keep
+    if (failed_) return;  // the first is the one to keep
     failed_ = true;
+    failure_ = std::move(failure);
+    for (Client::Call& call : calls_) call.Cancel();
   }
 
-  const std::string title_;
+  Client* const client_;
   const std::string address_;
-  const size_t outstanding_;
+  const Workload& workload_;
+  const v1::Tag tag_;
   ProgressBar* const progress_;
 
   absl::Mutex mutex_;
+  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;
   Failure failure_ ABSL_GUARDED_BY(mutex_);
   Clock::time_point last_reply_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Client::Call> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -123,21 +132,11 @@ class Ledger {
 bool RunBatch(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t outstanding,
               const Terminal& terminal, const std::string& label, Batch* batch, Failure* failure) {
   ProgressBar progress(terminal, label, workload.tasks);
-  Ledger ledger(workload.title, address, workload.tasks, outstanding, &progress);
-  std::vector<Client::Call> calls;
-  calls.reserve(workload.tasks);
+  Run run(client, address, workload, tag, &progress);
   const Clock::time_point begin = Clock::now();
-  for (size_t index = 0; index < workload.tasks && ledger.Room(); ++index) {
-    v1::Task task = workload.task(index);
-    task.set_tag(tag);
-    calls.push_back(client->RunAsync(
-        task, [&ledger, index](absl::StatusOr<v1::Outcome> outcome) { ledger.Done(index, std::move(outcome)); }));
-  }
-  if (!ledger.EndsWell()) {
-    for (Client::Call& call : calls) call.Cancel();
-  }
+  for (size_t i = 0; i < outstanding; ++i) run.SubmitNext();
   Clock::time_point last_reply;
-  if (!ledger.Finish(&last_reply, &batch->outcomes, failure)) return false;
+  if (!run.Finish(&last_reply, &batch->outcomes, failure)) return false;
   batch->wall = absl::FromChrono(last_reply - begin);
   const std::string complaint = workload.check(batch->outcomes);
   if (complaint.empty()) return true;

@@ -90,25 +90,25 @@ absl::Duration Client::DeadlineOf(const v1::Limits& limits) {
   return std::min(sum, kDeadlineMax);
 }
 
-absl::StatusOr<v1::Outcome> Client::Run(const v1::Task& task) {
+absl::StatusOr<v1::Outcome> Client::Run(v1::Task task) {
   if (absl::Status status = CheckSize(task); !status.ok()) return status;
   grpc::ClientContext context;
   SetDeadline(DeadlineOf(task.limits()), &context);
   v1::RunRequest request;
-  *request.mutable_task() = task;
+  *request.mutable_task() = std::move(task);
   v1::RunReply reply;
   const grpc::Status status = executor_->Run(&context, request, &reply);
   if (!status.ok()) return ToAbsl(status);
   return std::move(*reply.mutable_outcome());
 }
 
-Client::Call Client::RunAsync(const v1::Task& task, Callback done) {
+Client::Call Client::RunAsync(v1::Task task, Callback done) {
   auto call = std::make_shared<Underway>();
   SetDeadline(DeadlineOf(task.limits()), &call->context);
   call->done = std::move(done);
   v1::RunRequest request;
   if (absl::Status status = CheckSize(task); status.ok()) {
-    *request.mutable_task() = task;
+    *request.mutable_task() = std::move(task);
   } else {
     // Let the callback thread say so: the callback never comes from within RunAsync. The empty task is not sent.
     call->context.TryCancel();

@@ -72,11 +72,12 @@ class Client {
   Client& operator=(const Client&) = delete;
   ~Client();
 
-  // Runs a task and waits for its end.
-  absl::StatusOr<v1::Outcome> Run(const v1::Task& task);
+  // Runs a task and waits for its end. Move a large task in: it is not copied then.
+  absl::StatusOr<v1::Outcome> Run(v1::Task task);
 
-  // Starts a task; `done` is called exactly once, with its outcome or the failure, never from within RunAsync.
-  Call RunAsync(const v1::Task& task, Callback done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Starts a task; `done` is called exactly once, with its outcome or the failure, never from within RunAsync, which it
+  // may call.
+  Call RunAsync(v1::Task task, Callback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<v1::Info> GetInfo();
   absl::StatusOr<v1::Stats> GetStats();

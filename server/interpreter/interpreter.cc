@@ -18,6 +18,7 @@
 #include "server/base/errors.h"
 #include "server/interpreter/blocking_calls.h"
 #include "server/interpreter/death_note.h"
+#include "server/interpreter/process_limits.h"
 #include "server/interpreter/stopper.h"
 #include "server/interpreter/task_runner.h"
 #include "server/ipc/blocking_channel.h"
@@ -75,6 +76,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 // ---- one thread ----
 
 [[noreturn]] void RunOnMainThread(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
+  KeepFreedMemory();
   TaskRunner runner(std::move(bootstrap), /*alone=*/true);
   PyThreadState* const main_state = PyEval_SaveThread();
   internal::ToInterpreter frame;

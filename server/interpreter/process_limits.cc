@@ -1,6 +1,7 @@
 #include "server/interpreter/process_limits.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -57,6 +58,12 @@ void LiftMemoryLimit() {
   if (getrlimit(RLIMIT_DATA, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_DATA, &limit);
+}
+
+void KeepFreedMemory() {
+  // Where glibc's own adaptation would end after a few large blocks (mallopt(3), M_MMAP_THRESHOLD).
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 bool LimitCpu(int64_t cpu_ns) {

@@ -12,6 +12,10 @@ namespace gild {
 bool LimitMemory(uint64_t bytes);
 void LiftMemoryLimit();
 
+// What a task freed is kept for the next, up to 64 MiB: the kernel's zeroed pages are dear (an image's 640 page faults
+// were a tenth of its time).
+void KeepFreedMemory();
+
 // SIGKILL, which nobody can block or handle, ends the process after it has used `cpu_ns` more. 0 disarms.
 bool LimitCpu(int64_t cpu_ns);
 // Interval timers that a task has set must not go off in the next one.

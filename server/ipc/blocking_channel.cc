@@ -1,5 +1,6 @@
 #include "server/ipc/blocking_channel.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -59,6 +60,9 @@ absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* mes
     header.msg_iovlen = 1;
     header.msg_control = control.data();
     header.msg_controllen = control.size();
+    // Asleep in poll, not in recvmsg: the kernel wakes a reader there also when its own frame has been taken, for nothing.
+    pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    if (poll(&ready, 1, -1) < 0 && errno == EINTR) continue;
     const ssize_t count = recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return ErrnoStatus(errno, "receive a frame");
