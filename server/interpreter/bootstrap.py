@@ -14,6 +14,9 @@ import traceback
 import types
 from collections import OrderedDict
 
+# The functions below keep this copy: a task that replaces builtins.compile does not break the next one.
+__builtins__ = dict(vars(builtins))
+
 CODE_CACHE_ENTRIES_MAX = 64
 SOURCE_LINES_SHOWN_MAX = 20_000
 
@@ -74,7 +77,8 @@ def restore_streams():
         setattr(sys, f"__{name}__", text)
 
 
-# json.dumps makes an encoder a call when given anything of its own.
+# json.dumps makes an encoder a call when given anything of its own; and a task may replace json.loads.
+_from_json = json.JSONDecoder().decode
 _to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _code_cache = OrderedDict()
 
@@ -117,7 +121,7 @@ def execute(namespace, source, file_name, entry, arguments):
             function = getattr(function, name)
     except (KeyError, AttributeError):
         raise EntryNotFound(f"the code defines no {entry!r}") from None
-    result = function(*[value if raw else json.loads(value) for raw, value in arguments])
+    result = function(*[value if raw else _from_json(value.decode()) for raw, value in arguments])
     if isinstance(result, (bytes, bytearray, memoryview)):
         return True, bytes(result)
     return False, _to_json(result).encode()

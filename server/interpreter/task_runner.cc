@@ -229,14 +229,14 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   const PyRef source = ToBytes(start.code());
   const PyRef described(PyObject_CallMethod(bootstrap_.get(), "describe", "OsO", error.get(),
                                             start.file_name().c_str(), source.get()));
+  // Its own __str__ may have taken until now, or not have come to its end.
+  if (task.stop.load()) ended->set_ending(internal::CODE_STOPPED);
   if (!described) {
     // A stop that came a second time, or a class that will not be described: its name is what is left.
     ended->set_error_type(Bounded(Py_TYPE(error.get())->tp_name, kErrorTypeBytesMax));
     PyErr_Clear();
     return;
   }
-  // Its own __str__ may have taken until now.
-  if (task.stop.load()) ended->set_ending(internal::CODE_STOPPED);
   ended->set_error_type(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 0)), kErrorTypeBytesMax));
   ended->set_error_message(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 1)), kErrorMessageBytesMax));
   ended->set_error_traceback(BoundedTail(BytesOf(PyTuple_GET_ITEM(described.get(), 2)), kErrorTracebackBytesMax));

@@ -73,7 +73,7 @@ MHD_Result OnRequest(void* server, MHD_Connection* connection, const char* path,
       MHD_create_response_from_buffer(reply.body.size(), const_cast<char*>(reply.body.data()), MHD_RESPMEM_MUST_COPY);
   if (response == nullptr) return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.content_type.c_str());
-  if (reply.status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET");
+  if (reply.status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   const MHD_Result queued = MHD_queue_response(connection, reply.status, response);
   MHD_destroy_response(response);
   return queued;
@@ -105,7 +105,8 @@ HttpReply HttpServer::Answer(const std::string& method, const std::string& path)
     for (const auto& [each, unused] : handlers_) known += " " + each;
     return {.status = 404, .body = "not found; there is" + known + "\n"};
   }
-  if (method != "GET") return {.status = 405, .body = "only GET\n"};
+  // Of an answer to HEAD, libmicrohttpd sends the head.
+  if (method != "GET" && method != "HEAD") return {.status = 405, .body = "only GET and HEAD\n"};
   return handler->second();
 }
 

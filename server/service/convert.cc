@@ -183,6 +183,7 @@ std::optional<InvalidField> ReadLabels(v1::Task* wire, Task* task) {
   if (static_cast<int64_t>(wire->session().size()) > kSessionBytesMax) {
     return InvalidField{"task.session", absl::StrCat("is longer than ", kSessionBytesMax, " bytes")};
   }
+  if (!IsPrintableAscii(wire->session())) return InvalidField{"task.session", "is not printable ASCII"};
   task->name = std::move(*wire->mutable_name());
   task->session = std::move(*wire->mutable_session());
   return std::nullopt;

@@ -97,6 +97,27 @@ TEST_F(DeathTest, InterpreterThatDiesAgainAndAgainComesBackEachTime) {
   EXPECT_EQ(Endings(v1::CPU_LANE, v1::CRASHED), 8u);
 }
 
+TEST_F(DeathTest, TimerOfATaskEndsItAsItWouldAScript) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  v1::Outcome outcome = Run(Script(v1::CPU,
+                                   "import signal\n"
+                                   "signal.setitimer(signal.ITIMER_REAL, 0.01)\n"
+                                   "while True: pass"));
+  EXPECT_EQ(outcome.ending(), v1::CRASHED) << outcome.DebugString();
+  EXPECT_EQ(outcome.evidence().signal(), SIGALRM);
+}
+
+class ClosedChannelTest : public BothLanesFixture {};
+INSTANTIATE_IN_BOTH_LANES(ClosedChannelTest);
+
+TEST_P(ClosedChannelTest, IsTheTasksOwnFault) {
+  StartSmallServer();
+  v1::Outcome outcome = Run(Script(GetParam(), "import os\nprint('x', flush=True)\nos.closerange(3, 1000)"));
+  EXPECT_EQ(outcome.ending(), v1::PROTOCOL_ERROR) << outcome.DebugString();
+  EXPECT_EQ(outcome.stdout(), "x\n");
+  EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
+}
+
 // ---- from outside, under load ----
 
 class OutsideKillTest : public BothLanesFixture {};

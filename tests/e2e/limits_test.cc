@@ -63,6 +63,14 @@ TEST_P(LimitsTest, OneAboveTheCeilingIsLoweredAndTheReplySaysSo) {
   EXPECT_THAT(outcome.warnings(0), HasSubstr("output_bytes"));
 }
 
+TEST_P(LimitsTest, AnErrorsOwnTextIsWithinThem) {
+  StartSmallServer();
+  v1::Task task = Call(GetParam(), "hangs.py", "raise_what_takes_long_to_print");
+  *task.mutable_limits()->mutable_wall() = Ms(300);
+  ExpectLimit(Run(task), v1::TIMED_OUT, "wall", 300 * kNsPerMs);
+  EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
+}
+
 class CpuLimitsTest : public LimitsTest {};
 INSTANTIATE_TEST_SUITE_P(Lanes, CpuLimitsTest, ::testing::Values(v1::CPU),
                          [](const auto&) { return std::string("Cpu"); });
@@ -77,6 +85,13 @@ TEST_P(CpuLimitsTest, ProcessorTime) {
     EXPECT_GE(outcome.evidence().used(), 190 * kNsPerMs);
     EXPECT_GE(Seconds(outcome.usage().cpu()), 0.19);
   }
+}
+
+TEST_P(CpuLimitsTest, ProcessorTimeCannotBeWaivedByBlockingItsSignal) {
+  StartSmallServer();
+  v1::Task task = Call(v1::CPU, "hogs.py", "processor_with_signals_blocked");
+  *task.mutable_limits()->mutable_cpu() = Ms(200);
+  ExpectLimit(Run(task), v1::CPU_LIMIT, "cpu", 200 * kNsPerMs);
 }
 
 TEST_P(CpuLimitsTest, ProcessorTimeOfEarlierTasksDoesNotCount) {

@@ -26,6 +26,16 @@ def power():
     return 3 ** (10**9)
 
 
+class LongStory(Exception):
+    def __str__(self):
+        time.sleep(3600)
+
+
+def raise_what_takes_long_to_print():
+    """Ends in time, but for its error's text."""
+    raise LongStory
+
+
 def swallow():
     """Takes every exception for a reason to go on."""
     while True:

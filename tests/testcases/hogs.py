@@ -1,5 +1,6 @@
 """Bad citizens that want too much."""
 
+import signal
 import sys
 import threading
 
@@ -19,6 +20,11 @@ def memory_in_pieces():
 def processor():
     while True:
         pass
+
+
+def processor_with_signals_blocked():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    processor()
 
 
 def processor_in_threads():

@@ -1,6 +1,6 @@
 """bootstrap.py on its own: the C++ side (`_gild`) is played by a list that collects what is written."""
 
-import importlib.util
+import builtins
 import io
 import json
 import pathlib
@@ -146,6 +146,18 @@ class Bootstrap(unittest.TestCase):
         finally:
             sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
             sys.modules["__main__"] = main
+
+    def test_what_a_task_does_to_builtins_and_json_is_not_met_by_the_next(self):
+        replaced = [(builtins, "compile"), (builtins, "exec"), (builtins, "getattr"), (json, "loads"), (json, "dumps")]
+        originals = [getattr(module, name) for module, name in replaced]
+        code = "import builtins, json\n" + "\n".join(f"{module.__name__}.{name} = None" for module, name in replaced)
+        try:
+            self.execute(code)
+            result = self.execute("def f(x): return [x]", "f", [(False, b"1")])
+        finally:
+            for (module, name), original in zip(replaced, originals):
+                setattr(module, name, original)
+        self.assertEqual(result, (False, b"[1]"))
 
     def test_joining_waits_for_the_tasks_own_threads_only(self):
         go, other_may_end = threading.Event(), threading.Event()

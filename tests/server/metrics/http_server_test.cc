@@ -78,10 +78,16 @@ TEST_F(HttpServerTest, AnUnknownPathIs404AndNamesTheKnown) {
   EXPECT_THAT(answer, EndsWith("not found; there is /healthz /readyz\n"));
 }
 
-TEST_F(HttpServerTest, OnlyGetIsAllowed) {
+TEST_F(HttpServerTest, OnlyGetAndHeadAreAllowed) {
   const std::string answer = Ask("POST /healthz HTTP/1.1\r\nContent-Length: 0");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 405"));
-  EXPECT_THAT(answer, HasSubstr("Allow: GET\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD\r\n"));
+}
+
+TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {
+  const std::string answer = Ask("HEAD /healthz HTTP/1.1");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
 }
 
 TEST_F(HttpServerTest, IdleConnectionsDoNotStarveOthers) {

@@ -159,6 +159,8 @@ TEST_F(TaskFromWireTest, ASessionIsBounded) {
   EXPECT_EQ(Good().session, "s");
   wire_.set_session(std::string(kSessionBytesMax + 1, 's'));
   EXPECT_EQ(Bad(), "task.session");
+  wire_.set_session(std::string("a\0b", 3));
+  EXPECT_EQ(Bad(), "task.session");
 }
 
 TEST_F(TaskFromWireTest, LimitsAreTaken) {

@@ -1,0 +1,74 @@
+// What a task changes in its interpreter does not reach the next one.
+#include "tests/testing/server_fixture.h"
+
+namespace gild::testing {
+namespace {
+
+class ResidueTest : public BothLanesFixture {
+ protected:
+  // Runs one after the other in the same interpreter; returns what the second printed.
+  std::string After(const std::string& first, const std::string& second) {
+    StartServer({"--io-interpreters", "1", "--io-threads", "1", "--cpu-interpreters", "1"});
+    const v1::Outcome left = Run(Script(GetParam(), first));
+    EXPECT_EQ(left.ending(), v1::SUCCEEDED) << left.DebugString();
+    const v1::Outcome met = Run(Script(GetParam(), second));
+    EXPECT_EQ(met.ending(), v1::SUCCEEDED) << met.DebugString();
+    EXPECT_EQ(met.usage().interpreter(), left.usage().interpreter());
+    return met.stdout();
+  }
+};
+INSTANTIATE_IN_BOTH_LANES(ResidueTest);
+
+TEST_P(ResidueTest, StreamsThatAreGone) {
+  EXPECT_EQ(After("import sys\nsys.stdout = sys.__stdout__ = None", "print('here')"), "here\n");
+}
+
+TEST_P(ResidueTest, StreamThatIsClosed) {
+  EXPECT_EQ(After("import sys\nsys.stdout.close()", "print('here')"), "here\n");
+}
+
+TEST_P(ResidueTest, Tracing) {
+  EXPECT_EQ(After("import sys\nsys.settrace(lambda *_: None)\nsys.setprofile(lambda *_: None)",
+                  "import sys\nprint(sys.gettrace(), sys.getprofile())"),
+            "None None\n");
+}
+
+TEST_P(ResidueTest, ThreadLocalsAndContextVariables) {
+  EXPECT_EQ(After("import contextvars, threading\n"
+                  "threading.ours = threading.local()\n"
+                  "threading.ours.value = 1\n"
+                  "threading.variable = contextvars.ContextVar('variable', default='none')\n"
+                  "threading.variable.set('left behind')",
+                  "import threading\nprint(hasattr(threading.ours, 'value'), threading.variable.get())"),
+            "False none\n");
+}
+
+TEST_P(ResidueTest, Globals) { EXPECT_EQ(After("x = 1", "print('x' in globals())"), "False\n"); }
+
+TEST_P(ResidueTest, BuiltinsThatWeUseOurselves) {
+  EXPECT_EQ(After("import builtins, json\nbuiltins.compile = builtins.exec = json.loads = None", "print('here')"),
+            "here\n");
+}
+
+class CpuResidueTest : public ResidueTest {};
+INSTANTIATE_TEST_SUITE_P(Lanes, CpuResidueTest, ::testing::Values(v1::CPU),
+                         [](const auto&) { return std::string("Cpu"); });
+
+TEST_P(CpuResidueTest, Timers) {
+  EXPECT_EQ(After("import signal\nsignal.setitimer(signal.ITIMER_REAL, 1000)",
+                  "import signal\nprint(signal.getitimer(signal.ITIMER_REAL))"),
+            "(0.0, 0.0)\n");
+}
+
+TEST_P(CpuResidueTest, Threads) {
+  StartSmallServer();
+  const v1::Outcome left = Run(Script(v1::CPU, "import threading, time\n"
+                                               "threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()"));
+  EXPECT_EQ(left.ending(), v1::SUCCEEDED) << left.DebugString();
+  const v1::Outcome next = Run(Script(v1::CPU, "import threading\nprint(threading.active_count())"));
+  EXPECT_EQ(next.stdout(), "1\n");
+  EXPECT_NE(next.usage().interpreter(), left.usage().interpreter());
+}
+
+}  // namespace
+}  // namespace gild::testing
