@@ -27,12 +27,9 @@
 #include "server/base/poller.h"
 #include "server/base/unique_fd.h"
 #include "server/ipc/frame.h"
+#include "server/task/capacity.h"
 
 namespace gild {
-
-// What a child has not read yet, at most. As much as a lane's queue may hold (kQueuedBytesMax), so that honest tasks
-// fit. Full: the conversation is ended with an error.
-inline constexpr size_t kUnsentBytesMax = size_t{1} << 30;
 
 struct ChannelEnds {
   UniqueFd server;  // non-blocking, told who sends

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
-#include "server/lane/utf8.h"
+#include "server/base/utf8.h"
 #include "server/process/slot_process.h"
 
 namespace gild {

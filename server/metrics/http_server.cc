@@ -10,11 +10,11 @@
 
 #include "server/base/errors.h"
 #include "server/base/unique_fd.h"
+#include "server/task/capacity.h"
 
 namespace gild {
 namespace {
 
-constexpr unsigned kConnectionsMax = 256;  // full: the kernel's backlog, then refused
 constexpr unsigned kIdleSecondsMax = 10;
 constexpr int kBacklog = 64;
 
@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   server->port_ = PortOf(listener->get());
   server->daemon_ = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, nullptr, nullptr, &OnRequest, server.get(),
                                      MHD_OPTION_LISTEN_SOCKET, listener->get(), MHD_OPTION_CONNECTION_LIMIT,
-                                     kConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT, kIdleSecondsMax, MHD_OPTION_END);
+                                     kHttpConnectionsMax, MHD_OPTION_CONNECTION_TIMEOUT, kIdleSecondsMax, MHD_OPTION_END);
   if (server->daemon_ == nullptr) return absl::InternalError("cannot start the HTTP thread on " + address);
   listener->release();  // the daemon closes it
   return server;

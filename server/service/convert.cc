@@ -11,7 +11,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "server/base/ids.h"
-#include "server/lane/utf8.h"
+#include "server/base/utf8.h"
 
 namespace gild {
 namespace {

@@ -17,13 +17,12 @@
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/unique_fd.h"
+#include "server/task/capacity.h"
 
 namespace gild {
 namespace {
 
-// Calls in flight on one connection; beyond, the client's library holds them back.
 constexpr int kHttp2FrameBytesMax = 1 << 20;
-constexpr int kStreamsPerConnectionMax = 8192;
 // A peer that answers no ping for so long is gone, and its tasks are stopped.
 constexpr int kKeepaliveMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;

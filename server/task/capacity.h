@@ -37,6 +37,16 @@ inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + (1 << 20);
 inline constexpr int64_t kQueuedTasksMax = 4096;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 
+// What a child has not read yet: as much as a lane's queue may hold, so that honest tasks fit. Full: its conversation,
+// and so the interpreter, is ended.
+inline constexpr int64_t kUnsentBytesMax = kQueuedBytesMax;
+
+// ---- connections ----
+// Calls in flight on one connection. Full: the client's library holds further calls back.
+inline constexpr int kStreamsPerConnectionMax = 8192;
+// To the HTTP port. Full: they wait in the kernel's backlog, then they are refused.
+inline constexpr unsigned kHttpConnectionsMax = 256;
+
 // ---- interpreters ----
 inline constexpr int kInterpretersMax = 256;  // a lane; flag refused beyond
 inline constexpr int kThreadsMax = 1024;      // an I/O interpreter; flag refused beyond

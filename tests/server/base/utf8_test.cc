@@ -1,4 +1,4 @@
-#include "server/lane/utf8.h"
+#include "server/base/utf8.h"
 
 #include <string>
 
