@@ -48,12 +48,11 @@ constexpr char kRunFooter[] = R"(Exit codes:
     1  RAISED                         123  PROTOCOL_ERROR
     2  bad usage                      124  TIMED_OUT
    69  server unreachable             125  gild itself failed
-   75  refused, try again later       126  the source does not compile
+   75  refused, try again later       126  cannot start: source, imports
   120  RESULT_LIMIT                   127  no such entry
   130  CANCELLED (143 after SIGTERM)  137  MEMORY_LIMIT
   152  CPU_LIMIT                      153  OUTPUT_LIMIT
-  128 + n  CRASHED by signal n
-A module that cannot be imported is RAISED (1), wherever its import stands.)";
+  128 + n  CRASHED by signal n)";
 
 constexpr char kInfoExamples[] = R"(Shows what the server is: versions, isolation, lanes, limits.
 

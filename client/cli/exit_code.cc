@@ -5,10 +5,7 @@ namespace {
 
 int RaisedCode(const v1::Error& error) {
   if (error.type() == kEntryNotFound) return kExitNoEntry;
-  if (error.type() == "SyntaxError" || error.type() == "IndentationError" || error.type() == "TabError") {
-    return kExitCannotStart;
-  }
-  return kExitRaised;
+  return error.before_start() ? kExitCannotStart : kExitRaised;
 }
 
 }  // namespace

@@ -76,7 +76,6 @@ std::string RetryHint(const ServerError& error) {
 std::string ReasonWords(const ServerError& error) {
   if (error.reason == "QUEUE_FULL") return "its queue is full";
   if (error.reason == "QUEUE_BYTES_FULL") return "its queue holds as many bytes as it may";
-  if (error.reason == "LANE_DOWN") return "that lane has no interpreter that works";
   return OneLine(error.message.empty() ? error.reason : error.message);
 }
 

@@ -23,7 +23,8 @@ std::string MessageJson(const google::protobuf::Message& message) {
   options.always_print_primitive_fields = true;
   options.preserve_proto_field_names = true;
   std::string json;  // MessageToJsonString appends
-  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}\n";
+  // It fails for a duration out of range, say: a reply that the server should not have sent.
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "";
   return json + "\n";
 }
 
@@ -40,7 +41,12 @@ int Show(const absl::StatusOr<Reply>& reply, bool json, const std::string& text,
     terminal.Error(why.cause, why.hint);
     return ExitCode(error);
   }
-  return WriteAll(STDOUT_FILENO, json ? MessageJson(*reply) : text) ? kExitSucceeded : kExitGildFailed;
+  const std::string shown = json ? MessageJson(*reply) : text;
+  if (shown.empty()) {
+    terminal.Error("the server's answer cannot be shown as JSON", "run it without --json");
+    return kExitGildFailed;
+  }
+  return WriteAll(STDOUT_FILENO, shown) ? kExitSucceeded : kExitGildFailed;
 }
 
 std::string TimeLimit(const google::protobuf::Duration& limit) {

@@ -29,8 +29,6 @@ class Terminal {
 
   // For stdout.
   std::string Bold(const std::string& text) const { return Paint(text, "1", color_out_); }
-  std::string Green(const std::string& text) const { return Paint(text, "32", color_out_); }
-  std::string Dim(const std::string& text) const { return Paint(text, "2", color_out_); }
 
   // The locale's characters are UTF-8, so that ▁▂▃ will come out.
   bool utf8() const { return utf8_; }

@@ -27,26 +27,9 @@ std::optional<double> SplitNumber(const std::string& text, std::string* unit) {
 }  // namespace
 
 std::optional<absl::Duration> ParseDuration(const std::string& text) {
-  std::string unit;
-  const std::optional<double> number = SplitNumber(text, &unit);
-  if (!number) return std::nullopt;
-  absl::Duration one;
-  if (unit == "ns") {
-    one = absl::Nanoseconds(1);
-  } else if (unit == "us") {
-    one = absl::Microseconds(1);
-  } else if (unit == "ms") {
-    one = absl::Milliseconds(1);
-  } else if (unit == "s") {
-    one = absl::Seconds(1);
-  } else if (unit == "m" || unit == "min") {
-    one = absl::Minutes(1);
-  } else if (unit == "h") {
-    one = absl::Hours(1);
-  } else {
-    return std::nullopt;
-  }
-  const absl::Duration duration = *number * one;
+  absl::Duration duration;
+  const bool has_sign = !text.empty() && (text.front() == '+' || text.front() == '-');
+  if (has_sign || !absl::ParseDuration(text, &duration)) return std::nullopt;
   // The wire's Duration ends at 10 000 years; nobody means more than one.
   if (duration < absl::Nanoseconds(1) || duration > absl::Hours(24 * 366)) return std::nullopt;
   return duration;

@@ -14,7 +14,7 @@
 
 namespace gild::cli {
 
-// A positive number and one of ns, us, ms, s, m, h. A bare number, a sign and zero are refused: nobody can tell what
+// Positive numbers, each with one of ns, us, ms, s, m, h: `1.5s`, `1h30m`. A bare number, a sign and zero are refused: nobody can tell what
 // they were meant to be.
 std::optional<absl::Duration> ParseDuration(const std::string& text);
 

@@ -13,10 +13,13 @@ inline constexpr int64_t kNsPerUs = 1000;
 inline constexpr int64_t kNsPerMs = 1000 * kNsPerUs;
 inline constexpr int64_t kNsPerSecond = 1000 * kNsPerMs;
 
-inline int64_t NowNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kNsPerSecond + now.tv_nsec;
+// 0: there is no such clock (a thread that has ended).
+inline int64_t ClockNs(clockid_t clock) {
+  timespec time;
+  if (clock_gettime(clock, &time) != 0) return 0;
+  return time.tv_sec * kNsPerSecond + time.tv_nsec;
 }
+
+inline int64_t NowNs() { return ClockNs(CLOCK_MONOTONIC); }
 
 }  // namespace gild

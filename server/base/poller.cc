@@ -79,8 +79,8 @@ int64_t Poller::RunDue() {
       absl::MutexLock lock(&mutex_);
       if (stopped_) return -1;
       due.swap(posted_);
-      // One timer a round, so that a callback can still cancel the next.
-      if (!timers_.empty() && timers_.begin()->first.first <= NowNs()) {
+      // One at a time, so that every callback before it could still cancel it.
+      if (due.empty() && !timers_.empty() && timers_.begin()->first.first <= NowNs()) {
         auto first = timers_.begin();
         timer_times_.erase(first->first.second);
         due.push_back(std::move(first->second));

@@ -18,6 +18,7 @@ from collections import OrderedDict
 __builtins__ = dict(vars(builtins))
 
 CODE_CACHE_ENTRIES_MAX = 64
+CODE_CACHE_SOURCE_BYTES_MAX = 64 << 10  # a longer body is compiled each time
 SOURCE_LINES_SHOWN_MAX = 20_000
 
 
@@ -59,22 +60,75 @@ class TaskOutput(io.RawIOBase):
         """Shared by all tasks: one must not close it for the others."""
 
 
-_streams = {}
+# What the tasks themselves put in place of sys.stdout and sys.stderr: {(serial, name): object}.
+_replacements = {}
+_captured = {}  # {name: the stream that prints into the task's own page}
+_shown = {}  # {name: what print() finds}
+
+
+class Replaceable:
+    """What print() finds under sys.stdout: the calling task's replacement, else its captured output.
+
+    It looks into sys.__dict__, past the property below.
+    """
+
+    def __init__(self, name):
+        self._key = name
+
+    def write(self, text):
+        stream = _stream(self._key)
+        return len(text) if stream is None else stream.write(text)
+
+    def flush(self):
+        stream = _stream(self._key)
+        if stream is not None:
+            stream.flush()
+
+    def __getattr__(self, attribute):
+        return getattr(_stream(self._key), attribute)
+
+
+def _stream(name):
+    return _replacements.get((_gild.task_serial(), name), _captured[name])
+
+
+def _replaceable(name):
+    def replace(_, stream):
+        if stream is _captured[name]:
+            _replacements.pop((_gild.task_serial(), name), None)
+        else:
+            _replacements[_gild.task_serial(), name] = stream
+
+    return property(lambda _: _stream(name), replace, lambda self: replace(self, None))
+
+
+class Sys(types.ModuleType):
+    """sys, but each task has stdout and stderr of its own: contextlib.redirect_stdout in one is not seen by its neighbours."""
+
+    stdout = _replaceable("stdout")
+    stderr = _replaceable("stderr")
 
 
 def install_streams():
     for stream, name in ((1, "stdout"), (2, "stderr")):
-        _streams[name] = io.TextIOWrapper(
+        _captured[name] = io.TextIOWrapper(
             TaskOutput(stream, f"<{name}>"), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
         )
+        _shown[name] = Replaceable(name)
+    sys.__class__ = Sys
     restore_streams()
 
 
 def restore_streams():
-    """What an earlier task put in their place is gone with it."""
-    for name, text in _streams.items():
-        setattr(sys, name, text)
-        setattr(sys, f"__{name}__", text)
+    """For whoever looks into sys.__dict__, or for the originals."""
+    for name in _captured:
+        vars(sys)[name] = _shown[name]
+        vars(sys)[f"__{name}__"] = _captured[name]
+
+
+def forget_streams(serial):
+    for name in _captured:
+        _replacements.pop((serial, name), None)
 
 
 # json.dumps makes an encoder a call when given anything of its own; and a task may replace json.loads.
@@ -94,7 +148,8 @@ def _compiled(source, file_name):
                 _code_cache.popitem(last=False)
             except KeyError:  # another thread was quicker
                 break
-    _code_cache[key] = code
+    if len(source) <= CODE_CACHE_SOURCE_BYTES_MAX:
+        _code_cache[key] = code
     return code
 
 
@@ -104,8 +159,7 @@ def new_namespace(file_name, alone):
     vars(main).update(__builtins__=builtins, __file__=file_name)
     if alone:
         sys.modules["__main__"] = main
-    if alone or sys.stdout is None or sys.stderr is None:
-        restore_streams()
+    restore_streams()
     return vars(main)
 
 
@@ -151,11 +205,21 @@ def exit_code(error):
     return 1
 
 
-_describing = threading.Lock()
+_describing = threading.RLock()  # a stopped task leaves a plain Lock too early (blocking_calls.h)
+
+
+def _before_start(error, frames, file_name):
+    """Whether the body could not start: it does not compile, or a module that it imports at its top level is missing."""
+    if frames is None:
+        return isinstance(error, SyntaxError)
+    if not isinstance(error, ModuleNotFoundError) or frames.tb_frame.f_code.co_filename != file_name:
+        return False
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(frames)]
+    return all(code.co_name == "<module>" or code.co_filename.startswith("<frozen importlib") for code in codes)
 
 
 def describe(error, file_name, source):
-    """(type, message, traceback) of an exception, in UTF-8, without the frames that are ours."""
+    """(type, message, traceback, before_start) of an exception; texts in UTF-8, without the frames that are ours."""
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
@@ -177,7 +241,8 @@ def describe(error, file_name, source):
             shown = f"<the traceback could not be formatted: {type(second).__name__}>\n"
         finally:
             linecache.cache.pop(file_name, None)
-    return tuple(text.encode("utf-8", "backslashreplace") for text in (name, message, shown))
+    texts = (text.encode("utf-8", "backslashreplace") for text in (name, message, shown))
+    return *texts, _before_start(error, frames, file_name)
 
 
 def reseed():

@@ -17,12 +17,12 @@ constexpr size_t kAlternateStackBytes = 64 << 10;
 
 PageHeader* page = nullptr;
 
-// Async-signal-safe. The first note is the one to keep.
+// Async-signal-safe. The first note is the one to keep, unless it was about a signal that has been survived.
 void Note(Death death, int detail) {
   if (page == nullptr || InForkedProcess()) return;
   const TaskState* task = CurrentTask();
-  uint32_t none = static_cast<uint32_t>(Death::kNone);
-  if (page->death.load() != none) return;
+  const auto noted = static_cast<Death>(page->death.load());
+  if (noted != Death::kNone && noted != Death::kSentSignal) return;
   page->death_detail.store(detail);
   page->death_serial.store(task == nullptr ? 0 : task->serial);
   page->death.store(static_cast<uint32_t>(death));
@@ -75,19 +75,19 @@ __attribute__((visibility("default"))) void _exit(int code) {
 
 __attribute__((visibility("default"))) int kill(pid_t pid, int signal) noexcept {
   static auto* const real = gild::Real<int(pid_t, int)>("kill");
-  if (signal != 0 && (pid == getpid() || pid == 0 || pid == -1)) gild::Note(gild::Death::kSignal, signal);
+  if (signal != 0 && (pid == getpid() || pid == 0 || pid == -1 || pid == -getpgrp())) gild::Note(gild::Death::kSentSignal, signal);
   return real(pid, signal);
 }
 
 __attribute__((visibility("default"))) int raise(int signal) noexcept {
   static auto* const real = gild::Real<int(int)>("raise");
-  gild::Note(gild::Death::kSignal, signal);
+  gild::Note(gild::Death::kSentSignal, signal);
   return real(signal);
 }
 
 __attribute__((visibility("default"))) int pthread_kill(pthread_t thread, int signal) noexcept {
   static auto* const real = gild::Real<int(pthread_t, int)>("pthread_kill");
-  if (signal != 0) gild::Note(gild::Death::kSignal, signal);
+  if (signal != 0) gild::Note(gild::Death::kSentSignal, signal);
   return real(thread, signal);
 }
 

@@ -205,7 +205,7 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   internal::FromInterpreter ready;
   ready.mutable_ready();
   if (!channel.Send(ready).ok()) End(kExitOfLostChannel);
-  if (setup.threads == 1) RunOnMainThread(&channel, page, std::move(bootstrap));
+  if (setup.alone) RunOnMainThread(&channel, page, std::move(bootstrap));
   RunOnWorkers(&channel, page, std::move(bootstrap));
 }
 

@@ -17,7 +17,7 @@ namespace gild {
 struct InterpreterSetup {
   UniqueFd channel;
   UniqueFd page;
-  uint32_t threads = 1;
+  bool alone = true;  // one task at a time, on the main thread
   InterpreterPlace place;
   bool meter_available = false;
   std::string name;  // "io-0", for ps

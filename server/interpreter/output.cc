@@ -38,7 +38,15 @@ PyObject* WriteOutput(PyObject*, PyObject* arguments) {
   return PyBool_FromLong(goes_on);
 }
 
+// task_serial() -> int
+PyObject* TaskSerial(PyObject*, PyObject*) {
+  const TaskState* const task = CurrentTask();
+  return PyLong_FromUnsignedLongLong(task == nullptr || task->ended.load() ? 0 : task->serial);
+}
+
 PyMethodDef methods[] = {
+    {"task_serial", TaskSerial, METH_NOARGS,
+     "task_serial(): the server's number of the task that the calling thread works for; 0: none."},
     {"write_output", WriteOutput, METH_VARARGS,
      "write_output(stream, data): appends to stdout (1) or stderr (2) of the calling thread's task.\n"
      "False: it printed too much and asked to be ended for it."},

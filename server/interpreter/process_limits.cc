@@ -35,12 +35,6 @@ std::optional<int64_t> NumberAt(const std::string& text, size_t index) {
   return number;
 }
 
-int64_t ClockNs(clockid_t clock) {
-  timespec time;
-  clock_gettime(clock, &time);
-  return time.tv_sec * kNsPerSecond + time.tv_nsec;
-}
-
 }  // namespace
 
 bool LimitMemory(uint64_t bytes) {

@@ -34,7 +34,6 @@ class PyRef {
 
   PyObject* get() const { return object_; }
   explicit operator bool() const { return object_ != nullptr; }
-  PyObject* release() { return std::exchange(object_, nullptr); }
 
  private:
   PyObject* object_ = nullptr;

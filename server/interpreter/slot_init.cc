@@ -66,7 +66,7 @@ class SlotInit {
     interpreter.channel = channel_.TakeDescriptor();
     interpreter.page = channel_.TakeDescriptor();
     GILD_CHECK(interpreter.channel.valid() && interpreter.page.valid() && interpreter_ <= 0);
-    interpreter.threads = order.threads();
+    interpreter.alone = order.alone();
     interpreter.place = {.scratch = setup_.slot.scratch(), .core = setup_.slot.core(), .nice = setup_.slot.nice()};
     interpreter.meter_available = setup_.meter_available;
     interpreter.name = setup_.slot.name();

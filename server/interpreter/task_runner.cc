@@ -17,6 +17,7 @@ namespace {
 
 // A pool's workers end a moment after their executor; so long they are not called left behind.
 constexpr int64_t kStragglersNs = 20 * kNsPerMs;
+constexpr uint64_t kErrorTextMemoryBytes = 32 << 20;
 
 absl::string_view BytesOf(PyObject* bytes) { return {PyBytes_AS_STRING(bytes), size_t(PyBytes_GET_SIZE(bytes))}; }
 
@@ -100,6 +101,8 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
         if (!error) error = std::move(second);
       }
     }
+    // The task may still have all it was allowed; its error's text needs room, too.
+    if (start.memory_bytes() > 0) LimitMemory(kErrorTextMemoryBytes);
     Classify(start, *task, std::move(error), &ended);
     // Functions and their globals are a cycle; a big array should not wait for the collector.
     if (name_space && task->other_threads.load() == 0) PyDict_Clear(name_space.get());
@@ -110,6 +113,8 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
     WaitForOtherThreads(task.get(), NowNs() + kStragglersNs);
     PyEval_RestoreThread(saved);
   }
+  if (start.cpu_ns() > 0) LimitCpu(0);
+  if (start.memory_bytes() > 0) LiftMemoryLimit();
 
   ended.set_core(sched_getcpu());
   ended.set_begin_ns(begin_ns);
@@ -119,7 +124,7 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   SetLockUsage(*row, &ended);
   ClearDeathNote(start.serial());
 
-  ForgetTask();
+  ForgetTask(start.serial());
   PyEval_SaveThread();
 
   // System calls for figures are no business of the lock's.
@@ -142,13 +147,14 @@ void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
   turn_.Unlock();
 }
 
-void TaskRunner::ForgetTask() {
+void TaskRunner::ForgetTask(uint64_t serial) {
   // A stop that was raised too late must not meet the next task.
   PyThreadState_SetAsyncExc(pthread_self(), nullptr);
   // threading.local keeps its values here; context variables had a context of their own.
   if (PyObject* const thread_locals = PyThreadState_GetDict()) PyDict_Clear(thread_locals);
   PyEval_SetTrace(nullptr, nullptr);
   PyEval_SetProfile(nullptr, nullptr);
+  const PyRef forgotten(PyObject_CallMethod(bootstrap_.get(), "forget_streams", "K", serial));
   if (alone_) DisarmTimers();
   PyErr_Clear();
 }
@@ -157,14 +163,13 @@ PyRef TaskRunner::Execute(const internal::StartTask& start, PyObject* name_space
   const PyRef arguments = ArgumentList(start);
   const PyRef source = ToBytes(start.code());
   if (!arguments || !source) return TakeException();
-  if (start.memory_bytes() > 0) LimitMemory(start.memory_bytes());
-  if (start.cpu_ns() > 0) LimitCpu(start.cpu_ns());
+  if ((start.memory_bytes() > 0 && !LimitMemory(start.memory_bytes())) ||
+      (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns()))) {
+    PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory or processor time");
+    return TakeException();
+  }
   PyRef result(PyObject_CallMethod(bootstrap_.get(), "execute", "OOssO", name_space, source.get(),
                                    start.file_name().c_str(), start.entry().c_str(), arguments.get()));
-  if (!InForkedProcess()) {
-    if (start.cpu_ns() > 0) LimitCpu(0);
-    if (start.memory_bytes() > 0) LiftMemoryLimit();
-  }
   if (!result) return TakeException();
   if (result.get() != Py_None) {
     const bool raw = PyTuple_GET_ITEM(result.get(), 0) == Py_True;
@@ -239,6 +244,7 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   }
   ended->set_error_type(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 0)), kErrorTypeBytesMax));
   ended->set_error_message(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 1)), kErrorMessageBytesMax));
+  ended->set_error_before_start(PyTuple_GET_ITEM(described.get(), 3) == Py_True);
   ended->set_error_traceback(BoundedTail(BytesOf(PyTuple_GET_ITEM(described.get(), 2)), kErrorTracebackBytesMax));
 }
 

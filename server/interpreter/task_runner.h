@@ -33,7 +33,7 @@ class TaskRunner {
   PyRef Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended);
   // Beginning tasks come to the lock one by one: a hundred at once would wake each other in vain all the time.
   void TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) ABSL_LOCKS_EXCLUDED(turn_);
-  void ForgetTask();
+  void ForgetTask(uint64_t serial);
   // Of a SystemExit; empty for any other exception.
   std::optional<int> ExitCodeOf(PyObject* error);
   void JoinThreads(TaskState* task);

@@ -26,12 +26,6 @@ thread_local TaskState* current_task = nullptr;
 thread_local std::shared_ptr<TaskState>* current_owner = nullptr;
 std::atomic<bool> in_forked_process{false};
 
-int64_t ClockNs(clockid_t clock) {
-  timespec time;
-  if (clock_gettime(clock, &time) != 0) return 0;
-  return time.tv_sec * kNsPerSecond + time.tv_nsec;
-}
-
 struct Start {
   void* (*routine)(void*);
   void* argument;

@@ -32,8 +32,9 @@ struct LockCounters {
 // What ended the interpreter, noted by the thread that did it, just before.
 enum class Death : uint32_t {
   kNone = 0,
-  kSignal = 1,  // a fault, abort() or a deadly signal sent to itself; `death_detail` is its number
-  kExit = 2,    // _exit(); `death_detail` is the code
+  kSignal = 1,      // a fault or abort(), met on the way out; `death_detail` is the signal's number
+  kExit = 2,        // _exit(); `death_detail` is the code
+  kSentSignal = 3,  // it sends itself a signal, which it may survive; `death_detail` is its number
 };
 
 // How an interpreter exits that has lost its channel without being killed (its task closed it, say). With no death note of a
@@ -60,8 +61,9 @@ struct Row {
   // One-thread interpreters: CPU time of the process when the task began (to tell what a killed task used).
   std::atomic<int64_t> process_cpu_at_begin_ns;
   LockCounters lock;
-  // Since when its thread wants the lock; 0: it does not.
+  // Since when a thread of its task wants the lock, and how many do; 0: none.
   std::atomic<int64_t> waiting_since_ns;
+  std::atomic<int32_t> waiting_threads;
   std::atomic<uint64_t> out_bytes;
   std::atomic<uint64_t> err_bytes;
   std::atomic<uint32_t> out_truncated;

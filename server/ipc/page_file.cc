@@ -139,7 +139,7 @@ int64_t PageFile::LongestWaitNs(int64_t now_ns) const {
 
 PageFile::DeathNote PageFile::death_note() const {
   const uint32_t death = header()->death.load(kRelaxed);
-  if (death != static_cast<uint32_t>(Death::kSignal) && death != static_cast<uint32_t>(Death::kExit)) return {};
+  if (death > static_cast<uint32_t>(Death::kSentSignal)) return {};
   return {.death = static_cast<Death>(death),
           .detail = header()->death_detail.load(kRelaxed),
           .serial = header()->death_serial.load(kRelaxed)};
@@ -205,6 +205,7 @@ void PageFile::Clear(uint32_t index) {
   r->lock.forced_releases.store(0, kRelaxed);
   r->lock.longest_hold_ns.store(0, kRelaxed);
   r->waiting_since_ns.store(0, kRelaxed);
+  r->waiting_threads.store(0, kRelaxed);
   r->out_bytes.store(0, kRelaxed);
   r->err_bytes.store(0, kRelaxed);
   r->out_truncated.store(0, kRelaxed);

@@ -40,12 +40,13 @@ std::optional<int> ExitCodeOf(const InterpreterDeath& death) {
   return WEXITSTATUS(death.end->wait_status);
 }
 
-// The note names who, and the wait status says that such a death it was. A note about a signal that was survived says
-// nothing about a later kill from outside.
+// The note names who, and the wait status says that such a death it was. A signal that was sent may have been survived:
+// such a note says nothing about another one.
 bool NoteAgrees(const InterpreterDeath& death) {
   const std::optional<int> signal = SignalOf(death);
   switch (death.note.death) {
     case Death::kNone: return false;
+    case Death::kSentSignal: return signal == death.note.detail;
     case Death::kSignal: return signal && (*signal == death.note.detail || IsOwnDoing(*signal));
     case Death::kExit: return ExitCodeOf(death).has_value();
   }
@@ -55,10 +56,7 @@ bool NoteAgrees(const InterpreterDeath& death) {
 bool OverCpuLimit(const DoomedTask& doomed, const InterpreterDeath& death) {
   const int64_t allowed_ns = doomed.task->limits.cpu_ns;
   if (!death.alone || allowed_ns <= 0) return false;
-  const std::optional<int> signal = SignalOf(death);
-  if (signal == SIGXCPU) return true;
-  // The kernel's second, harder limit.
-  return signal == SIGKILL && doomed.cpu_ns.value_or(0) >= allowed_ns;
+  return SignalOf(death) == SIGKILL && doomed.cpu_ns.value_or(0) >= allowed_ns;
 }
 
 std::string WhatHappened(const InterpreterDeath& death) {
@@ -218,7 +216,8 @@ void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason st
   if (!ended->error_type().empty()) {
     outcome->error = Error{.type = RepairUtf8(ended->error_type()),
                            .message = RepairUtf8(ended->error_message()),
-                           .traceback = RepairUtf8(ended->error_traceback())};
+                           .traceback = RepairUtf8(ended->error_traceback()),
+                           .before_start = ended->error_before_start()};
   }
   switch (ended->ending()) {
     case internal::CODE_SUCCEEDED:

@@ -109,7 +109,7 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
     stop = found->second.stop;
   }
   // Asked for while the task was on its way: the order to stop must not overtake the task.
-  if (stop != StopReason::kNone && !alone()) SendStop(serial, stop);
+  if (stop != StopReason::kNone && !alone()) SendStop(serial);
   return true;
 }
 
@@ -262,16 +262,14 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
   if (alone()) {
     Doom(reason == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
   } else if (handed_over) {
-    SendStop(serial, reason);
+    SendStop(serial);
   }
   return true;
 }
 
-void InterpreterHandle::SendStop(uint64_t serial, StopReason reason) {
+void InterpreterHandle::SendStop(uint64_t serial) {
   internal::ToInterpreter frame;
   frame.mutable_stop()->set_serial(serial);
-  frame.mutable_stop()->set_cause(reason == StopReason::kCancelled ? internal::STOP_CANCELLED
-                                                                   : internal::STOP_TIMED_OUT);
   (void)channel_->Send(frame);  // an error: it is going anyway
 }
 

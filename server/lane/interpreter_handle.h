@@ -36,7 +36,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
  public:
   struct Config {
     std::string name;  // "cpu-0#3"
-    int threads = 1;   // tasks in flight; 1: a task that overruns is killed with its interpreter
+    int threads = 1;   // tasks in flight
+    bool alone = true;  // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
     int core = -1;     // -1: not pinned
     int64_t stop_grace_ns = kStopGraceNs;
   };
@@ -109,14 +110,14 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnWallPassed(uint64_t serial);
   void OnOverdue(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnGracePassed(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
-  void SendStop(uint64_t serial, StopReason reason);
+  void SendStop(uint64_t serial);
   Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
   void CancelTimers(const InFlight& in_flight);
 
   // Usage, lock and output of a task that did not end by itself.
   Outcome KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const;
   Outcome ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended, int64_t now_ns) const;
-  bool alone() const { return config_.threads == 1; }
+  bool alone() const { return config_.alone; }
 
   Poller* const poller_;
   const Config config_;

@@ -43,7 +43,7 @@ bool WorthAWarning(const std::string& cause) {
 Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
     : config_(std::move(config)), poller_(poller), factory_(slots), events_(std::move(events)) {
   GILD_CHECK(config_.slots > 0 && config_.slots <= kInterpretersMax);
-  GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax);
+  GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax && (!alone() || config_.threads == 1));
   for (int i = 0; i < config_.slots; ++i) {
     Slot& slot = slots_.emplace_back();
     slot.name = absl::StrCat(Name(config_.kind), "-", i);
@@ -166,6 +166,7 @@ void Lane::StartInterpreter(int slot) {
   }
   InterpreterHandle::Config config{.name = absl::StrCat(s.name, "#", generation),
                                    .threads = config_.threads,
+                                   .alone = alone(),
                                    .core = s.core,
                                    .stop_grace_ns = config_.stop_grace_ns};
   InterpreterHandle::Events events{
@@ -190,7 +191,7 @@ void Lane::StartInterpreter(int slot) {
   SetTimer(slot, config_.start_limit_ns, [this, slot] {
     if (const auto interpreter = InterpreterOf(slot)) interpreter->Doom(Retirement::kStartFailed, "not ready in time");
   });
-  s.process->StartInterpreter(generation, config_.threads, std::move(ends.channel), std::move(ends.page));
+  s.process->StartInterpreter(generation, alone(), std::move(ends.channel), std::move(ends.page));
 }
 
 void Lane::OnInterpreterReady(int slot) {

@@ -5,7 +5,7 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Stop, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events are
+// Thread rule: Run, Cancel, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events are
 // called with no lock held, from the poller's thread.
 #pragma once
 
@@ -134,6 +134,9 @@ class Lane {
   // One timer a slot: setting it drops the last.
   void SetTimer(int slot, int64_t after_ns, std::function<void()> callback);
   void DropTimer(int slot);
+
+  // Its interpreters have one task at a time.
+  bool alone() const { return config_.kind == LaneKind::kCpu; }
 
   const Config config_;
   Poller* const poller_;

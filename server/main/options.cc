@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "server/base/address.h"
 #include "server/base/cores.h"
 
 namespace gild {
@@ -31,37 +32,14 @@ constexpr char kDescription[] =
 
 constexpr int64_t kGraceNsMax = 24 * 3600 * kNsPerSecond;
 
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-
 bool IsUnix(const std::string& address) {
   return address.rfind("unix:", 0) == 0 || address.rfind("unix-abstract:", 0) == 0;
-}
-
-// "host:port", "[v6]:port".
-bool Split(const std::string& address, HostPort* split) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return false;
-  split->host = address.substr(0, colon);
-  split->port = address.substr(colon + 1);
-  if (!split->host.empty() && split->host.front() == '[') {
-    if (split->host.back() != ']') return false;
-    split->host = split->host.substr(1, split->host.size() - 2);
-  } else if (split->host.find(':') != std::string::npos) {
-    return false;  // an IPv6 address needs its brackets
-  }
-  int port = -1;
-  const bool digits = std::all_of(split->port.begin(), split->port.end(), absl::ascii_isdigit);
-  return digits && absl::SimpleAtoi(split->port, &port) && port >= 0 && port <= 65535;
 }
 
 CLI::Validator Address(bool unix_allowed) {
   return CLI::Validator(
       [unix_allowed](std::string& text) {
-        HostPort split;
-        if ((unix_allowed && IsUnix(text)) || Split(text, &split)) return std::string();
+        if ((unix_allowed && IsUnix(text)) || SplitHostPort(text)) return std::string();
         return "'" + text + "' is not an address like 127.0.0.1:50051 or [::1]:50051";
       },
       "HOST:PORT");
@@ -79,7 +57,8 @@ bool ParseDuration(const std::string& text, int64_t* ns) {
 
 bool ParseBytes(const std::string& text, int64_t* bytes) {
   static const std::map<std::string, double> kUnits = {
-      {"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+      {"", 1},        {"B", 1},       {"kB", 1e3},      {"KB", 1e3},      {"MB", 1e6},      {"GB", 1e9},     {"k", 1 << 10},
+      {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30},   {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
   const size_t end = text.find_first_not_of("0123456789.");
   const auto unit = kUnits.find(end == std::string::npos ? "" : text.substr(end));
   double number = 0;
@@ -139,14 +118,14 @@ Exit BadFlag(const std::string& text) {
 }  // namespace
 
 bool IsLoopback(const std::string& address) {
-  HostPort split;
   if (IsUnix(address)) return true;
-  if (!Split(address, &split)) return false;
+  const std::optional<HostPort> split = SplitHostPort(address);
+  if (!split) return false;
   in_addr v4;
-  if (inet_pton(AF_INET, split.host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  if (inet_pton(AF_INET, split->host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
   in6_addr v6;
-  if (inet_pton(AF_INET6, split.host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return split.host == "localhost";
+  if (inet_pton(AF_INET6, split->host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return split->host == "localhost";
 }
 
 std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, const std::string& version) {

@@ -27,6 +27,16 @@ void AddTake(LockCounters* counters, bool contended, int64_t waited_ns, bool for
   if (forced) Add(&counters->forced_releases, 1);
 }
 
+// Threads of one task may wait at the same time. `waiting_since_ns` is then the first one's begin; once one of them has
+// taken the lock, that moment: never too early.
+void BeginWait(Row* row, int64_t now_ns) {
+  if (row->waiting_threads.fetch_add(1) <= 0) row->waiting_since_ns.store(now_ns);
+}
+
+void EndWait(Row* row, int64_t now_ns) {
+  row->waiting_since_ns.store(row->waiting_threads.fetch_sub(1) <= 1 ? 0 : now_ns);
+}
+
 }  // namespace
 
 Ledger::Ledger() : page_(&private_page_) { std::memset(static_cast<void*>(&private_page_), 0, sizeof private_page_); }
@@ -42,17 +52,22 @@ void Ledger::OnWant(ThreadLedger* thread, int64_t now_ns) {
   if (thread->want_since_ns != 0) return;  // one wait is many timed waits
   thread->want_since_ns = now_ns;
   page_->waiters.fetch_add(1, std::memory_order_relaxed);
-  if (thread->row != nullptr) thread->row->waiting_since_ns.store(now_ns, std::memory_order_relaxed);
+  Row* const row = thread->row.load();
+  if (row == nullptr) return;
+  BeginWait(row, now_ns);
+  // Its task has ended in between (Leave): the row may be another task's soon.
+  if (thread->row.load() != row) EndWait(row, now_ns);
 }
 
 void Ledger::OnTake(ThreadLedger* thread, int64_t now_ns) {
   const bool contended = thread->want_since_ns != 0;
   const int64_t waited_ns = contended ? now_ns - thread->want_since_ns : 0;
   AddTake(&page_->lock, contended, waited_ns, thread->forced);
-  if (thread->row != nullptr) AddTake(&thread->row->lock, contended, waited_ns, thread->forced);
+  Row* const row = thread->row.load(std::memory_order_relaxed);
+  if (row != nullptr) AddTake(&row->lock, contended, waited_ns, thread->forced);
   if (contended) {
     page_->waiters.fetch_sub(1, std::memory_order_relaxed);
-    if (thread->row != nullptr) thread->row->waiting_since_ns.store(0, std::memory_order_relaxed);
+    if (row != nullptr) EndWait(row, now_ns);
   }
   thread->want_since_ns = 0;
   thread->forced = false;
@@ -64,7 +79,7 @@ void Ledger::OnTake(ThreadLedger* thread, int64_t now_ns) {
 void Ledger::CloseHold(ThreadLedger* thread, int64_t now_ns) {
   const int64_t held_ns = now_ns - thread->hold_since_ns;
   AddHold(&page_->lock, held_ns);
-  if (thread->row != nullptr) AddHold(&thread->row->lock, held_ns);
+  if (Row* const row = thread->row.load(std::memory_order_relaxed)) AddHold(&row->lock, held_ns);
 }
 
 void Ledger::OnRelease(ThreadLedger* thread, int64_t now_ns) {
@@ -98,8 +113,11 @@ void Ledger::Leave(ThreadLedger* thread, int64_t now_ns) {
     page_->holder_serial.store(0, std::memory_order_relaxed);
     page_->holder_since_ns.store(now_ns, std::memory_order_relaxed);
   }
-  if (thread->row != nullptr) thread->row->waiting_since_ns.store(0, std::memory_order_relaxed);
-  thread->row = nullptr;
+  if (Row* const row = thread->row.exchange(nullptr)) {
+    // A task's threads leave together: no wait in its row counts any more.
+    row->waiting_threads.store(0);
+    row->waiting_since_ns.store(0);
+  }
   thread->serial = 0;
 }
 

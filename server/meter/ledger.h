@@ -5,10 +5,12 @@
 // lock is held for ever.
 //
 // Thread rule, which is CPython's own: OnTake, OnRelease and Leave are called by the thread that holds the lock, so they
-// exclude each other and plain read-modify-write is enough; OnWant and OnForcedRelease touch the calling thread's
-// figures and the waiter count alone. Nothing here allocates, locks, or calls Python.
+// exclude each other and plain read-modify-write is enough. OnWant and OnForcedRelease are called without it: beside the
+// calling thread's figures they touch only who waits, in the page and in the row, by atomic read-modify-write; and Leave
+// may take the row away from them meanwhile. Nothing here allocates, locks, or calls Python.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "server/ipc/page.h"
@@ -17,8 +19,8 @@ namespace gild {
 
 // The books of one thread. Lives as long as its thread; zero-initialised, so that it can be a plain thread_local.
 struct ThreadLedger {
-  Row* row = nullptr;  // where the sums of the thread's task go; null: the thread works for no task
-  uint64_t serial = 0;
+  std::atomic<Row*> row{nullptr};  // where the sums of the thread's task go; null: the thread works for no task
+  std::atomic<uint64_t> serial{0};
   int64_t hold_since_ns = 0;  // 0: it does not have the lock
   int64_t want_since_ns = 0;  // 0: it does not want the lock
   int64_t released_ns = 0;    // when it last let go
@@ -47,7 +49,8 @@ class Ledger {
 
   // The thread begins to work for a task. REQUIRES: it neither has nor wants the lock, or it has it.
   void Enter(ThreadLedger* thread, Row* row, uint64_t serial, int64_t now_ns);
-  // It works for no task any more. REQUIRES: the calling thread has the lock (`thread` may be another one's).
+  // It works for no task any more; its task's other threads leave now, too. REQUIRES: the calling thread has the lock
+  // (`thread` may be another one's).
   // What `thread` has held so far is closed into the task's books.
   void Leave(ThreadLedger* thread, int64_t now_ns);
 

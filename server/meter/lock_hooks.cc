@@ -46,11 +46,7 @@ int64_t TimesBlocked() {
 }
 
 // Not from getrusage, which is behind by up to a tick.
-int64_t CpuNs() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * kNsPerSecond + time.tv_nsec;
-}
+int64_t CpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }
 
 void OnReleased() {
   const int64_t now_ns = NowNs();

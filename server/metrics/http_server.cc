@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "server/base/address.h"
 #include "server/base/errors.h"
 #include "server/base/unique_fd.h"
 #include "server/task/capacity.h"
@@ -19,18 +20,15 @@ constexpr unsigned kIdleSecondsMax = 10;
 constexpr int kBacklog = 64;
 
 absl::StatusOr<UniqueFd> Listen(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return absl::InvalidArgumentError(address + ": not host:port");
-  std::string host = address.substr(0, colon);
-  const std::string port = address.substr(colon + 1);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::optional<HostPort> split = SplitHostPort(address);
+  if (!split) return absl::InvalidArgumentError(address + ": not host:port");
 
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
+  const int error = getaddrinfo(split->host.empty() ? nullptr : split->host.c_str(), split->port.c_str(), &hints, &found);
   if (error != 0) return absl::InvalidArgumentError(address + ": " + gai_strerror(error));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
 

@@ -100,7 +100,7 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
   FamilyMaker forced = Counter("gild_lock_forced_releases_total",
                                "How often a holder was made to let go because another thread asked; a lower bound.");
   FamilyMaker longest =
-      Gauge("gild_lock_longest_hold_seconds", "The longest uninterrupted hold since the present interpreter started.");
+      Gauge("gild_lock_longest_hold_seconds", "The longest uninterrupted hold since the server started.");
   FamilyMaker waiters = Gauge("gild_lock_waiters", "Threads that want the lock at this moment.");
   FamilyMaker current = Gauge("gild_lock_current_hold_seconds",
                               "For how long the present holder has had the lock; 0 when nobody has it.");
@@ -164,7 +164,7 @@ struct Metrics::Catalogue {
                      .Name("gild_refusals_total")
                      .Help("Tasks that were not accepted, by reason.")
                      .Register(registry)),
-        queue(Histograms("gild_task_queue_seconds", "From acceptance until the task was handed to an interpreter.")),
+        queue(Histograms("gild_task_queue_seconds", "From acceptance until the task was handed to an interpreter, or ended unstarted.")),
         run(Histograms("gild_task_run_seconds", "From the task's first line to its end.")),
         lock_wait(Histograms("gild_task_lock_wait_seconds", "Time that one task spent wanting the lock.")),
         lock_hold(Histograms("gild_task_lock_hold_seconds", "Time that one task spent holding the lock.")) {

@@ -48,8 +48,8 @@ class SlotProcess {
 
   virtual ~SlotProcess() = default;
 
-  // REQUIRES: on_ready was called, and the last interpreter has ended.
-  virtual void StartInterpreter(uint64_t generation, int threads, UniqueFd channel_end, UniqueFd page) = 0;
+  // `alone`: one task at a time, on its main thread. REQUIRES: on_ready was called, and the last interpreter has ended.
+  virtual void StartInterpreter(uint64_t generation, bool alone, UniqueFd channel_end, UniqueFd page) = 0;
   // Nothing happens when that interpreter is gone already.
   virtual void KillInterpreter(uint64_t generation, int signal) = 0;
 };

@@ -121,10 +121,10 @@ class Zygote::Slot : public SlotProcess {
     zygote_->Abandon(conversation_->number);
   }
 
-  void StartInterpreter(uint64_t generation, int threads, UniqueFd channel_end, UniqueFd page) override {
+  void StartInterpreter(uint64_t generation, bool alone, UniqueFd channel_end, UniqueFd page) override {
     internal::ToInit frame;
     frame.mutable_start()->set_generation(generation);
-    frame.mutable_start()->set_threads(threads);
+    frame.mutable_start()->set_alone(alone);
     std::vector<UniqueFd> descriptors;
     descriptors.push_back(std::move(channel_end));
     descriptors.push_back(std::move(page));

@@ -34,6 +34,12 @@ absl::Status CloseAllBut(std::vector<int> keep) {
   return absl::OkStatus();
 }
 
+// A pid namespace does not bound a process group: kill(0, …) in a task would reach zygote and inits. Not a session of its
+// own, which the scheduler may weigh as a whole (sched(7), autogroups) and so make nothing of our nice values.
+absl::Status OwnProcessGroup() {
+  return setpgid(0, 0) == 0 ? absl::OkStatus() : ErrnoStatus(errno, "make a process group");
+}
+
 absl::Status StandardDescriptorsToNull() {
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null.valid()) return ErrnoStatus(errno, "open /dev/null");
@@ -59,13 +65,14 @@ absl::Status EnterSlotInit() {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "clear dumpable");
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "become subreaper");
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
-  return absl::OkStatus();
+  return OwnProcessGroup();
 }
 
 absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_list<int> keep) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
   // Debuggers and profilers may look at user code; its init stays closed to them.
   if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "set dumpable");
+  GILD_RETURN_IF_ERROR(OwnProcessGroup());
   GILD_RETURN_IF_ERROR(StandardDescriptorsToNull());
   GILD_RETURN_IF_ERROR(CloseAllBut(std::vector<int>(keep)));
   if (chdir(place.scratch.c_str()) != 0) return ErrnoStatus(errno, "enter " + place.scratch);

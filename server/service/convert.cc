@@ -354,9 +354,10 @@ void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
   wire->set_stdout_truncated(outcome.out_truncated);
   wire->set_stderr_truncated(outcome.err_truncated);
   if (outcome.error) {
-    wire->mutable_error()->set_type(RepairUtf8(outcome.error->type));
-    wire->mutable_error()->set_message(RepairUtf8(outcome.error->message));
-    wire->mutable_error()->set_traceback(RepairUtf8(outcome.error->traceback));
+    wire->mutable_error()->set_type(std::move(outcome.error->type));
+    wire->mutable_error()->set_message(std::move(outcome.error->message));
+    wire->mutable_error()->set_traceback(std::move(outcome.error->traceback));
+    wire->mutable_error()->set_before_start(outcome.error->before_start);
   }
   ToWire(outcome.evidence, wire->mutable_evidence());
   ToWire(outcome.usage, wire->mutable_usage());

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "server/base/address.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/unique_fd.h"
@@ -66,15 +67,13 @@ void SetOptions(grpc::ServerBuilder* builder) {
 absl::Status WhyNotListening(const std::string& address) {
   const std::string what = "listen on " + address;
   const absl::Status unknown = absl::InvalidArgumentError(what + ": not an address of this machine");
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || address.rfind("unix", 0) == 0) return unknown;
-  std::string host = address.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::optional<HostPort> split = SplitHostPort(address);
+  if (!split) return unknown;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.empty() ? nullptr : host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) {
+  if (getaddrinfo(split->host.empty() ? nullptr : split->host.c_str(), split->port.c_str(), &hints, &found) != 0) {
     return unknown;
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);

@@ -37,7 +37,7 @@ inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + (1 << 20);
 inline constexpr int64_t kQueuedTasksMax = 4096;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 
-// What a child has not read yet: as much as a lane's queue may hold, so that honest tasks fit. Full: its conversation,
+// What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. Full: its conversation,
 // and so the interpreter, is ended.
 inline constexpr int64_t kUnsentBytesMax = kQueuedBytesMax;
 

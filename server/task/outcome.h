@@ -1,6 +1,6 @@
 // Outcome: how a task ended: one ending of a closed list, plus value, output, usage and evidence.
 //
-// An outcome is made in exactly three places: the task runner in the child (the code ended), the worker handle in lane/
+// An outcome is made in exactly three places: the task runner in the child (the code ended), InterpreterHandle in lane/
 // (the child ended or the task was stopped), the scheduler (it never started). Every accepted task gets exactly one.
 // An empty optional means unavailable, never zero.
 #pragma once
@@ -64,6 +64,7 @@ struct Error {
   std::string type;
   std::string message;    // valid UTF-8
   std::string traceback;  // valid UTF-8
+  bool before_start = false;
 };
 
 struct Evidence {

@@ -225,9 +225,13 @@ TEST_F(FlagsTest, BindBeyondLoopbackWantsInsecure) {
 TEST_F(FlagsTest, HelpNamesEveryFlagWithItsUnit) {
   CommandResult result = RunCommand({GILD_SERVER, "--help"});
   EXPECT_EQ(result.exit_code, 0);
-  for (const char* flag : {"--listen", "--http-listen", "--io-interpreters", "--io-threads", "--cpu-interpreters",
-                           "--preload", "--grace", "--insecure"}) {
-    EXPECT_THAT(result.out, HasSubstr(flag));
+  const std::pair<std::string, std::string> kFlags[] = {
+      {"--listen", "HOST:PORT"}, {"--http-listen", "HOST:PORT"}, {"--io-interpreters", "INT"},
+      {"--io-threads", "INT"},   {"--cpu-interpreters", "INT"},  {"--queue-tasks", "INT"},
+      {"--queue-bytes", "SIZE"}, {"--grace", "DURATION"},        {"--preload", "MODULES"},
+      {"--interpreter", "PATH"}, {"--insecure", ""}};
+  for (const auto& [flag, unit] : kFlags) {
+    EXPECT_THAT(result.out, ::testing::ContainsRegex(" " + flag + " [^\n]*" + unit));
   }
 }
 

@@ -64,6 +64,8 @@ TEST_F(CliTest, ExitCodesAreTheTables) {
            Case{Gild({"run", "-c", "1/0"}), 1, "ZeroDivisionError"},
            Case{Gild({"run", "-c", "raise SystemExit(9)"}), 9, ""},
            Case{Gild({"run", "-c", "("}), 126, "SyntaxError"},
+           Case{Gild({"run", "-c", "import no_such_module"}), 126, "ModuleNotFoundError"},
+           Case{Gild({"run", "-c", "eval('(')"}), 1, "SyntaxError"},
            Case{GildCall("scripts.py", "no_such_entry"), 127, "no_such_entry"},
            Case{GildCall("blocks.py", "spin", {"--timeout", "300ms"}), 124, "TIMED_OUT"},
            Case{GildCall("crashes.py", "segfault"), 139, "CRASHED"},
@@ -82,6 +84,8 @@ TEST_F(CliTest, ServerThatIsNotThereIsOneClearLine) {
   CommandResult result = Gild({"run", "-c", "pass"});
   EXPECT_EQ(result.exit_code, 69);
   EXPECT_THAT(result.err, HasSubstr(address()));
+  // The cause, and the hint.
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
 }
 
 TEST_F(CliTest, JsonIsOneLineWithTheReply) {

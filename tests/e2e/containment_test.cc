@@ -1,4 +1,5 @@
 // What an interpreter is given and what it is not: environment, descriptors, privileges, cores, randomness, children.
+#include <signal.h>
 #include <stdlib.h>
 
 #include <set>
@@ -81,6 +82,16 @@ TEST_P(ContainmentTest, ForkInAThreadOfATaskIsNotTheTask) {
   v1::Outcome outcome = Run(Call(GetParam(), "forks.py", "fork_in_a_thread"));
   EXPECT_EQ(outcome.result().json(), "[\"parent\"]") << outcome.DebugString();
   EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
+}
+
+TEST_P(ContainmentTest, SignalToItsProcessGroupReachesNobodyElse) {
+  StartSmallServer();
+  const uint64_t other = Slot(GetParam() == v1::IO ? "cpu-0" : "io-0").generation();
+  v1::Outcome outcome = Run(Script(GetParam(), "import os, signal\nos.kill(0, signal.SIGTERM)"));
+  EXPECT_EQ(outcome.ending(), v1::CRASHED) << outcome.DebugString();
+  EXPECT_EQ(outcome.evidence().signal(), SIGTERM);
+  EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
+  EXPECT_EQ(Slot(GetParam() == v1::IO ? "cpu-0" : "io-0").generation(), other);
 }
 
 TEST_P(ContainmentTest, CommandsCanBeRun) {

@@ -97,6 +97,31 @@ TEST_F(DeathTest, InterpreterThatDiesAgainAndAgainComesBackEachTime) {
   EXPECT_EQ(Endings(v1::CPU_LANE, v1::CRASHED), 8u);
 }
 
+TEST_F(DeathTest, SignalThatItSurvivedDoesNotHideTheOneThatEndsIt) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  for (const v1::Tag tag : {v1::CPU, v1::IO}) {
+    v1::Outcome outcome = Run(Script(tag,
+                                     "import os, signal\n"
+                                     "os.kill(os.getpid(), signal.SIGCONT)\n"
+                                     "os.kill(os.getpid(), signal.SIGTERM)"));
+    EXPECT_EQ(outcome.ending(), v1::CRASHED) << outcome.DebugString();
+    EXPECT_EQ(outcome.evidence().signal(), SIGTERM);
+  }
+}
+
+TEST_F(DeathTest, SignalThatANeighbourSurvivedIsNotBlamed) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  Doorbell doorbell;
+  v1::Task innocent = Script(v1::IO, "import os, signal, socket\n"
+                                     "os.kill(os.getpid(), signal.SIGCONT)\n"
+                                     "socket.create_connection(('127.0.0.1', " + std::to_string(doorbell.port()) +
+                                     ")).recv(1)");
+  std::unique_ptr<PendingRun> neighbour = RunLater(innocent);
+  doorbell.AwaitRings(1);
+  EXPECT_EQ(Run(Call(v1::IO, "crashes.py", "segfault")).ending(), v1::CRASHED);
+  EXPECT_EQ(neighbour->outcome().ending(), v1::INTERPRETER_LOST) << neighbour->outcome().DebugString();
+}
+
 TEST_F(DeathTest, TimerOfATaskEndsItAsItWouldAScript) {
   StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
   v1::Outcome outcome = Run(Script(v1::CPU,

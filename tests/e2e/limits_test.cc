@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Lanes, CpuLimitsTest, ::testing::Values(v1::CPU),
 
 TEST_P(CpuLimitsTest, ProcessorTime) {
   StartSmallServer();
-  for (const char* entry : {"processor", "processor_in_threads"}) {
+  for (const char* entry : {"processor", "processor_in_threads", "processor_in_a_thread_left_to_join"}) {
     v1::Task task = Call(v1::CPU, "hogs.py", entry);
     *task.mutable_limits()->mutable_cpu() = Ms(200);
     v1::Outcome outcome = Run(task);

@@ -1,5 +1,6 @@
 // What the server says of itself: GetInfo, GetStats, health, /metrics. All tell the same.
 #include "gmock/gmock.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "tests/testing/command.h"
 #include "tests/testing/server_fixture.h"
 
@@ -83,6 +84,36 @@ TEST_F(MonitorTest, MetricsTellWhatStatsTell) {
        {"tag=\"AUTO\"", "lane=\"io\"", "slot=\"cpu-0\"", "mode=\"steal\"", "_bucket{", "build_info"}) {
     EXPECT_THAT(metrics, HasSubstr(word));
   }
+}
+
+TEST_F(MonitorTest, ReflectionNamesTheServices) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  // By hand, as Debian ships no reflection.proto: ServerReflectionRequest{list_services: "*"} is field 7.
+  grpc::GenericStub stub(channel());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto call =
+      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag;
+  bool ok = false;
+  call->StartCall(nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+  grpc::Slice request(std::string("\x3a\x01*"));
+  call->WriteLast(grpc::ByteBuffer(&request, 1), grpc::WriteOptions(), nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+  grpc::ByteBuffer reply;
+  call->Read(&reply, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+  grpc::Slice bytes;
+  ASSERT_TRUE(reply.DumpToSingleSlice(&bytes).ok());
+  const std::string services(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  for (const char* service : {"gild.v1.Executor", "gild.v1.Monitor", "grpc.health.v1.Health"}) {
+    EXPECT_THAT(services, HasSubstr(service));
+  }
+  context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
 }
 
 TEST_F(MonitorTest, HttpAnswersProbesAndNothingElse) {

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "gmock/gmock.h"
+#include "tests/testing/doorbell.h"
 #include "tests/testing/server_fixture.h"
 
 namespace gild::testing {
@@ -80,6 +81,19 @@ TEST_P(OutputTest, ThreadLeftBehindIsAWarning) {
 }
 
 class SharedOutputTest : public ServerFixture {};
+
+TEST_F(SharedOutputTest, RedirectionOfOneTaskIsNotItsNeighbours) {
+  StartServer({"--io-interpreters", "1"});
+  Doorbell doorbell;
+  std::unique_ptr<PendingRun> redirects =
+      RunLater(Call(v1::IO, "prints.py", "redirect_and_ring", {Json(std::to_string(doorbell.port()))}));
+  doorbell.AwaitRings(1);
+  EXPECT_EQ(Run(Script(v1::IO, "import sys\nprint('here')\nprint('there', file=sys.stderr)")).stdout(), "here\n");
+  doorbell.LetIn();
+  EXPECT_EQ(redirects->outcome().result().json(), "\"inside\\nfrom a thread\\n\"");
+  EXPECT_EQ(redirects->outcome().stdout(), "outside\n");
+  EXPECT_EQ(Run(Script(v1::IO, "print('later')")).stdout(), "later\n");
+}
 
 TEST_F(SharedOutputTest, OneHundredAndTwentyEightTasksPrintAtOnceAndNeverMix) {
   constexpr int kTasks = 128, kLines = 200;

@@ -1,10 +1,20 @@
 // A task holds the lock for ever: the server knows, says who, and everything else goes on.
+#include "tests/testing/doorbell.h"
 #include "tests/testing/server_fixture.h"
 
 namespace gild::testing {
 namespace {
 
-class WedgedTest : public ServerFixture {};
+class WedgedTest : public ServerFixture {
+ protected:
+  // The slot of the I/O lane where hold_the_lock has it; empty: none yet.
+  std::string WedgedSlot() {
+    for (const char* slot : {"io-0", "io-1"}) {
+      if (Slot(slot).holder().task_name() == "hold_the_lock") return slot;
+    }
+    return "";
+  }
+};
 
 TEST_F(WedgedTest, ServerAnswersAndNamesTheHolder) {
   StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
@@ -62,13 +72,25 @@ TEST_F(WedgedTest, TaskEndsAtItsLimit) {
 TEST_F(WedgedTest, OneWedgedInterpreterLeavesTheLaneServing) {
   StartServer({"--io-interpreters", "2", "--cpu-interpreters", "1"});
   std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
-  Eventually("a lock is held beyond the probe limit", [&] {
-    for (const char* slot : {"io-0", "io-1"}) {
-      if (Seconds(Slot(slot).holder().held_for()) > 1.5) return true;
-    }
-    return false;
+  Eventually("a lock is held", [&] { return !WedgedSlot().empty(); });
+  const std::string wedged = WedgedSlot();
+  // Two that wait: one lands beside the holder.
+  Doorbell doorbell;
+  std::unique_ptr<PendingRun> waiting[] = {RunLater(RingAndWait(v1::IO, doorbell.port())),
+                                           RunLater(RingAndWait(v1::IO, doorbell.port()))};
+  Eventually("a task has wanted the held lock for longer than the probe limit", [&] {
+    const v1::InterpreterStats slot = Slot(wedged);
+    return slot.waiters() >= 1 && slot.running() == 2 && Seconds(slot.holder().held_for()) > 2.5;
   });
   EXPECT_EQ(GetHealth("gild.lane.io"), Health::kServing);
+  // The same in the other one, and the lane is not.
+  std::unique_ptr<PendingRun> second = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
+  Eventually("the other lock is held", [&] {
+    return Slot(wedged == "io-0" ? "io-1" : "io-0").holder().task_name() == "hold_the_lock";
+  });
+  std::unique_ptr<PendingRun> more[] = {RunLater(Script(v1::IO, "pass")), RunLater(Script(v1::IO, "pass"))};
+  Eventually("the lane does not serve", [&] { return GetHealth("gild.lane.io") == Health::kNotServing; });
+  doorbell.LetIn();
 }
 
 }  // namespace

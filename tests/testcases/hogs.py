@@ -22,6 +22,11 @@ def processor():
         pass
 
 
+def processor_in_a_thread_left_to_join():
+    """The entry returns at once; Python waits for such a thread at its end."""
+    threading.Thread(target=processor).start()
+
+
 def processor_with_signals_blocked():
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     processor()

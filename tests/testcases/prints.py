@@ -1,6 +1,9 @@
 """Tasks that print at the same time, in one interpreter."""
 
 import concurrent.futures
+import contextlib
+import io
+import socket
 import sys
 import threading
 
@@ -32,6 +35,21 @@ def from_threads(number, parties, threads, lines):
         list(pool.map(say, range(threads, 2 * threads)))
     for thread in by_hand:
         thread.join()
+
+
+def redirect_and_ring(port):
+    """Redirects its output while its neighbours print; leaves the stream replaced when it ends."""
+    with contextlib.redirect_stdout(io.StringIO()) as mine:
+        print("inside")
+        thread = threading.Thread(target=print, args=("from a thread",))
+        thread.start()
+        thread.join()
+        with socket.create_connection(("127.0.0.1", port)) as door:
+            door.recv(1)
+    print("outside")
+    sys.stdout = io.StringIO()
+    print("nowhere")
+    return mine.getvalue()
 
 
 def from_a_thread_of_a_thread():

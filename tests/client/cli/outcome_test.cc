@@ -65,14 +65,13 @@ TEST(ExitCodeTest, TheEvidenceDecidesWhereItCan) {
   crashed.mutable_evidence()->set_signal(11);
   EXPECT_EQ(ExitCode(crashed), 139);
   v1::Outcome raised = Ended(v1::RAISED);
-  for (const auto& [type, code] : std::map<std::string, int>{{"SyntaxError", 126},
-                                                             {"IndentationError", 126},
-                                                             {"EntryNotFound", 127},
-                                                             {"ModuleNotFoundError", 1},
-                                                             {"ValueError", 1}}) {
+  for (const auto& [type, code] :
+       std::map<std::string, int>{{"SyntaxError", 1}, {"EntryNotFound", 127}, {"ValueError", 1}}) {
     raised.mutable_error()->set_type(type);
     EXPECT_EQ(ExitCode(raised), code) << type;
   }
+  raised.mutable_error()->set_before_start(true);
+  EXPECT_EQ(ExitCode(raised), 126);
 }
 
 TEST(ExitCodeTest, FailuresOfGild) {

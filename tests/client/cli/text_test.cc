@@ -16,6 +16,7 @@ TEST(UnitsTest, DurationsNeedAUnit) {
   EXPECT_EQ(ParseDuration("2m"), absl::Minutes(2));
   EXPECT_EQ(ParseDuration("1h"), absl::Hours(1));
   EXPECT_EQ(ParseDuration("250us"), absl::Microseconds(250));
+  EXPECT_EQ(ParseDuration("1h30m"), absl::Minutes(90));
   for (const char* bad : {"", "5", "s", "-5s", "+5s", "5 seconds", "1e3s", "0s", "5sx", "..s", "9999999h", "nan s"}) {
     EXPECT_EQ(ParseDuration(bad), std::nullopt) << bad;
   }

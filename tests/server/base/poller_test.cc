@@ -72,6 +72,15 @@ TEST_F(PollerTest, ATimerMayCancelTheNextThatIsDueAlready) {
   EXPECT_FALSE(ran);
 }
 
+TEST_F(PollerTest, APostedCallbackMayCancelATimerThatIsDueAlready) {
+  bool ran = false;
+  const auto timer = poller_.RunAt(10, [&] { ran = true; });
+  poller_.Post([&] { EXPECT_TRUE(poller_.CancelTimer(timer)); });
+  poller_.RunAt(20, [&] { poller_.Stop(); });
+  poller_.Run();
+  EXPECT_FALSE(ran);
+}
+
 TEST_F(PollerTest, ARunTimerCannotBeCancelled) {
   const auto timer = poller_.RunAt(10, [] {});
   poller_.RunAt(20, [&] {

@@ -1,6 +1,7 @@
 """bootstrap.py on its own: the C++ side (`_gild`) is played by a list that collects what is written."""
 
 import builtins
+import contextlib
 import io
 import json
 import pathlib
@@ -21,11 +22,37 @@ def load():
             written.append((stream, bytes(data)))
         return True
 
-    sys.modules["_gild"] = types.SimpleNamespace(write_output=write_output)
+    sys.modules["_gild"] = types.SimpleNamespace(write_output=write_output, task_serial=lambda: current_task)
     module = types.ModuleType("_gild_bootstrap")
     module.__file__ = "<gild>"
     exec(compile(SOURCE.read_text(), "<gild>", "exec"), vars(module))
     return module, written
+
+
+current_task = 0
+
+
+@contextlib.contextmanager
+def work_for(serial):
+    """The calling thread works for this task."""
+    global current_task
+    before, current_task = current_task, serial
+    try:
+        yield
+    finally:
+        current_task = before
+
+
+@contextlib.contextmanager
+def installed_streams(bootstrap):
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    kind, streams = type(sys), {name: vars(sys)[name] for name in names}
+    try:
+        bootstrap.install_streams()
+        yield
+    finally:
+        sys.__class__ = kind
+        vars(sys).update(streams)
 
 
 class Bootstrap(unittest.TestCase):
@@ -42,7 +69,8 @@ class Bootstrap(unittest.TestCase):
         except BaseException as error:
             # As the C++ side sees it: the outermost frame is bootstrap's own.
             error.__traceback__ = error.__traceback__.tb_next.tb_next
-            return [text.decode() for text in self.bootstrap.describe(error, "<script>", code.encode())]
+            *texts, self.before_start = self.bootstrap.describe(error, "<script>", code.encode())
+            return [text.decode() for text in texts]
         self.fail("it did not raise")
 
     def test_a_script_has_no_result(self):
@@ -123,29 +151,64 @@ class Bootstrap(unittest.TestCase):
         self.assertNotIn((b"x = 0", "<script>"), cache)
 
     def test_streams_write_through(self):
-        streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
-        try:
-            self.bootstrap.install_streams()
-            print("hä", end="")
+        with installed_streams(self.bootstrap):
+            print("hä", end="", flush=True)
             sys.stdout.buffer.write(b"\xff")
             print("no", file=sys.stderr, end="")
             sys.stdout.close()
-        finally:
-            sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
         self.assertEqual(self.written, [(1, "hä".encode()), (1, b"\xff"), (2, b"no")])
 
-    def test_streams_that_a_task_replaced_are_back_for_the_next(self):
-        streams, main = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__), sys.modules["__main__"]
-        try:
-            self.bootstrap.install_streams()
-            ours = sys.stdout
-            for alone in (True, False):
-                sys.stdout = sys.__stderr__ = None
-                self.bootstrap.new_namespace("<script>", alone)
-                self.assertIs(sys.stdout, ours)
-        finally:
-            sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
-            sys.modules["__main__"] = main
+    def test_a_replaced_stream_is_the_tasks_own(self):
+        mine = io.StringIO()
+        with installed_streams(self.bootstrap):
+            captured = sys.stdout
+            with work_for(1), contextlib.redirect_stdout(mine):
+                print("mine")
+                print("past it", file=captured)
+                with work_for(2):
+                    self.assertIs(sys.stdout, captured)
+                    print("neighbour's", flush=True)
+            with work_for(1):
+                self.assertIs(sys.stdout, captured)
+                sys.stdout = None
+                print("nowhere", flush=True)
+                self.bootstrap.forget_streams(1)
+                self.assertIs(sys.stdout, captured)
+        self.assertEqual(mine.getvalue(), "mine\n")
+        self.assertEqual(b"".join(data for _, data in self.written), b"past it\nneighbour's\n")
+        self.assertEqual(self.bootstrap._replacements, {})
+
+    def test_a_stream_that_writes_to_the_one_it_replaced_does_not_go_round_in_circles(self):
+        class Tee:
+            def __init__(self, stream):
+                self.stream = stream
+
+            def write(self, text):
+                self.stream.write(text.upper())
+
+        with installed_streams(self.bootstrap), work_for(1):
+            sys.stdout = Tee(sys.stdout)
+            print("a", end="")
+            del sys.stdout
+        self.assertEqual(self.written, [(1, b"A")])
+
+    def test_originals_that_a_task_replaced_are_back_for_the_next(self):
+        main = sys.modules["__main__"]
+        with installed_streams(self.bootstrap):
+            captured, shown = sys.stdout, vars(sys)["stdout"]
+            sys.__stdout__ = vars(sys)["stdout"] = None
+            self.bootstrap.new_namespace("<script>", True)
+            self.assertIs(sys.__stdout__, captured)
+            self.assertIs(vars(sys)["stdout"], shown)
+        sys.modules["__main__"] = main
+
+    def test_a_body_that_cannot_start_is_told_from_one_that_fails(self):
+        for code in ("(", "import no_such_module", "if True:\n  from no_such_module import x"):
+            self.described(code)
+            self.assertTrue(self.before_start, code)
+        for code in ("eval('(')", "def f(): import no_such_module\nf()", "1/0"):
+            self.described(code)
+            self.assertFalse(self.before_start, code)
 
     def test_what_a_task_does_to_builtins_and_json_is_not_met_by_the_next(self):
         replaced = [(builtins, "compile"), (builtins, "exec"), (builtins, "getattr"), (json, "loads"), (json, "dumps")]

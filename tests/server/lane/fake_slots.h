@@ -36,13 +36,19 @@ namespace gild {
 inline int Signaled(int signal) { return signal; }
 inline int Exited(int code) { return code << 8; }
 
+inline uint32_t RowsOf(int page) {
+  uint32_t rows = 0;
+  EXPECT_EQ(pread(page, &rows, sizeof rows, offsetof(PageHeader, rows)), ssize_t{sizeof rows});
+  return rows;
+}
+
 // The interpreter's side of a channel and a page.
 class FakeInterpreter {
  public:
-  FakeInterpreter(int slot, uint64_t generation, int threads, UniqueFd channel, UniqueFd page)
+  FakeInterpreter(int slot, uint64_t generation, UniqueFd channel, UniqueFd page)
       : slot_(slot),
         generation_(generation),
-        layout_{static_cast<uint32_t>(threads)},
+        layout_{RowsOf(page.get())},
         channel_(std::make_unique<BlockingChannel>(std::move(channel))),
         base_(mmap(nullptr, layout_.FileBytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, page.get(), 0),
               Unmap{layout_.FileBytes()}) {
@@ -220,9 +226,9 @@ class FakeSlots : public SlotFactory {
       slots_->started_[slot_].clear();
     }
 
-    void StartInterpreter(uint64_t generation, int threads, UniqueFd channel, UniqueFd page) override {
+    void StartInterpreter(uint64_t generation, bool, UniqueFd channel, UniqueFd page) override {
       absl::MutexLock lock(&slots_->mutex_);
-      slots_->started_[slot_].emplace_back(slot_, generation, threads, std::move(channel), std::move(page));
+      slots_->started_[slot_].emplace_back(slot_, generation, std::move(channel), std::move(page));
     }
     void KillInterpreter(uint64_t generation, int signal) override {
       if (slots_->kills_work) slots_->Ended(slot_, {.generation = generation, .wait_status = Signaled(signal)});

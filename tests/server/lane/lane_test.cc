@@ -416,7 +416,6 @@ TEST_F(LaneTest, AnOverrunInTheIoLaneIsAskedToStopAndItsNeighboursGoOn) {
   const internal::StartTask start = StartAndBegin(child, task);
   const internal::StopTask stop = child.AwaitStop();
   EXPECT_EQ(stop.serial(), task->serial);
-  EXPECT_EQ(stop.cause(), internal::STOP_TIMED_OUT);
   child.End(start, internal::CODE_STOPPED);
   const Outcome outcome = AwaitOutcome(task);
   EXPECT_EQ(outcome.ending, Ending::kTimedOut);
@@ -432,7 +431,7 @@ TEST_F(LaneTest, ACancelInTheIoLaneIsAskedToStop) {
   auto task = NewTask();
   const internal::StartTask start = StartAndBegin(child, task);
   lane_->Cancel(task->serial);
-  EXPECT_EQ(child.AwaitStop().cause(), internal::STOP_CANCELLED);
+  EXPECT_EQ(child.AwaitStop().serial(), task->serial);
   child.End(start, internal::CODE_STOPPED);
   EXPECT_EQ(AwaitOutcome(task).ending, Ending::kCancelled);
 }
@@ -442,7 +441,7 @@ TEST_F(LaneTest, TheFirstWhoAsksToStopIsTheCause) {
   auto task = NewTask();
   task->limits.wall_ns = kSoon;
   const internal::StartTask start = StartAndBegin(child, task);
-  EXPECT_EQ(child.AwaitStop().cause(), internal::STOP_TIMED_OUT);
+  EXPECT_EQ(child.AwaitStop().serial(), task->serial);
   lane_->Cancel(task->serial);
   Settle();
   child.End(start, internal::CODE_STOPPED);
@@ -569,6 +568,16 @@ TEST_F(LaneTest, ANoteThatTheWaitStatusBeliesIsNotBelieved) {
   EXPECT_EQ(AwaitOutcome(task).ending, Ending::kInterpreterLost);
 }
 
+TEST_F(LaneTest, AKillBeforeTheCpuLimitIsUsedUpIsNotTheLimits) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  task->limits.cpu_ns = 2 * kNsPerSecond;
+  child.Begin(Start(child, task), /*process_cpu_ns=*/kNsPerSecond);
+  child.CloseChannel();
+  slots_.Ended(0, {.generation = 1, .wait_status = Signaled(SIGKILL), .user_cpu_ns = 2 * kNsPerSecond});
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kInterpreterLost);
+}
+
 TEST_F(LaneTest, TheCpuLimitIsToldWithWhatWasUsed) {
   FakeInterpreter child = OpenReady(CpuConfig());
   auto task = NewTask();
@@ -577,7 +586,7 @@ TEST_F(LaneTest, TheCpuLimitIsToldWithWhatWasUsed) {
   child.Begin(start, /*process_cpu_ns=*/kNsPerSecond);
   child.CloseChannel();
   slots_.Ended(
-      0, {.generation = 1, .wait_status = Signaled(SIGXCPU), .user_cpu_ns = 3 * kNsPerSecond, .system_cpu_ns = 1});
+      0, {.generation = 1, .wait_status = Signaled(SIGKILL), .user_cpu_ns = 3 * kNsPerSecond, .system_cpu_ns = 1});
   const Outcome outcome = AwaitOutcome(task);
   EXPECT_EQ(outcome.ending, Ending::kCpuLimit);
   EXPECT_EQ(outcome.evidence.limit, "cpu");

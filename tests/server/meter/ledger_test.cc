@@ -45,6 +45,40 @@ TEST(LedgerTest, AnUncontendedTakeCostsNoWait) {
   EXPECT_EQ(books.page.lock.hold_ns, 30);
 }
 
+TEST(LedgerTest, WaitsOfATasksThreadsDoNotHideEachOther) {
+  Books books;
+  ThreadLedger third;
+  books.ledger.Enter(&third, &books.row_b, 2, 0);
+  books.ledger.OnTake(&books.a, 100);
+  books.ledger.OnWant(&books.b, 110);
+  books.ledger.OnWant(&third, 120);
+  EXPECT_EQ(books.row_b.waiting_since_ns, 110);
+  books.ledger.OnRelease(&books.a, 130);
+  books.ledger.OnTake(&books.b, 130);
+  EXPECT_EQ(books.row_b.waiting_since_ns, 130) << "the other one still waits";
+  books.ledger.OnRelease(&books.b, 140);
+  books.ledger.OnTake(&third, 140);
+  EXPECT_EQ(books.row_b.waiting_since_ns, 0);
+  EXPECT_EQ(books.row_b.lock.wait_ns, 20 + 20);
+}
+
+TEST(LedgerTest, OneThatWaitsWhileItsTaskEndsLeavesNoTrace) {
+  Books books;
+  ThreadLedger left_behind;
+  books.ledger.Enter(&left_behind, &books.row_a, 1, 0);
+  books.ledger.OnTake(&books.a, 100);
+  books.ledger.OnWant(&left_behind, 110);
+  books.ledger.Leave(&left_behind, 120);
+  books.ledger.Leave(&books.a, 120);
+  EXPECT_EQ(books.row_a.waiting_since_ns, 0);
+  EXPECT_EQ(books.row_a.waiting_threads, 0);
+  books.ledger.OnRelease(&books.a, 130);
+  books.ledger.OnTake(&left_behind, 130);
+  EXPECT_EQ(books.row_a.waiting_threads, 0);
+  EXPECT_EQ(books.row_a.lock.takes, 1u);
+  EXPECT_EQ(books.page.waiters, 0);
+}
+
 TEST(LedgerTest, OneWaitOfManyTimedWaitsIsCountedOnce) {
   Books books;
   books.ledger.OnTake(&books.a, 100);

@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -236,14 +238,16 @@ class ZygoteTest : public ::testing::Test {
   void StartInterpreter(Slot& slot, uint64_t generation) {
     poller_.Do([&] {
       auto page = PageFd();
-      slot.process->StartInterpreter(generation, 1, UniqueFd(dup(1)), std::move(page));
+      slot.process->StartInterpreter(generation, /*alone=*/true, UniqueFd(dup(1)), std::move(page));
     });
   }
   static UniqueFd PageFd() { return UniqueFd(open("/proc/self/exe", O_RDONLY | O_CLOEXEC)); }
 
   // Of the zygote's direct children.
-  std::vector<int> Inits() {
-    std::vector<int> inits;
+  std::vector<int> Inits() { return ChildrenOf(zygote_->pid()); }
+
+  static std::vector<int> ChildrenOf(int parent) {
+    std::vector<int> children;
     DIR* const proc = opendir("/proc");
     while (const dirent* entry = readdir(proc)) {
       int pid;
@@ -253,10 +257,10 @@ class ZygoteTest : public ::testing::Test {
       text << file.rdbuf();
       const std::string stat = text.str();
       const std::vector<std::string> words = absl::StrSplit(stat.substr(stat.rfind(')') + 1), ' ');
-      if (words.size() > 2 && words[2] == std::to_string(zygote_->pid()) && words[1] != "Z") inits.push_back(pid);
+      if (words.size() > 2 && words[2] == std::to_string(parent) && words[1] != "Z") children.push_back(pid);
     }
     closedir(proc);
-    return inits;
+    return children;
   }
 
   static constexpr int64_t kStopNs = 10 * kNsPerSecond;
@@ -350,8 +354,16 @@ TEST_F(ZygoteTest, AnInitThatIsKilledIsToldOnceAndItsInterpreterDoesNotSurvive) 
   StartInterpreter(slot, 1);
   slot.AwaitStarted();
   ASSERT_EQ(Inits().size(), 1u);
-  kill(Inits()[0], SIGKILL);
+  const int init = Inits()[0];
+  const std::vector<int> interpreters = ChildrenOf(init);
+  ASSERT_EQ(interpreters.size(), 1u);
+  const UniqueFd interpreter(static_cast<int>(syscall(SYS_pidfd_open, interpreters[0], 0)));
+  ASSERT_TRUE(interpreter.valid());
+  kill(init, SIGKILL);
   EXPECT_FALSE(slot.AwaitGone().ok());
+  // Readable once it has ended; without a limit, so that one that lives on is seen as a test that hangs.
+  pollfd ended{.fd = interpreter.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&ended, 1, -1), 1);
   // A second slot has come and gone since: the first one's end has been told in full.
   Slot& second = MakeSlot();
   second.AwaitReady();

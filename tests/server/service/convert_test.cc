@@ -265,7 +265,7 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   outcome.err = "err \xfe";
   outcome.out_truncated = true;
   outcome.err_truncated = true;
-  outcome.error = Error{"ValueError", "bad \xff", "Traceback"};
+  outcome.error = Error{"ValueError", "bad", "Traceback", /*before_start=*/true};
   outcome.evidence = {
       .detail = "d", .exit_code = 3, .signal = 9, .limit = "wall", .allowed = 5, .used = 6, .safe_to_retry = true};
   outcome.usage = {.queue_ns = 1,
@@ -289,7 +289,8 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   EXPECT_EQ(wire.stderr(), "err \xfe");
   EXPECT_TRUE(wire.stdout_truncated() && wire.stderr_truncated());
   EXPECT_EQ(wire.error().type(), "ValueError");
-  EXPECT_EQ(wire.error().message(), "bad \xef\xbf\xbd");
+  EXPECT_EQ(wire.error().message(), "bad");
+  EXPECT_TRUE(wire.error().before_start());
   EXPECT_EQ(wire.error().traceback(), "Traceback");
   EXPECT_EQ(wire.evidence().detail(), "d");
   EXPECT_EQ(wire.evidence().exit_code(), 3);
