@@ -27,6 +27,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetMaxReceiveMessageSize(kClientMessageBytesMax + kEnvelopeBytes);
   // Two clients of one address are two connections, not one in disguise.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // At most once: gRPC's own retries would break that, and buffer every message for it.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // An http_proxy in the environment would swallow calls to loopback.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);

@@ -19,11 +19,10 @@
 namespace gild {
 namespace {
 
-// A small file of /proc, whole; empty when it cannot be read.
-std::string ReadProc(const char* path) {
-  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+// A small file of /proc, whole, opened once; empty when it cannot be read (any more: a task may close what it likes).
+std::string ReadProc(const UniqueFd& file) {
   char bytes[256];
-  const ssize_t count = file.valid() ? read(file.get(), bytes, sizeof bytes) : -1;
+  const ssize_t count = file.valid() ? pread(file.get(), bytes, sizeof bytes, 0) : -1;
   return count > 0 ? std::string(bytes, count) : std::string();
 }
 
@@ -39,7 +38,8 @@ std::optional<int64_t> NumberAt(const std::string& text, size_t index) {
 
 bool LimitMemory(uint64_t bytes) {
   // statm(5): the sixth figure is data and stack, in pages.
-  const std::optional<int64_t> pages = NumberAt(ReadProc("/proc/self/statm"), 5);
+  static const UniqueFd file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  const std::optional<int64_t> pages = NumberAt(ReadProc(file), 5);
   rlimit limit;
   if (!pages || getrlimit(RLIMIT_DATA, &limit) != 0) return false;
   limit.rlim_cur = *pages * sysconf(_SC_PAGESIZE) + bytes;
@@ -81,6 +81,7 @@ void DisarmTimers() {
 
 void ResetPeakMemory() {
   // proc(5): writing 5 resets the peak resident set size.
+  // Opened each time: a number that a task has closed and opened anew must not be written to.
   const UniqueFd file(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
   if (file.valid()) (void)!write(file.get(), "5", 1);
 }
@@ -94,6 +95,9 @@ std::optional<int64_t> PeakMemoryBytes() {
 int64_t ProcessCpuNs() { return ClockNs(CLOCK_PROCESS_CPUTIME_ID); }
 int64_t ThreadCpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }
 
-std::optional<int64_t> ThreadCpuWaitNs() { return NumberAt(ReadProc("/proc/thread-self/schedstat"), 1); }
+std::optional<int64_t> ThreadCpuWaitNs() {
+  thread_local const UniqueFd file(open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC));
+  return NumberAt(ReadProc(file), 1);
+}
 
 }  // namespace gild

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "server/base/clock.h"
 #include "server/base/errors.h"
 
 namespace gild {
@@ -48,7 +49,8 @@ absl::StatusOr<bool> BlockingChannel::Buffered(google::protobuf::MessageLite* me
   return true;
 }
 
-absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* message) {
+absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* message, int64_t awake_ns) {
+  const int64_t asleep_ns = awake_ns > 0 ? NowNs() + awake_ns : 0;
   while (true) {
     absl::StatusOr<bool> complete = Buffered(message);
     if (!complete.ok() || *complete) return complete;
@@ -62,7 +64,9 @@ absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* mes
     header.msg_controllen = control.size();
     // Asleep in poll, not in recvmsg: the kernel wakes a reader there also when its own frame has been taken, for nothing.
     pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    if (poll(&ready, 1, -1) < 0 && errno == EINTR) continue;
+    const bool sleeps = awake_ns <= 0 || NowNs() >= asleep_ns;
+    const int events = poll(&ready, 1, sleeps ? -1 : 0);
+    if (events == 0 || (events < 0 && errno == EINTR)) continue;
     const ssize_t count = recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return ErrnoStatus(errno, "receive a frame");

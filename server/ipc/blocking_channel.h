@@ -4,6 +4,7 @@
 // It owns its descriptor. Used by the zygote, the slot inits and the interpreters, which trust the server.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -23,8 +24,8 @@ class BlockingChannel {
 
   absl::Status Send(const google::protobuf::MessageLite& message) ABSL_LOCKS_EXCLUDED(send_mutex_);
 
-  // False: the server is gone (end of file).
-  absl::StatusOr<bool> Receive(google::protobuf::MessageLite* message);
+  // False: the server is gone (end of file). For `awake_ns` it looks again and again before it goes to sleep.
+  absl::StatusOr<bool> Receive(google::protobuf::MessageLite* message, int64_t awake_ns = 0);
   // A frame that has already been read waits to be received: do not poll for it.
   absl::StatusOr<bool> Buffered(google::protobuf::MessageLite* message);
 

@@ -15,9 +15,9 @@ std::string EncodeFrame(const google::protobuf::MessageLite& message) {
   const size_t bytes = message.ByteSizeLong();
   GILD_CHECK(bytes <= static_cast<size_t>(kFrameBytesMax));
   std::string frame;
-  frame.resize(kFrameHeaderBytes + bytes);
-  for (size_t i = 0; i < kFrameHeaderBytes; ++i) frame[i] = static_cast<char>(bytes >> (8 * i));
-  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(frame.data() + kFrameHeaderBytes));
+  frame.reserve(kFrameHeaderBytes + bytes);
+  for (size_t i = 0; i < kFrameHeaderBytes; ++i) frame.push_back(static_cast<char>(bytes >> (8 * i)));
+  GILD_CHECK(message.AppendPartialToString(&frame));  // into memory that nobody has filled with zeros before
   return frame;
 }
 

@@ -21,6 +21,7 @@ import urllib.request
 SPIN_UNTIL = "import time\nwhile time.monotonic() < {end}:\n    pass\n"
 SLEEP = "import time\ntime.sleep(2)\n"
 HOLD = "import ctypes\nctypes.PyDLL(None).sleep(30)\n"
+PROBED_S = 28  # of the 30
 BLOCKING = {
     "sleep": "import time\ntime.sleep(60)",
     "recv": "import socket\na, b = socket.socketpair()\na.recv(1)",
@@ -142,13 +143,18 @@ def wedged(server: Server, report: Report) -> None:
     if health:
         health()  # connects
         calls["gRPC health"] = health
-    for name, call in calls.items():
-        worst = 0.0
-        for _ in range(20):
+    worst = dict.fromkeys(calls, 0.0)
+    rounds = 0
+    until = time.perf_counter() + PROBED_S
+    while time.perf_counter() < until:
+        rounds += 1
+        for name, call in calls.items():
             begin = time.perf_counter()
             call()
-            worst = max(worst, time.perf_counter() - begin)
-        report.line(f"lock held in C: {name}, worst of 20 < 100 ms", f"{1000 * worst:.1f} ms", worst < 0.1)
+            worst[name] = max(worst[name], time.perf_counter() - begin)
+        time.sleep(0.1)
+    for name, took in worst.items():
+        report.line(f"lock held in C: {name}, worst of {rounds} in {PROBED_S} s < 100 ms", f"{1000 * took:.1f} ms", took < 0.1)
     held = server.slot("io-0")["holder"]
     report.line("lock held in C: the page shows the holder", f"held {held['held_for']}", bool(held["task_id"]))
     holder.send_signal(signal.SIGINT)
