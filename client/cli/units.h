@@ -14,8 +14,8 @@
 
 namespace gild::cli {
 
-// Positive numbers, each with one of ns, us, ms, s, m, h: `1.5s`, `1h30m`. A bare number, a sign and zero are refused: nobody can tell what
-// they were meant to be.
+// Positive numbers, each with one of ns, us, ms, s, m, h: `1.5s`, `1h30m`. A bare number, a sign and zero are refused:
+// nobody can tell what they were meant to be.
 std::optional<absl::Duration> ParseDuration(const std::string& text);
 
 // A positive whole number of B, kB, MB, GB (thousands) or KiB, MiB, GiB (1024); without a unit, bytes. A fraction may
