@@ -328,6 +328,8 @@ TEST_F(ZygoteTest, ASlotStartsInterpretersAndTellsHowTheyEnded) {
   ASSERT_TRUE(Start("").ok());
   Slot& slot = MakeSlot();
   slot.AwaitReady();
+  // The zygote tells of it on its own conversation, before or after the init says that it is ready.
+  while (zygote_->isolation().empty()) std::this_thread::yield();
   EXPECT_THAT(zygote_->isolation(), ElementsAre("pid-namespace", "rlimits"));
   StartInterpreter(slot, 7);
   slot.AwaitStarted();
