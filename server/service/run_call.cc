@@ -1,0 +1,80 @@
+#include "server/service/run_call.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "server/base/clock.h"
+#include "server/service/convert.h"
+
+namespace gild {
+namespace {
+
+// A client's own deadline and the server's copy of it pass within a round trip of each other.
+constexpr auto kDeadlineSlack = std::chrono::milliseconds(20);
+
+}  // namespace
+
+void RunCall::Post(const CallContext* context, grpc::ServerCompletionQueue* queue) {
+  if (context->live->Post()) std::make_shared<RunCall>(context, queue)->Wait();
+}
+
+void RunCall::Wait() {
+  // Must be asked for before the call arrives. For a call that never does, the tag never comes: it holds no reference
+  // until Arrived.
+  rpc_.AsyncNotifyWhenDone(gone_.AsVoid());
+  arrived_.Arm(shared_from_this());
+  context_->rpcs->RequestRun(&rpc_, &request_, &responder_, queue_, queue_, arrived_.AsVoid());
+}
+
+void RunCall::Arrived(bool ok) {
+  if (!ok) return;  // the server shuts down
+  live_.Arrived();
+  gone_.Arm(shared_from_this());
+  Post(context_, queue_);
+
+  auto read = TaskFromWire(std::move(*request_.mutable_task()));
+  request_.Clear();
+  if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
+    context_->metrics->Refused("invalid_argument");
+    return FinishWithError(ToStatus(*invalid));
+  }
+  Task& task = std::get<Task>(read);
+  const LaneKind lane = task.lane;
+  const auto submitted = context_->scheduler->Submit(
+      std::move(task),
+      [self = shared_from_this()](const Task& ended, Outcome outcome) { self->Ended(ended, std::move(outcome)); },
+      NowNs());
+  if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) {
+    context_->metrics->Refused(Name(refusal->reason));
+    return FinishWithError(ToStatus(*refusal, lane));
+  }
+  serial_ = std::get<uint64_t>(submitted);
+}
+
+void RunCall::Ended(const Task& task, Outcome outcome) {
+  context_->metrics->TaskEnded(task, outcome);
+  ToWire(task, std::move(outcome), reply_.mutable_outcome());
+  finished_.Arm(shared_from_this());
+  responder_.Finish(reply_, grpc::Status::OK, finished_.AsVoid());
+}
+
+void RunCall::FinishWithError(const grpc::Status& status) {
+  finished_.Arm(shared_from_this());
+  responder_.FinishWithError(status, finished_.AsVoid());
+}
+
+// `ok` or not: the client has the answer, or is no longer there to have it.
+void RunCall::Finished(bool) {}
+
+// The call is over: answered, cancelled, disconnected or past its deadline.
+void RunCall::Gone(bool) {
+  if (serial_ == 0 || !rpc_.IsCancelled()) return;
+  if (std::chrono::system_clock::now() + kDeadlineSlack >= rpc_.deadline()) {
+    context_->scheduler->DeadlinePassed(serial_, NowNs());
+  } else {
+    context_->scheduler->Cancel(serial_, NowNs());
+  }
+}
+
+}  // namespace gild

@@ -1,0 +1,60 @@
+// One Executor.Run, from before its client calls until it is answered.
+//
+// Its tags come on its queue's one thread, Arrived before Gone; Ended comes on any.
+//
+//   Post ─▶ Arrived ─┬─ invalid or refused ─▶ Finish ─▶ Finished
+//                    └─ Submit ─▶ Ended ────▶ Finish ─▶ Finished       and, once, at any time after Arrived: Gone
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_unary_call.h>
+
+#include <memory>
+
+#include "gild/v1/executor.grpc.pb.h"
+#include "server/metrics/metrics.h"
+#include "server/scheduler/scheduler.h"
+#include "server/service/calls.h"
+
+namespace gild {
+
+using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<v1::Executor::Service>;
+
+// What a call works with. Lives as long as the calls.
+struct CallContext {
+  AsyncExecutor* rpcs;
+  Scheduler* scheduler;
+  Metrics* metrics;
+  LiveCalls* live;
+};
+
+class RunCall : public std::enable_shared_from_this<RunCall> {
+ public:
+  // Waits for a client on this queue, unless no more calls are waited for. Each call that arrives posts the next.
+  static void Post(const CallContext* context, grpc::ServerCompletionQueue* queue);
+
+  RunCall(const CallContext* context, grpc::ServerCompletionQueue* queue)
+      : live_(context->live), context_(context), queue_(queue), responder_(&rpc_) {}
+
+ private:
+  void Wait();
+  void Arrived(bool ok);
+  void Ended(const Task& task, Outcome outcome);
+  void FinishWithError(const grpc::Status& status);
+  void Finished(bool ok);
+  void Gone(bool ok);
+
+  LiveCall live_;  // first
+  const CallContext* const context_;
+  grpc::ServerCompletionQueue* const queue_;
+  grpc::ServerContext rpc_;
+  v1::RunRequest request_;
+  v1::RunReply reply_;
+  grpc::ServerAsyncResponseWriter<v1::RunReply> responder_;
+  uint64_t serial_ = 0;  // queue's thread only; 0: not accepted
+  CallEvent<RunCall> arrived_{&RunCall::Arrived};
+  CallEvent<RunCall> finished_{&RunCall::Finished};
+  CallEvent<RunCall> gone_{&RunCall::Gone};
+};
+
+}  // namespace gild
