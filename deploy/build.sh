@@ -20,6 +20,7 @@ libgrpc-dev             gRPC, its core
 libprotobuf-dev         messages of the API and between processes
 protobuf-compiler       turns proto files into C++
 protobuf-compiler-grpc  turns proto services into C++
+grpc-proto              the health service, as gRPC publishes it
 libabsl-dev             status, mutex, strings
 libc-ares-dev           wanted by the CMake package of gRPC
 libre2-dev              wanted by the CMake package of gRPC

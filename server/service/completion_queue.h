@@ -3,7 +3,7 @@
 // One thread a queue, so what a call's tags do is done one after another, in the order of the queue: the arrival of a
 // call before its cancel. Tags belong to whoever started the operation and must live until they are completed.
 //
-//   CompletionQueues queues(&builder, 2);
+//   CompletionQueues queues(&builder, 1);
 //   auto server = builder.BuildAndStart();
 //   queues.Start();
 //   … server->Shutdown(); wait until no operation is outstanding and none can start …

@@ -1,9 +1,9 @@
-// Health keeps gRPC's default health service true: "" (all lanes), "gild.lane.io", "gild.lane.cpu".
+// Health keeps the health service true: "" (all lanes), "gild.lane.io", "gild.lane.cpu".
 //
 // A lane is SERVING when it can run a task now and the server is not draining. Looked at every kHealthPeriodNs on the
 // poller's thread; Check may be called from there or before the poller runs. Owns nothing.
 //
-//   Health health(server->GetHealthCheckService(), [&] { return snapshot(); });
+//   Health health(rpc->health(), [&] { return snapshot(); });
 //   health.Watch(&poller);  // REQUIRES: health outlives the poller's Run
 #pragma once
 

@@ -1,16 +1,14 @@
 #include "server/service/monitor_service.h"
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <string>
 #include <utility>
 
-#include "gild/v1/monitor.grpc.pb.h"
 #include "server/service/convert.h"
 
 namespace gild {
 namespace {
+
+using V1 = v1::Monitor;
 
 grpc::Status Later(const char* rpc) {
   return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, std::string("Monitor.") + rpc + " comes in a later version");
@@ -18,49 +16,44 @@ grpc::Status Later(const char* rpc) {
 
 }  // namespace
 
-class MonitorService::Rpcs
-    : public v1::Monitor::WithCallbackMethod_GetInfo<v1::Monitor::WithCallbackMethod_GetStats<v1::Monitor::Service>> {
- public:
-  Rpcs(std::function<ServerInfo()> info, int64_t queue_capacity, std::function<ServerSnapshot()> snapshot)
-      : info_(std::move(info)), queue_capacity_(queue_capacity), snapshot_(std::move(snapshot)) {}
-
-  grpc::ServerUnaryReactor* GetInfo(grpc::CallbackServerContext* context, const v1::GetInfoRequest*,
-                                    v1::Info* reply) override {
-    *reply = ToWire(info_(), snapshot_().lanes, queue_capacity_);
-    return Finish(context);
-  }
-
-  grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context, const v1::GetStatsRequest*,
-                                     v1::Stats* reply) override {
-    *reply = ToWire(snapshot_());
-    return Finish(context);
-  }
-
-  grpc::Status WatchStats(grpc::ServerContext*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::Stats>*) override {
+// The synchronous half: what is not there yet.
+struct MonitorService::Rpcs : public V1::WithAsyncMethod_GetInfo<V1::WithAsyncMethod_GetStats<V1::Service>> {
+  using Context = grpc::ServerContext;
+  grpc::Status WatchStats(Context*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::Stats>*) override {
     return Later("WatchStats");
   }
-  grpc::Status Trace(grpc::ServerContext*, const v1::TraceRequest*, grpc::ServerWriter<v1::TraceReply>*) override {
+  grpc::Status Trace(Context*, const v1::TraceRequest*, grpc::ServerWriter<v1::TraceReply>*) override {
     return Later("Trace");
   }
-
- private:
-  static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context) {
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
-  const std::function<ServerInfo()> info_;
-  const int64_t queue_capacity_;
-  const std::function<ServerSnapshot()> snapshot_;
 };
 
 MonitorService::MonitorService(std::function<ServerInfo()> info, int64_t queue_capacity,
                                std::function<ServerSnapshot()> snapshot)
-    : rpcs_(std::make_unique<Rpcs>(std::move(info), queue_capacity, std::move(snapshot))) {}
+    : rpcs_(std::make_unique<Rpcs>()),
+      get_info_{.wait = [this](auto... arguments) { rpcs_->RequestGetInfo(arguments...); },
+                .answer =
+                    [info = std::move(info), queue_capacity, snapshot](const v1::GetInfoRequest&, v1::Info* reply) {
+                      *reply = ToWire(info(), snapshot().lanes, queue_capacity);
+                      return grpc::Status::OK;
+                    },
+                .live = &live_},
+      get_stats_{.wait = [this](auto... arguments) { rpcs_->RequestGetStats(arguments...); },
+                 .answer =
+                     [snapshot](const v1::GetStatsRequest&, v1::Stats* reply) {
+                       *reply = ToWire(snapshot());
+                       return grpc::Status::OK;
+                     },
+                 .live = &live_} {}
 
 MonitorService::~MonitorService() = default;
 
 grpc::Service* MonitorService::service() { return rpcs_.get(); }
+
+void MonitorService::Start(const CompletionQueues& queues) {
+  for (const auto& queue : queues.queues()) {
+    UnaryCall<v1::GetInfoRequest, v1::Info>::Post(&get_info_, queue.get());
+    UnaryCall<v1::GetStatsRequest, v1::Stats>::Post(&get_stats_, queue.get());
+  }
+}
 
 }  // namespace gild

@@ -94,11 +94,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
                                                             Metrics* metrics, std::function<ServerInfo()> info,
                                                             std::function<ServerSnapshot()> snapshot) {
   QuietGrpc();
-  static std::once_flag once;  // both apply to every builder of the process
-  std::call_once(once, [] {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  });
+  static std::once_flag once;  // applies to every builder of the process
+  std::call_once(once, [] { grpc::reflection::InitProtoReflectionServerBuilderPlugin(); });
 
   std::unique_ptr<RpcServer> made(new RpcServer(options, scheduler, metrics, std::move(info), std::move(snapshot)));
   grpc::ServerBuilder builder;
@@ -106,10 +103,13 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &made->port_);
   builder.RegisterService(made->executor_.service());
   builder.RegisterService(made->monitor_.service());
+  builder.RegisterService(made->health_.service());
   made->queues_ = std::make_unique<CompletionQueues>(&builder, options.threads);
   made->server_ = builder.BuildAndStart();
   if (made->server_ == nullptr) return WhyNotListening(options.listen);
   made->executor_.Start(*made->queues_);
+  made->monitor_.Start(*made->queues_);
+  made->health_.Start(*made->queues_);
   made->queues_->Start();
   return made;
 }
@@ -121,8 +121,12 @@ void RpcServer::Shutdown() {
   shut_down_ = true;
   executor_.AwaitNoneInFlight(kLastReplies);
   executor_.StopPosting();
+  monitor_.StopPosting();
+  health_.StopPosting();
   server_->Shutdown(std::chrono::system_clock::now() + kLastCalls);
   executor_.AwaitNoCalls();
+  monitor_.AwaitNoCalls();
+  health_.AwaitNoCalls();
   queues_->Shutdown();
 }
 

@@ -7,7 +7,6 @@
 //   … (*rpc)->Shutdown();  // while the threads that deliver outcomes still run
 #pragma once
 
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
 
 #include <functional>
@@ -19,6 +18,7 @@
 #include "server/scheduler/scheduler.h"
 #include "server/service/completion_queue.h"
 #include "server/service/executor_service.h"
+#include "server/service/health_service.h"
 #include "server/service/monitor_service.h"
 #include "server/task/snapshot.h"
 
@@ -28,7 +28,7 @@ class RpcServer {
  public:
   struct Options {
     std::string listen;                        // "host:port", "[v6]:port", "unix:path"; port 0 takes a free one
-    int threads = 2;                           // that take calls and hand them to the scheduler
+    int threads = 1;                           // that take calls and hand them to the scheduler, a queue each
     int64_t queue_capacity = kQueuedTasksMax;  // told by GetInfo
   };
 
@@ -41,7 +41,7 @@ class RpcServer {
   // 0 for a unix socket.
   int port() const { return port_; }
   // Lives as long as this, Shutdown or not.
-  grpc::HealthCheckServiceInterface* health() { return server_->GetHealthCheckService(); }
+  HealthService* health() { return &health_; }
 
   // Refuses new connections, lets calls in flight finish for a moment, cancels the rest, and returns when every call is
   // answered and freed. REQUIRES: whoever delivers outcomes still runs.
@@ -54,6 +54,7 @@ class RpcServer {
   // Destroyed from the bottom up: the server before the services that it calls.
   ExecutorService executor_;
   MonitorService monitor_;
+  HealthService health_;
   std::unique_ptr<CompletionQueues> queues_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;

@@ -17,7 +17,7 @@
 #include <thread>
 
 #include "google/rpc/status.pb.h"
-#include "grpcpp/generic/generic_stub.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/testing/command.h"
 
 namespace gild::testing {
@@ -286,28 +286,15 @@ v1::InterpreterStats ServerFixture::AwaitSuccessor(const std::string& slot, uint
 }
 
 Health ServerFixture::GetHealth(const std::string& service) {
-  // HealthCheckRequest { string service = 1 } and HealthCheckResponse { ServingStatus status = 1 }, by hand: the
-  // messages come with no package.
-  std::string request = std::string("\x0a") + static_cast<char>(service.size()) + service;
-  grpc::Slice slice(request);
-  grpc::ByteBuffer request_bytes(&slice, 1), reply_bytes;
-  grpc::GenericStub stub(channel_);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  grpc::health::v1::HealthCheckResponse response;
   grpc::ClientContext context;
   context.set_deadline(In(60'000));
-  grpc::Status status;
-  absl::Notification ended;
-  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request_bytes, &reply_bytes, [&](grpc::Status result) {
-    status = std::move(result);
-    ended.Notify();
-  });
-  ended.WaitForNotification();
+  const grpc::Status status = grpc::health::v1::Health::NewStub(channel_)->Check(&context, request, &response);
   if (status.error_code() == grpc::StatusCode::NOT_FOUND) return Health::kNotFound;
   ThrowUnlessOk("Health.Check", status);
-  if (reply_bytes.Length() == 0) return Health::kUnknown;
-  grpc::Slice reply;
-  ThrowUnlessOk("reading Health.Check's reply", reply_bytes.DumpToSingleSlice(&reply));
-  if (reply.size() != 2 || reply.begin()[0] != 0x08) Throw("Health.Check's reply is not one");
-  return static_cast<Health>(reply.begin()[1]);
+  return static_cast<Health>(response.status());
 }
 
 HttpReply ServerFixture::HttpGet(const std::string& path) {

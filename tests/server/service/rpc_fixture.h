@@ -1,0 +1,141 @@
+// RpcServerTest: a real server and a real client on loopback, over a scheduler whose lanes are fakes: what the lane is told
+// is waited for, never slept for.
+#pragma once
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gild/v1/executor.grpc.pb.h"
+#include "gild/v1/monitor.grpc.pb.h"
+#include "server/service/rpc_server.h"
+
+namespace gild {
+
+// Takes every task and runs none; a cancelled one ends on a thread of its own, as a lane's would on the poller's.
+class FakeLane {
+ public:
+  ~FakeLane() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  Scheduler::LanePort Port(std::function<void(uint64_t, Outcome)> ended) {
+    ended_ = std::move(ended);
+    return {.run =
+                [this](int, const std::shared_ptr<const Task>& task) {
+                  const std::lock_guard lock(mutex_);
+                  started_.push_back(task);
+                  changed_.notify_all();
+                  return true;
+                },
+            .cancel =
+                [this](uint64_t serial) {
+                  const std::lock_guard lock(mutex_);
+                  ++cancels_;
+                  changed_.notify_all();
+                  threads_.emplace_back([this, serial] {
+                    Outcome outcome;
+                    outcome.ending = Ending::kCancelled;
+                    outcome.started = true;
+                    ended_(serial, outcome);
+                  });
+                }};
+  }
+
+  std::shared_ptr<const Task> AwaitStart(size_t count = 1) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return started_.size() >= count; });
+    return started_[count - 1];
+  }
+  void AwaitCancel(int count = 1) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return cancels_ >= count; });
+  }
+  size_t started() {
+    const std::lock_guard lock(mutex_);
+    return started_.size();
+  }
+
+ private:
+  std::function<void(uint64_t, Outcome)> ended_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::shared_ptr<const Task>> started_;
+  int cancels_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+class RpcServerTest : public ::testing::Test {
+ protected:
+  void Start(Scheduler::Bounds bounds = {}) {
+    const auto ended = [this](uint64_t serial, Outcome outcome) {
+      scheduler_->Ended(serial, std::move(outcome), NowNs());
+    };
+    scheduler_.emplace(io_.Port(ended), cpu_.Port(ended), bounds);
+    metrics_.emplace(ServerInfo(), [this] { return snapshot_; });
+    snapshot_.lanes = {{.lane = LaneKind::kIo, .interpreters = 1, .threads_per_interpreter = 128}};
+    auto started = RpcServer::Start(
+        {.listen = "127.0.0.1:0", .threads = 2, .queue_capacity = 5}, &*scheduler_, &*metrics_,
+        [] { return ServerInfo{.version = "0.1.0"}; }, [this] { return snapshot_; });
+    ASSERT_TRUE(started.ok()) << started.status();
+    server_ = std::move(*started);
+    address_ = "127.0.0.1:" + std::to_string(server_->port());
+    channel_ = grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
+    executor_ = v1::Executor::NewStub(channel_);
+    monitor_ = v1::Monitor::NewStub(channel_);
+  }
+  void TearDown() override {
+    if (server_ != nullptr) server_->Shutdown();
+  }
+
+  static v1::RunRequest Request(v1::Tag tag = v1::CPU) {
+    v1::RunRequest request;
+    request.mutable_task()->set_tag(tag);
+    request.mutable_task()->mutable_source()->set_code("print('hello')");
+    return request;
+  }
+
+  // A call on a thread of its own; the context is there to cancel it.
+  struct Call {
+    grpc::ClientContext context;
+    v1::RunReply reply;
+    std::future<grpc::Status> status;
+  };
+  std::unique_ptr<Call> Run(const v1::RunRequest& request) {
+    auto call = std::make_unique<Call>();
+    call->status = std::async(std::launch::async, [this, request, call = call.get()] {
+      return executor_->Run(&call->context, request, &call->reply);
+    });
+    return call;
+  }
+
+  void End(const Task& task, const std::string& out) {
+    Outcome outcome;
+    outcome.ending = Ending::kSucceeded;
+    outcome.started = true;
+    outcome.out = out;
+    scheduler_->Ended(task.serial, outcome, NowNs());
+  }
+
+  FakeLane io_, cpu_;
+  ServerSnapshot snapshot_;
+  std::optional<Scheduler> scheduler_;
+  std::optional<Metrics> metrics_;
+  std::unique_ptr<RpcServer> server_;
+  std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Executor::Stub> executor_;
+  std::unique_ptr<v1::Monitor::Stub> monitor_;
+};
+
+}  // namespace gild
