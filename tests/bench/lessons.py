@@ -105,22 +105,26 @@ class Bench:
         self.note("urls asyncio seconds", peers["asyncio"][0])
         self.note("urls threads seconds", peers["threads"][0])
 
+    def ideal(self) -> float:
+        return said([self.bin_dir / "ideal"])["speedup"]
+
     def cores(self) -> None:
-        """One turn of lessons two and three, the ideal before and after, so that a machine that drifts is seen."""
-        ideal = [said([self.bin_dir / "ideal"])["speedup"]]
-        # Each lane with a run one at a time of its own just before, for the same reason.
-        speedups = {}
-        for workload, lane in (("images", "cpu"), ("primes", "cpu"), ("primes", "io")):
-            rows = said([*self.demo, "--only", workload, "--lanes", lane])["rows"]
-            speedups[workload, lane] = rows[0]["speedup"]
-            self.note(f"{workload} gild {lane} speedup", rows[0]["speedup"])
+        """One turn of lessons two and three, the ideal before and after each, so that a machine that drifts is seen."""
+        before = self.ideal()
+        for workload in ("images", "primes"):
+            # Each lane with a run one at a time of its own just before, for the same reason.
+            rows = said([*self.demo, "--only", workload, "--lanes", "cpu"])["rows"]
+            after = self.ideal()
+            ideal = statistics.mean((before, after))
+            self.note(f"ideal speedup around {workload}", ideal)
+            self.note(f"{workload} gild cpu speedup", rows[0]["speedup"])
+            self.note(f"{workload} cpu speedup / ideal", rows[0]["speedup"] / ideal)
+            before = after
+        rows = said([*self.demo, "--only", "primes", "--lanes", "io"])["rows"]
+        self.note("primes gild io speedup", rows[0]["speedup"])
         limit = int(PRIMES_LIMIT * self.scale)
         plain = said(["/usr/bin/python3", HERE / "plain_threads.py", "--limit", limit])
         self.note("primes plain threads speedup", plain["speedup"])
-        ideal.append(said([self.bin_dir / "ideal"])["speedup"])
-        self.note("ideal speedup", statistics.mean(ideal))
-        for workload in ("images", "primes"):
-            self.note(f"{workload} cpu speedup / ideal", speedups[workload, "cpu"] / statistics.mean(ideal))
 
     def promises(self) -> list[tuple[str, float, str, bool]]:
         best_peer = min(self.median("urls asyncio seconds"), self.median("urls threads seconds"))
