@@ -1,0 +1,197 @@
+// Interpreters that die, and whose doing it was.
+#include <signal.h>
+
+#include "gmock/gmock.h"
+#include "tests/server/lane/lane_fixture.h"
+
+namespace gild {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+using LaneDeathTest = LaneTest;
+
+TEST_F(LaneDeathTest, AFaultInTheCpuLaneIsTheTasks) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  Die(child, Signaled(SIGSEGV));
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kCrashed);
+  EXPECT_EQ(outcome.evidence.signal, SIGSEGV);
+  ReadyAgain();
+  EXPECT_THAT(Restarts(), Contains(Pair("crashed", 1)));
+}
+
+TEST_F(LaneDeathTest, AnExitInTheCpuLaneIsTheTasks) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  Die(child, Exited(3));
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kExited);
+  EXPECT_EQ(outcome.evidence.exit_code, 3);
+  ReadyAgain();
+  EXPECT_THAT(Restarts(), Contains(Pair("exited", 1)));
+}
+
+TEST_F(LaneDeathTest, AKillFromOutsideIsNotTheTasksDoing) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  Die(child, Signaled(SIGKILL));
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
+  EXPECT_THAT(outcome.evidence.detail, HasSubstr("killed from outside: signal 9"));
+  EXPECT_FALSE(outcome.evidence.safe_to_retry);
+  ReadyAgain();
+  EXPECT_THAT(Restarts(), Contains(Pair("killed", 1)));
+}
+
+TEST_F(LaneDeathTest, AKillOfItselfIs) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  child.Note(Death::kSignal, SIGKILL, task->serial);
+  Die(child, Signaled(SIGKILL));
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kCrashed);
+  EXPECT_EQ(outcome.evidence.signal, SIGKILL);
+}
+
+TEST_F(LaneDeathTest, ANoteThatTheWaitStatusBeliesIsNotBelieved) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  child.Note(Death::kExit, 0, task->serial);
+  Die(child, Signaled(SIGKILL));
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kInterpreterLost);
+}
+
+TEST_F(LaneDeathTest, AKillBeforeTheCpuLimitIsUsedUpIsNotTheLimits) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  task->limits.cpu_ns = 2 * kNsPerSecond;
+  child.Begin(Start(child, task), /*process_cpu_ns=*/kNsPerSecond);
+  child.CloseChannel();
+  slots_.Ended(0, {.generation = 1, .wait_status = Signaled(SIGKILL), .user_cpu_ns = 2 * kNsPerSecond});
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kInterpreterLost);
+}
+
+TEST_F(LaneDeathTest, TheCpuLimitIsToldWithWhatWasUsed) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  task->limits.cpu_ns = 2 * kNsPerSecond;
+  const internal::StartTask start = Start(child, task);
+  child.Begin(start, /*process_cpu_ns=*/kNsPerSecond);
+  child.CloseChannel();
+  slots_.Ended(
+      0, {.generation = 1, .wait_status = Signaled(SIGKILL), .user_cpu_ns = 3 * kNsPerSecond, .system_cpu_ns = 1});
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kCpuLimit);
+  EXPECT_EQ(outcome.evidence.limit, "cpu");
+  EXPECT_EQ(outcome.evidence.allowed, 2 * kNsPerSecond);
+  EXPECT_EQ(outcome.evidence.used, 2 * kNsPerSecond + 1);
+  ReadyAgain();
+  EXPECT_THAT(Restarts(), Contains(Pair("cpu_limit", 1)));
+}
+
+TEST_F(LaneDeathTest, InTheIoLaneTheNoteSaysWhoCrashed) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  auto innocent = NewTask();
+  StartAndBegin(child, innocent);
+  auto guilty = NewTask("guilty one");
+  StartAndBegin(child, guilty);
+  child.Note(Death::kSignal, SIGSEGV, guilty->serial);
+  Die(child, Signaled(SIGSEGV));
+  EXPECT_EQ(AwaitOutcome(guilty).ending, Ending::kCrashed);
+  EXPECT_EQ(AwaitOutcome(guilty).evidence.signal, SIGSEGV);
+  const Outcome outcome = AwaitOutcome(innocent);
+  EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
+  EXPECT_THAT(outcome.evidence.detail, HasSubstr("guilty one"));
+}
+
+TEST_F(LaneDeathTest, InTheIoLaneTheNoteSaysWhoExited) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  auto innocent = NewTask();
+  StartAndBegin(child, innocent);
+  auto guilty = NewTask();
+  StartAndBegin(child, guilty);
+  child.Note(Death::kExit, 7, guilty->serial);
+  Die(child, Exited(7));
+  EXPECT_EQ(AwaitOutcome(guilty).ending, Ending::kExited);
+  EXPECT_EQ(AwaitOutcome(guilty).evidence.exit_code, 7);
+  EXPECT_EQ(AwaitOutcome(innocent).ending, Ending::kInterpreterLost);
+}
+
+TEST_F(LaneDeathTest, InTheIoLaneACrashWithoutANoteIsNobodys) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  Die(child, Signaled(SIGSEGV));
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
+  EXPECT_THAT(outcome.evidence.detail, HasSubstr("signal 11"));
+}
+
+TEST_F(LaneDeathTest, ATaskThatHadNotBegunIsSafeToRetry) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  Start(child, task);
+  Die(child, Signaled(SIGSEGV));
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
+  EXPECT_TRUE(outcome.evidence.safe_to_retry);
+  EXPECT_FALSE(outcome.usage.run_ns.has_value());
+}
+
+TEST_F(LaneDeathTest, TheLastWordsOfADeadInterpreterAreHeard) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  auto ended = NewTask();
+  auto lost = NewTask();
+  const internal::StartTask start = StartAndBegin(child, ended);
+  StartAndBegin(child, lost);
+  testing::Pause pause(&poller_);
+  slots_.Ended(child, Signaled(SIGKILL));  // overtakes what lies in the channel
+  child.End(start, internal::CODE_SUCCEEDED);
+  child.CloseChannel();
+  pause.End();
+  EXPECT_EQ(AwaitOutcome(ended).ending, Ending::kSucceeded);
+  EXPECT_EQ(AwaitOutcome(lost).ending, Ending::kInterpreterLost);
+}
+
+TEST_F(LaneDeathTest, AnInterpreterThatClosesItsChannelAndLivesOnIsKilled) {
+  Lane::Config config = CpuConfig();
+  config.silence_ns = kSoon;
+  FakeInterpreter child = OpenReady(config);
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  child.CloseChannel();
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kProtocolError);
+  EXPECT_EQ(slots_.AwaitKill(0).signal, SIGKILL);
+}
+
+TEST_F(LaneDeathTest, AnIdleInterpreterThatDiesIsReplaced) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  Die(child, Signaled(SIGKILL));
+  AwaitGones(1);
+  FakeInterpreter next = ReadyAgain();
+  EXPECT_EQ(next.generation(), 2u);
+  EXPECT_THAT(Restarts(), Contains(Pair("killed", 1)));
+}
+
+TEST_F(LaneDeathTest, AReportAboutAnEarlierGenerationIsIgnored) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  Die(child, Signaled(SIGKILL));
+  FakeInterpreter next = ReadyAgain();
+  slots_.Ended(child, Signaled(SIGKILL));
+  Settle();
+  auto task = NewTask();
+  next.End(StartAndBegin(next, task), internal::CODE_SUCCEEDED);
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kSucceeded);
+}
+
+}  // namespace
+}  // namespace gild
