@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 
@@ -27,28 +28,28 @@ std::vector<int> AllowedCores() {
 
 std::vector<CoreTimes> ParseCoreTimes(absl::string_view proc_stat, const std::vector<int>& cores,
                                       int64_t ticks_per_second) {
-  std::vector<CoreTimes> times;
-  const std::vector<absl::string_view> lines = absl::StrSplit(proc_stat, '\n');
-  for (const int wanted : cores) {
-    for (const absl::string_view line : lines) {
-      const std::vector<absl::string_view> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
-      // cpuN user nice system idle iowait irq softirq steal …
-      int core = -1;
-      absl::string_view name = words.empty() ? absl::string_view() : words[0];
-      if (words.size() < 9 || !absl::ConsumePrefix(&name, "cpu") || !absl::SimpleAtoi(name, &core) || core != wanted) {
-        continue;
-      }
-      int64_t ns[9] = {};
-      for (int i = 1; i < 9; ++i) {
-        int64_t ticks = 0;
-        if (absl::SimpleAtoi(words[i], &ticks)) ns[i] = ticks * (kNsPerSecond / ticks_per_second);
-      }
-      times.push_back({.core = core,
-                       .user_ns = ns[1] + ns[2],
-                       .system_ns = ns[3] + ns[6] + ns[7],
-                       .idle_ns = ns[4] + ns[5],
-                       .steal_ns = ns[8]});
+  std::map<int, CoreTimes> found;
+  for (const absl::string_view line : absl::StrSplit(proc_stat, '\n')) {
+    // The cores come first; what follows is long.
+    if (!absl::StartsWith(line, "cpu")) break;
+    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    // cpuN user nice system idle iowait irq softirq steal …
+    int core = -1;
+    if (words.size() < 9 || !absl::SimpleAtoi(words[0].substr(3), &core)) continue;
+    int64_t ns[9] = {};
+    for (int i = 1; i < 9; ++i) {
+      int64_t ticks = 0;
+      if (absl::SimpleAtoi(words[i], &ticks)) ns[i] = ticks * (kNsPerSecond / ticks_per_second);
     }
+    found[core] = {.core = core,
+                   .user_ns = ns[1] + ns[2],
+                   .system_ns = ns[3] + ns[6] + ns[7],
+                   .idle_ns = ns[4] + ns[5],
+                   .steal_ns = ns[8]};
+  }
+  std::vector<CoreTimes> times;
+  for (const int core : cores) {
+    if (const auto of_core = found.find(core); of_core != found.end()) times.push_back(of_core->second);
   }
   return times;
 }

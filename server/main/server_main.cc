@@ -257,13 +257,16 @@ absl::Status Server::OpenDoors() {
   const auto snapshot = [this] { return Snapshot(); };
   absl::StatusOr<std::unique_ptr<RpcServer>> rpc = RpcServer::Start(
       {.listen = options_.listen,
-       // Each that polls beside another costs a wake-up at every event; one kept up with 20,000 tasks a second.
+       // Each that polls beside another costs a wake-up at every event; one kept up with 20,000 tasks a second
+       // on two cores.
        .threads = std::clamp<int>(static_cast<int>(cores_.size()) / 8, 1, 4),
        .queue_capacity = options_.queue_tasks},
       scheduler_.get(), metrics_.get(), [this] { return Info(); }, snapshot);
   if (!rpc.ok()) return rpc.status();
   rpc_ = *std::move(rpc);
-  health_ = std::make_unique<Health>(rpc_->health(), [this] { return HealthNow(); });
+  health_ =
+      std::make_unique<Health>([this](const std::string& name, bool serving) { rpc_->health()->Set(name, serving); },
+                               [this] { return HealthNow(); });
 
   absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
       options_.http_listen, {{"/metrics",

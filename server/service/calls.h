@@ -1,7 +1,8 @@
 // What all calls have in common: who counts them, and the tags that keep them alive.
 //
-// A call is an object in a shared_ptr, kept alive by whoever may still come back to it: gRPC's tags (CallEvent) and what it
-// waits for, such as the scheduler's `done`. LiveCall counts it from before it waits for its client until it is freed.
+// A call is an object in a shared_ptr, kept alive by whoever may still come back to it: gRPC's tags (CallEvent) and
+// what it waits for, such as the scheduler's `done`. LiveCall counts it from before it waits for its client until it is
+// freed.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // ExecutorService answers gild.v1.Executor: Run on completion queues, everything else with UNIMPLEMENTED.
 //
-// One object per call (RunCall). Start and Shutdown from one thread; the rest is gRPC's.
+// One object per call (RunCall). Everything here from one thread; the rest is gRPC's.
 //
 //   ExecutorService executor(&scheduler, &metrics);
 //   builder.RegisterService(executor.service());
@@ -34,8 +34,8 @@ class ExecutorService {
   void AwaitNoneInFlight(absl::Duration limit) { live_.AwaitNoneInFlight(limit); }
   // Before the server's Shutdown: no further calls are waited for.
   void StopPosting() { live_.StopPosting(); }
-  // After the server's Shutdown: returns when every call has been answered and freed. Each needs its tasks' outcomes, so
-  // whoever delivers these must still run.
+  // After the server's Shutdown: returns when every call has been answered and freed. Each needs its tasks' outcomes,
+  // so whoever delivers these must still run.
   void AwaitNoCalls() { live_.AwaitNone(); }
 
  private:

@@ -3,11 +3,16 @@
 #include <utility>
 
 namespace gild {
+namespace {
 
-Health::Health(grpc::HealthCheckServiceInterface* service, std::function<Now()> now)
-    : service_(service), now_(std::move(now)) {
-  Set("", false);
-  for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Set(std::string("gild.lane.") + Name(lane), false);
+std::string NameOf(LaneKind lane) { return std::string("gild.lane.") + Name(lane); }
+
+}  // namespace
+
+std::vector<std::string> Health::Names() { return {"", NameOf(LaneKind::kIo), NameOf(LaneKind::kCpu)}; }
+
+Health::Health(Setter setter, std::function<Now()> now) : setter_(std::move(setter)), now_(std::move(now)) {
+  for (std::string& name : Names()) set_[std::move(name)] = false;
 }
 
 void Health::Watch(Poller* poller) {
@@ -20,17 +25,15 @@ void Health::Check() {
   bool all = !now.draining;
   for (const auto& [lane, serving] : now.serving) {
     all = all && serving;
-    Set(std::string("gild.lane.") + Name(lane), serving && !now.draining);
+    Set(NameOf(lane), serving && !now.draining);
   }
   Set("", all);
 }
 
 void Health::Set(const std::string& name, bool serving) {
   // Only changes: each call wakes every watcher.
-  auto [set, is_new] = set_.emplace(name, serving);
-  if (!is_new && set->second == serving) return;
-  set->second = serving;
-  service_->SetServingStatus(name, serving);
+  if (std::exchange(set_[name], serving) == serving) return;
+  setter_(name, serving);
 }
 
 }  // namespace gild

@@ -3,15 +3,14 @@
 // A lane is SERVING when it can run a task now and the server is not draining. Looked at every kHealthPeriodNs on the
 // poller's thread; Check may be called from there or before the poller runs. Owns nothing.
 //
-//   Health health(rpc->health(), [&] { return snapshot(); });
+//   Health health([&](const std::string& name, bool serving) { rpc->health()->Set(name, serving); }, now);
 //   health.Watch(&poller);  // REQUIRES: health outlives the poller's Run
 #pragma once
-
-#include <grpcpp/health_check_service_interface.h>
 
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "server/base/clock.h"
 #include "server/base/poller.h"
@@ -28,8 +27,13 @@ class Health {
     std::map<LaneKind, bool> serving;
   };
 
-  // Everything is NOT_SERVING until the first Check.
-  Health(grpc::HealthCheckServiceInterface* service, std::function<Now()> now);
+  // What a health service is told.
+  using Setter = std::function<void(const std::string& name, bool serving)>;
+
+  // All that is ever set; not serving until the first Check.
+  static std::vector<std::string> Names();
+
+  Health(Setter setter, std::function<Now()> now);
 
   void Watch(Poller* poller);
   void Check();
@@ -37,7 +41,7 @@ class Health {
  private:
   void Set(const std::string& name, bool serving);
 
-  grpc::HealthCheckServiceInterface* const service_;
+  const Setter setter_;
   const std::function<Now()> now_;
   std::map<std::string, bool> set_;
 };

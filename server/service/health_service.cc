@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/service/convert.h"
@@ -41,14 +42,17 @@ class HealthService::WatchCall : public std::enable_shared_from_this<WatchCall> 
 
   // Writes the present status unless the client has it.
   void Tell() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    if (over_ || writing_) return;
-    const Response::ServingStatus status = service_->StatusOf(request_.service());
-    if (told_ == status) return;
-    told_ = status;
-    writing_ = true;
-    response_.set_status(status);
-    written_.Arm(shared_from_this());
+    {
+      absl::MutexLock lock(&mutex_);
+      if (over_ || writing_) return;
+      const Response::ServingStatus status = service_->StatusOf(request_.service());
+      if (told_ == status) return;
+      told_ = status;
+      writing_ = true;
+      response_.set_status(status);
+      written_.Arm(shared_from_this());
+    }
+    // Outside the lock; nobody else writes until Written.
     writer_.Write(response_, written_.AsVoid());
   }
 
@@ -60,8 +64,8 @@ class HealthService::WatchCall : public std::enable_shared_from_this<WatchCall> 
     Post(service_, queue_);
     if (const auto error = ErrorOf(request_)) return Finish(*error);
     if (!service_->Add(shared_from_this())) {
-      return Finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                     absl::StrCat("more than ", kHealthWatchersMax, " watch already")});
+      return Finish(
+          {grpc::StatusCode::RESOURCE_EXHAUSTED, absl::StrCat("there are ", kHealthWatchesMax, " watches already")});
     }
     Tell();
   }
@@ -94,7 +98,7 @@ class HealthService::WatchCall : public std::enable_shared_from_this<WatchCall> 
   grpc::ServerCompletionQueue* const queue_;
   grpc::ServerContext rpc_;
   Request request_;
-  Response response_;
+  Response response_;  // whose turn it is says writing_
   grpc::ServerAsyncWriter<Response> writer_;
   CallEvent<WatchCall> arrived_{&WatchCall::Arrived};
   CallEvent<WatchCall> written_{&WatchCall::Written};
@@ -107,11 +111,13 @@ class HealthService::WatchCall : public std::enable_shared_from_this<WatchCall> 
   std::optional<Response::ServingStatus> told_ ABSL_GUARDED_BY(mutex_);
 };
 
-HealthService::HealthService()
+HealthService::HealthService(const std::vector<std::string>& names)
     : rpcs_(std::make_unique<Rpcs>()),
       check_{.wait = [this](auto... arguments) { rpcs_->RequestCheck(arguments...); },
              .answer = [this](const Request& request, Response* response) { return Check(request, response); },
-             .live = &live_} {}
+             .live = &live_} {
+  for (const std::string& name : names) serving_[name] = false;
+}
 
 HealthService::~HealthService() = default;
 
@@ -124,20 +130,14 @@ void HealthService::Start(const CompletionQueues& queues) {
   }
 }
 
-void HealthService::SetServingStatus(const std::string& name, bool serving) {
+void HealthService::Set(const std::string& name, bool serving) {
+  std::vector<std::shared_ptr<WatchCall>> watches;
   {
     absl::MutexLock lock(&mutex_);
     serving_[name] = serving;
+    watches.assign(watches_.begin(), watches_.end());
   }
-  TellWatchers();
-}
-
-void HealthService::SetServingStatus(bool serving) {
-  {
-    absl::MutexLock lock(&mutex_);
-    for (auto& [name, is_serving] : serving_) is_serving = serving;
-  }
-  TellWatchers();
+  for (const auto& watch : watches) watch->Tell();
 }
 
 grpc::Status HealthService::Check(const Request& request, Response* response) const {
@@ -154,25 +154,16 @@ grpc::health::v1::HealthCheckResponse::ServingStatus HealthService::StatusOf(con
   return found->second ? Response::SERVING : Response::NOT_SERVING;
 }
 
-bool HealthService::Add(const std::shared_ptr<WatchCall>& watcher) {
+bool HealthService::Add(const std::shared_ptr<WatchCall>& watch) {
   absl::MutexLock lock(&mutex_);
-  if (watchers_.size() >= kHealthWatchersMax) return false;
-  watchers_.insert(watcher);
+  if (watches_.size() >= kHealthWatchesMax) return false;
+  watches_.insert(watch);
   return true;
 }
 
-void HealthService::Remove(const std::shared_ptr<WatchCall>& watcher) {
+void HealthService::Remove(const std::shared_ptr<WatchCall>& watch) {
   absl::MutexLock lock(&mutex_);
-  watchers_.erase(watcher);
-}
-
-void HealthService::TellWatchers() {
-  std::set<std::shared_ptr<WatchCall>> watchers;
-  {
-    absl::MutexLock lock(&mutex_);
-    watchers = watchers_;
-  }
-  for (const auto& watcher : watchers) watcher->Tell();
+  watches_.erase(watch);
 }
 
 }  // namespace gild

@@ -1,25 +1,25 @@
 // HealthService answers grpc.health.v1.Health on gild's completion queues.
 //
-// gRPC's own (EnableDefaultHealthCheckService) brings two polling threads with it, and each thread that polls beside ours
-// costs a wake-up at every event: without them the CPU lane does a fifth more no-op tasks a second. The protocol:
+// gRPC's own (EnableDefaultHealthCheckService) brings two polling threads with it, and each thread that polls beside
+// ours costs a wake-up at every event: without them the CPU lane does a fifth more no-op tasks a second. The protocol:
 // https://github.com/grpc/grpc/blob/master/doc/health-checking.md. A service nobody has set is NOT_FOUND to Check and
 // SERVICE_UNKNOWN to Watch; a Watch is told at once, and at every change, the last change if it reads slowly.
 //
-//   HealthService health;
+//   HealthService health(Health::Names());
 //   builder.RegisterService(health.service());
 //   … BuildAndStart …
 //   health.Start(queues);
-//   health.SetServingStatus("gild.lane.io", true);
+//   health.Set("gild.lane.io", true);
 //   health.StopPosting();  server->Shutdown(…);  health.AwaitNoCalls();
 #pragma once
 
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/codegen/service_type.h>
 
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -30,10 +30,11 @@
 
 namespace gild {
 
-class HealthService final : public grpc::HealthCheckServiceInterface {
+class HealthService {
  public:
-  HealthService();
-  ~HealthService() override;
+  // These are known from the start, as not serving.
+  explicit HealthService(const std::vector<std::string>& names);
+  ~HealthService();
 
   grpc::Service* service();
 
@@ -44,9 +45,7 @@ class HealthService final : public grpc::HealthCheckServiceInterface {
   void AwaitNoCalls() { live_.AwaitNone(); }
 
   // Any thread.
-  void SetServingStatus(const std::string& name, bool serving) override ABSL_LOCKS_EXCLUDED(mutex_);
-  // All that were ever set.
-  void SetServingStatus(bool serving) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void Set(const std::string& name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Request = grpc::health::v1::HealthCheckRequest;
@@ -56,10 +55,9 @@ class HealthService final : public grpc::HealthCheckServiceInterface {
 
   grpc::Status Check(const Request& request, Response* response) const ABSL_LOCKS_EXCLUDED(mutex_);
   Response::ServingStatus StatusOf(const std::string& name) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // False: kHealthWatchersMax watch already.
-  bool Add(const std::shared_ptr<WatchCall>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Remove(const std::shared_ptr<WatchCall>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
-  void TellWatchers() ABSL_LOCKS_EXCLUDED(mutex_);
+  // False: there are kHealthWatchesMax already.
+  bool Add(const std::shared_ptr<WatchCall>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const std::shared_ptr<WatchCall>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::unique_ptr<Rpcs> rpcs_;
   LiveCalls live_;
@@ -67,7 +65,7 @@ class HealthService final : public grpc::HealthCheckServiceInterface {
 
   mutable absl::Mutex mutex_;
   std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::shared_ptr<WatchCall>> watchers_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<WatchCall>> watches_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gild

@@ -1,7 +1,7 @@
 // MonitorService answers gild.v1.Monitor: GetInfo and GetStats on completion queues, the rest with UNIMPLEMENTED.
 //
-// Both answers are made of values that the server has at hand; neither needs an interpreter's lock. Started and ended like
-// ExecutorService.
+// Both answers are made of values that the server has at hand; neither needs an interpreter's lock. Started and ended
+// like ExecutorService.
 #pragma once
 
 #include <grpcpp/impl/codegen/service_type.h>

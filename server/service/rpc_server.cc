@@ -18,6 +18,7 @@
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/unique_fd.h"
+#include "server/service/health.h"
 #include "server/task/capacity.h"
 
 namespace gild {
@@ -88,7 +89,9 @@ absl::Status WhyNotListening(const std::string& address) {
 
 RpcServer::RpcServer(const Options& options, Scheduler* scheduler, Metrics* metrics, std::function<ServerInfo()> info,
                      std::function<ServerSnapshot()> snapshot)
-    : executor_(scheduler, metrics), monitor_(std::move(info), options.queue_capacity, std::move(snapshot)) {}
+    : executor_(scheduler, metrics),
+      monitor_(std::move(info), options.queue_capacity, std::move(snapshot)),
+      health_(Health::Names()) {}
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Scheduler* scheduler,
                                                             Metrics* metrics, std::function<ServerInfo()> info,

@@ -44,8 +44,8 @@ inline constexpr int64_t kUnsentBytesMax = kQueuedBytesMax;
 // ---- connections ----
 // Calls in flight on one connection. Full: the client's library holds further calls back.
 inline constexpr int kStreamsPerConnectionMax = 8192;
-// Clients of grpc.health.v1.Health.Watch. Full: RESOURCE_EXHAUSTED.
-inline constexpr size_t kHealthWatchersMax = 256;
+// Calls of grpc.health.v1.Health.Watch, of all clients. Full: RESOURCE_EXHAUSTED.
+inline constexpr size_t kHealthWatchesMax = 4096;
 // The name of a service in a health request. Longer: INVALID_ARGUMENT.
 inline constexpr size_t kHealthNameBytesMax = 256;
 // To the HTTP port. Full: they wait in the kernel's backlog, then they are refused.

@@ -2,11 +2,10 @@
 // once.
 //
 // Prints one line of JSON. `speedup` is N times the time of one, divided by the time of all: N on a machine whose cores
-// are independent, less where they share a clock, a core or a host. No Python program can do better; the demo's CPU
-// lane is measured against it. The loop shrinks images, like the lane's: it keeps a core as busy as Python does. A
-// chain of operations that wait for each other would not feel a neighbour on the core's other hardware thread, which
-// takes up to a third from real work. One and all take turns, so that a machine that changes meanwhile changes for
-// both.
+// are independent, less where they share a clock, a core or a host. The demo's CPU lane is measured against it. The
+// loop shrinks images, like the lane's: it keeps a core as busy as Python does. A chain of operations that wait for
+// each other would not feel a neighbour on the core's other hardware thread, which takes up to a third from real work.
+// One and all take turns, so that a machine that changes meanwhile changes for both.
 //
 //   ideal [N]      N: processes, default: the cores this process may use
 #include <sched.h>
@@ -38,7 +37,7 @@ uint64_t ShrinkImages(int images) {
           int weighted = 0;
           for (int tap = 0; tap < kTaps; ++tap) {
             const int from = std::min(x * kStepX + tap, kWidth - 1);
-            weighted += image[(y * kWidth + from) * kColors + color] * (kTaps + 1 - tap);
+            weighted += image[(y * kWidth + from) * kColors + color] * (kTaps - tap);
           }
           rows[(y * kSmall + x) * kColors + color] = static_cast<uint8_t>(weighted >> 6);
         }
@@ -49,7 +48,7 @@ uint64_t ShrinkImages(int images) {
         int weighted = 0;
         for (int tap = 0; tap < kTaps; ++tap) {
           const int from = std::min(y * kHeight / kSmall + tap, kHeight - 1);
-          weighted += rows[from * kSmall * kColors + i] * (kTaps + 1 - tap);
+          weighted += rows[from * kSmall * kColors + i] * (kTaps - tap);
         }
         sum += weighted >> 6;
       }

@@ -1,5 +1,5 @@
-// RpcServerTest: a real server and a real client on loopback, over a scheduler whose lanes are fakes: what the lane is told
-// is waited for, never slept for.
+// RpcServerTest: a real server and a real client on loopback, over a scheduler whose lanes are fakes: what the lane is
+// told is waited for, never slept for.
 #pragma once
 
 #include <grpcpp/create_channel.h>
@@ -60,10 +60,6 @@ class FakeLane {
   void AwaitCancel(int count = 1) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return cancels_ >= count; });
-  }
-  size_t started() {
-    const std::lock_guard lock(mutex_);
-    return started_.size();
   }
 
  private:

@@ -1,7 +1,6 @@
 #include "server/service/rpc_server.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
