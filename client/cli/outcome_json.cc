@@ -76,6 +76,19 @@ void WriteLock(bool available, const v1::LockUsage& lock, JsonWriter* json) {
   json->End('}');
 }
 
+void WriteVerdict(const v1::Outcome& outcome, JsonWriter* json) {
+  if (!outcome.has_verdict()) {
+    json->String(kUnavailable);
+    return;
+  }
+  const v1::Verdict& verdict = outcome.verdict();
+  json->Begin('{').Key("kind").String(v1::Verdict::Kind_IsValid(verdict.kind()) ? v1::Verdict::Kind_Name(verdict.kind())
+                                                                               : kUnavailable);
+  json->Key("holding_share").Number(verdict.holding_share());
+  json->Key("native_share").Number(verdict.native_share());
+  json->Key("waiting_share").Number(verdict.waiting_share()).End('}');
+}
+
 }  // namespace
 
 std::string OutcomeJson(const v1::Outcome& outcome) {
@@ -104,6 +117,8 @@ std::string OutcomeJson(const v1::Outcome& outcome) {
   WriteUsage(outcome.usage(), &json);
   json.Key("lock");
   WriteLock(outcome.has_lock(), outcome.lock(), &json);
+  json.Key("verdict");
+  WriteVerdict(outcome, &json);
   json.Key("warnings").Begin('[');
   for (const std::string& warning : outcome.warnings()) json.String(warning);
   json.End(']').End('}');

@@ -344,6 +344,23 @@ v1::InterpreterStats::State ToWire(InterpreterState state) {
   return v1::InterpreterStats::STATE_UNSPECIFIED;
 }
 
+v1::Verdict::Kind ToWire(Verdict::Kind kind) {
+  switch (kind) {
+    case Verdict::Kind::kLockBound: return v1::Verdict::LOCK_BOUND;
+    case Verdict::Kind::kIoBound: return v1::Verdict::IO_BOUND;
+    case Verdict::Kind::kNative: return v1::Verdict::NATIVE;
+    case Verdict::Kind::kMixed: return v1::Verdict::MIXED;
+  }
+  return v1::Verdict::KIND_UNSPECIFIED;
+}
+
+void ToWire(const Verdict& verdict, v1::Verdict* wire) {
+  wire->set_kind(ToWire(verdict.kind));
+  wire->set_holding_share(verdict.holding);
+  wire->set_native_share(verdict.native);
+  wire->set_waiting_share(verdict.waiting);
+}
+
 void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
   wire->set_task_id(task.id);
   wire->set_ending(ToWire(outcome.ending));
@@ -362,6 +379,7 @@ void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
   ToWire(outcome.evidence, wire->mutable_evidence());
   ToWire(outcome.usage, wire->mutable_usage());
   if (outcome.lock) ToWire(*outcome.lock, wire->mutable_lock());
+  if (const auto verdict = VerdictOf(outcome.usage, outcome.lock)) ToWire(*verdict, wire->mutable_verdict());
   for (const std::string& warning : outcome.warnings) wire->add_warnings(RepairUtf8(warning));
 }
 
@@ -409,6 +427,8 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
   ceilings->set_output_bytes(kOutputBytesMax);
   ceilings->set_result_bytes(kResultBytesMax);
   for (const std::string& module : info.preloaded) wire.add_preloaded(RepairUtf8(module));
+  wire.set_stream_tasks_max(kStreamTasksMax);
+  wire.set_stream_bytes_max(kStreamBytesMax);
   for (const int core : info.cores) wire.add_cores(core);
   return wire;
 }

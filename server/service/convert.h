@@ -21,6 +21,7 @@
 #include "server/task/outcome.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
+#include "server/task/verdict.h"
 
 namespace gild {
 
@@ -37,6 +38,8 @@ v1::Tag ToWire(Tag tag);
 v1::Lane ToWire(LaneKind lane);
 v1::Ending ToWire(Ending ending);
 v1::InterpreterStats::State ToWire(InterpreterState state);
+v1::Verdict::Kind ToWire(Verdict::Kind kind);
+void ToWire(const Verdict& verdict, v1::Verdict* wire);
 void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire);
 v1::Stats ToWire(const ServerSnapshot& snapshot);
 v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, int64_t queue_capacity);

@@ -41,9 +41,19 @@ inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 // and so the interpreter, is ended.
 inline constexpr int64_t kUnsentBytesMax = kQueuedBytesMax;
 
+// One stream of tasks (RunStream). Full: the server submits no more of it and does not read on, so that HTTP/2 stops the
+// sender. Tasks: in flight, or with an outcome that waits to be written; also the most in one message, where more end the
+// stream with INVALID_ARGUMENT. Bytes: of outcomes, written or expected. Broken: outcomes that grew beyond what was expected
+// of them and are not read; the stream is cancelled.
+inline constexpr int64_t kStreamTasksMax = 1024;
+inline constexpr int64_t kStreamBytesMax = 64 << 20;
+inline constexpr int64_t kStreamBytesBroken = 256 << 20;
+
 // ---- connections ----
 // Calls in flight on one connection. Full: the client's library holds further calls back.
 inline constexpr int kStreamsPerConnectionMax = 8192;
+// Calls of Monitor.WatchStats, of all clients. Full: RESOURCE_EXHAUSTED.
+inline constexpr size_t kStatsWatchesMax = 64;
 // Calls of grpc.health.v1.Health.Watch, of all clients. Full: RESOURCE_EXHAUSTED.
 inline constexpr size_t kHealthWatchesMax = 4096;
 // The name of a service in a health request. Longer: INVALID_ARGUMENT.

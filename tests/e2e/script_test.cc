@@ -51,6 +51,20 @@ TEST_P(ScriptTest, ReplySaysWhatItUsedAndWhatTheLockCost) {
   EXPECT_LE(Seconds(outcome.lock().wait()) + Seconds(outcome.lock().hold()), Seconds(usage.run()) * 1.02);
 }
 
+TEST_P(ScriptTest, VerdictSaysWhatKindOfWorkItWas) {
+  StartSmallServer();
+  const std::pair<const char*, v1::Verdict::Kind> kWork[] = {
+      {"for i in range(3_000_000): pass", v1::Verdict::LOCK_BOUND},
+      {"import time\ntime.sleep(0.1)", v1::Verdict::IO_BOUND},
+      {"import hashlib\nhashlib.pbkdf2_hmac('sha256', b'x', b'y', 300_000)", v1::Verdict::NATIVE}};
+  for (const auto& [code, kind] : kWork) {
+    v1::Outcome outcome = Run(Script(GetParam(), code));
+    EXPECT_EQ(outcome.verdict().kind(), kind) << code << outcome.DebugString();
+    EXPECT_NEAR(outcome.verdict().holding_share() + outcome.verdict().native_share() +
+                    outcome.verdict().waiting_share(), 1, 1e-6);
+  }
+}
+
 TEST_P(ScriptTest, TasksShareNoGlobals) {
   StartSmallServer();
   EXPECT_EQ(Run(Script(GetParam(), "assert __name__ == '__main__'\nmark = 1")).ending(), v1::SUCCEEDED);

@@ -178,6 +178,7 @@ TEST(OutcomeJsonTest, AwkwardOutputStaysOneLineOfJson) {
   EXPECT_EQ(parsed.fields().at("stderr").string_value(), outcome.stderr());
   EXPECT_TRUE(parsed.fields().at("stdout_truncated").bool_value());
   EXPECT_EQ(parsed.fields().at("warnings").list_value().values(0).string_value(), "two\nlines");
+  EXPECT_EQ(parsed.fields().at("verdict").string_value(), "unavailable");
 }
 
 TEST(OutcomeJsonTest, TheTasksJsonPassesThroughUntouched) {
