@@ -66,7 +66,7 @@ It answers while every interpreter is stuck.
 
 Examples:
   gild stats
-  watch -n1 gild stats
+  gild stats --watch --interval 200ms
 )";
 
 constexpr char kStatsFooter[] = R"(WAIT, HOLD: time spent wanting and having the lock, all tasks together, since the
@@ -90,6 +90,8 @@ struct Options {
   DemoOptions demo;
   bool info_json = false;
   bool stats_json = false;
+  bool stats_watch = false;
+  std::optional<absl::Duration> stats_interval;
   bool serve_urls = false;
 };
 
@@ -197,6 +199,9 @@ std::unique_ptr<CLI::App> MakeApp(Options* options) {
   app->add_subcommand("info", kInfoExamples)->add_flag("--json", options->info_json, "the reply as one line of JSON");
   CLI::App* stats = app->add_subcommand("stats", kStatsExamples);
   stats->add_flag("--json", options->stats_json, "the reply as one line of JSON");
+  stats->add_flag("--watch", options->stats_watch, "again and again, until it is interrupted");
+  AddUnit(stats, "--interval", &options->stats_interval, &ParseDuration, "TIME", kADuration,
+          "time between two (default 1s), with --watch");
   stats->footer(kStatsFooter);
   AddDemo(app.get(), options);
   return app;
@@ -303,6 +308,9 @@ int Dispatch(const CLI::App& app, const Options& options, const Terminal& termin
   if (options.server.empty()) return Complain({"--server is empty", "give host:port"}, terminal);
   if (command == "run") return Run(app, options, terminal);
   if (command == "info") return ShowInfo(options.info_json, options.server, terminal);
+  if (command == "stats" && options.stats_watch) {
+    return WatchStats(options.stats_json, options.stats_interval.value_or(absl::Seconds(1)), options.server, terminal);
+  }
   if (command == "stats") return ShowStats(options.stats_json, options.server, terminal);
   if (options.serve_urls) return ServeUrls(terminal);
   return RunDemo(options.demo, options.server, terminal);

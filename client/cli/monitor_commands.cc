@@ -3,6 +3,9 @@
 #include <google/protobuf/util/json_util.h>
 #include <unistd.h>
 
+#include <functional>
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -122,18 +125,29 @@ std::string InterpretersText(const v1::Stats& stats, const std::function<std::st
   return table.Text(bold);
 }
 
-std::string CoresText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {
+// All zero when there is none.
+v1::CoreStats CoreIn(const v1::Stats* stats, int core) {
+  if (stats == nullptr) return {};
+  for (const v1::CoreStats& each : stats->cores()) {
+    if (each.core() == core) return each;
+  }
+  return {};
+}
+
+std::string CoresText(const v1::Stats& stats, const v1::Stats* before,
+                      const std::function<std::string(const std::string&)>& bold) {
   Table table({{"CORE", Align::kRight},
                {"USER", Align::kRight},
                {"SYSTEM", Align::kRight},
                {"IDLE", Align::kRight},
                {"STEAL", Align::kRight},
-               {"(since boot)"}});
+               {before == nullptr ? "(since boot)" : "(of the last interval)"}});
   for (const v1::CoreStats& core : stats.cores()) {
-    const absl::Duration user = FromProto(core.user());
-    const absl::Duration system = FromProto(core.system());
-    const absl::Duration idle = FromProto(core.idle());
-    const absl::Duration steal = FromProto(core.steal());
+    const v1::CoreStats since = CoreIn(before, core.core());
+    const absl::Duration user = FromProto(core.user()) - FromProto(since.user());
+    const absl::Duration system = FromProto(core.system()) - FromProto(since.system());
+    const absl::Duration idle = FromProto(core.idle()) - FromProto(since.idle());
+    const absl::Duration steal = FromProto(core.steal()) - FromProto(since.steal());
     const absl::Duration whole = user + system + idle + steal;
     table.Row(
         {absl::StrCat(core.core()), Share(user, whole), Share(system, whole), Share(idle, whole), Share(steal, whole)});
@@ -173,11 +187,11 @@ std::string InfoText(const v1::Info& info, const std::string& address, const Ter
   return text;
 }
 
-std::string StatsText(const v1::Stats& stats, const Terminal& terminal) {
+std::string StatsText(const v1::Stats& stats, const v1::Stats* before, const Terminal& terminal) {
   const auto bold = [&terminal](const std::string& text) { return terminal.Bold(text); };
   return absl::StrCat("up ", TimeText(FromProto(stats.uptime())), stats.draining() ? ", DRAINING" : "", "\n\n",
                       LanesText(stats, bold), "\n", InterpretersText(stats, bold), RestartsText(stats), "\n",
-                      CoresText(stats, bold));
+                      CoresText(stats, before, bold));
 }
 
 int ShowInfo(bool json, const std::string& address, const Terminal& terminal) {
@@ -187,7 +201,21 @@ int ShowInfo(bool json, const std::string& address, const Terminal& terminal) {
 
 int ShowStats(bool json, const std::string& address, const Terminal& terminal) {
   const absl::StatusOr<v1::Stats> stats = Client(address).GetStats();
-  return Show(stats, json, stats.ok() ? StatsText(*stats, terminal) : "", address, terminal);
+  return Show(stats, json, stats.ok() ? StatsText(*stats, nullptr, terminal) : "", address, terminal);
+}
+
+int WatchStats(bool json, absl::Duration interval, const std::string& address, const Terminal& terminal) {
+  // Redrawn in place for a person; one after the other for a file or a pipe.
+  const std::string clear = !json && isatty(STDOUT_FILENO) != 0 ? "\x1b[H\x1b[2J" : "";
+  std::optional<v1::Stats> before;
+  int exit_code = kExitSucceeded;
+  const absl::Status status = Client(address).WatchStats(interval, [&](const v1::Stats& stats) {
+    const std::string text = json ? "" : clear + StatsText(stats, before ? &*before : nullptr, terminal);
+    before = stats;
+    exit_code = Show<v1::Stats>(stats, json, text, address, terminal);
+    return exit_code == kExitSucceeded;  // a closed pipe is an end, too
+  });
+  return status.ok() ? exit_code : Show<v1::Stats>(status, json, "", address, terminal);
 }
 
 }  // namespace gild::cli

@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "client/cli/terminal.h"
 #include "gild/v1/monitor.pb.h"
 
@@ -15,8 +16,11 @@ namespace gild::cli {
 
 int ShowInfo(bool json, const std::string& address, const Terminal& terminal);
 int ShowStats(bool json, const std::string& address, const Terminal& terminal);
+// Again and again, until it is interrupted or the server goes.
+int WatchStats(bool json, absl::Duration interval, const std::string& address, const Terminal& terminal);
 
 std::string InfoText(const v1::Info& info, const std::string& address, const Terminal& terminal);
-std::string StatsText(const v1::Stats& stats, const Terminal& terminal);
+// With the snapshot before it: the cores' shares are of the time between the two, else since boot.
+std::string StatsText(const v1::Stats& stats, const v1::Stats* before, const Terminal& terminal);
 
 }  // namespace gild::cli

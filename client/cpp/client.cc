@@ -163,4 +163,21 @@ absl::StatusOr<v1::Stats> Client::GetStats() {
   return stats;
 }
 
+absl::Status Client::WatchStats(absl::Duration interval, const std::function<bool(const v1::Stats&)>& next) {
+  grpc::ClientContext context;
+  v1::WatchStatsRequest request;
+  *request.mutable_interval() = ToProto(interval);
+  const auto stream = monitor_->WatchStats(&context, request);
+  v1::Stats stats;
+  while (stream->Read(&stats)) {
+    if (next(stats)) continue;
+    context.TryCancel();
+    while (stream->Read(&stats)) continue;
+    (void)stream->Finish();
+    return absl::OkStatus();
+  }
+  const grpc::Status status = stream->Finish();
+  return status.ok() ? absl::UnavailableError("the server ended the stream") : ToAbsl(status);
+}
+
 }  // namespace gild

@@ -39,6 +39,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client/cpp/server_error.h"
+#include "client/cpp/task_stream.h"
 #include "gild/v1/executor.grpc.pb.h"
 #include "gild/v1/monitor.grpc.pb.h"
 
@@ -79,8 +80,16 @@ class Client {
   // may call.
   Call RunAsync(v1::Task task, Callback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Many tasks on one stream. The client outlives it.
+  std::unique_ptr<TaskStream> OpenStream(TaskStream::Options options) {
+    return std::make_unique<TaskStream>(executor_.get(), options);
+  }
+
   absl::StatusOr<v1::Info> GetInfo();
   absl::StatusOr<v1::Stats> GetStats();
+  // A snapshot at once, then one every interval (10 ms to 1 h), until `next` returns false: OK. Blocks; an error is why
+  // the stream broke.
+  absl::Status WatchStats(absl::Duration interval, const std::function<bool(const v1::Stats&)>& next);
 
   // The gRPC deadline of a task, from now.
   static absl::Duration DeadlineOf(const v1::Limits& limits);

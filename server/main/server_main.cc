@@ -261,7 +261,7 @@ absl::Status Server::OpenDoors() {
        // on two cores.
        .threads = std::clamp<int>(static_cast<int>(cores_.size()) / 8, 1, 4),
        .queue_capacity = options_.queue_tasks},
-      scheduler_.get(), metrics_.get(), [this] { return Info(); }, snapshot);
+      scheduler_.get(), metrics_.get(), [this] { return Info(); }, snapshot, &poller_);
   if (!rpc.ok()) return rpc.status();
   rpc_ = *std::move(rpc);
   health_ =

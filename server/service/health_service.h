@@ -27,6 +27,7 @@
 #include "server/service/calls.h"
 #include "server/service/completion_queue.h"
 #include "server/service/unary_call.h"
+#include "server/service/watch_call.h"
 
 namespace gild {
 
@@ -50,22 +51,22 @@ class HealthService {
  private:
   using Request = grpc::health::v1::HealthCheckRequest;
   using Response = grpc::health::v1::HealthCheckResponse;
+  using Watch = WatchCall<Request, Response>;
   struct Rpcs;
-  class WatchCall;
 
   grpc::Status Check(const Request& request, Response* response) const ABSL_LOCKS_EXCLUDED(mutex_);
   Response::ServingStatus StatusOf(const std::string& name) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // False: there are kHealthWatchesMax already.
-  bool Add(const std::shared_ptr<WatchCall>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Remove(const std::shared_ptr<WatchCall>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
+  grpc::Status Add(const std::shared_ptr<Watch>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const std::shared_ptr<Watch>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::unique_ptr<Rpcs> rpcs_;
   LiveCalls live_;
   const UnaryMethod<Request, Response> check_;
+  const WatchMethod<Request, Response> watch_;
 
   mutable absl::Mutex mutex_;
   std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::shared_ptr<WatchCall>> watches_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<Watch>> watches_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gild

@@ -1,9 +1,13 @@
 #include "server/service/monitor_service.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/base/clock.h"
 #include "server/service/convert.h"
+#include "server/task/capacity.h"
 
 namespace gild {
 namespace {
@@ -14,22 +18,28 @@ grpc::Status Later(const char* rpc) {
   return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, std::string("Monitor.") + rpc + " comes in a later version");
 }
 
+// Beyond what a sum of nanoseconds can hold is beyond the most all the same.
+int64_t IntervalNs(const v1::WatchStatsRequest& request) {
+  const auto& interval = request.interval();
+  const int64_t seconds = std::clamp<int64_t>(interval.seconds(), -1, kStatsIntervalNsMax / kNsPerSecond + 1);
+  const int64_t asked_ns = seconds * kNsPerSecond + interval.nanos();
+  return asked_ns == 0 ? kStatsIntervalNsDefault : asked_ns;
+}
+
 }  // namespace
 
 // The synchronous half: what is not there yet.
-struct MonitorService::Rpcs : public V1::WithAsyncMethod_GetInfo<V1::WithAsyncMethod_GetStats<V1::Service>> {
-  using Context = grpc::ServerContext;
-  grpc::Status WatchStats(Context*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::Stats>*) override {
-    return Later("WatchStats");
-  }
-  grpc::Status Trace(Context*, const v1::TraceRequest*, grpc::ServerWriter<v1::TraceReply>*) override {
+struct MonitorService::Rpcs
+    : public V1::WithAsyncMethod_GetInfo<V1::WithAsyncMethod_GetStats<V1::WithAsyncMethod_WatchStats<V1::Service>>> {
+  grpc::Status Trace(grpc::ServerContext*, const v1::TraceRequest*, grpc::ServerWriter<v1::TraceReply>*) override {
     return Later("Trace");
   }
 };
 
 MonitorService::MonitorService(std::function<ServerInfo()> info, int64_t queue_capacity,
-                               std::function<ServerSnapshot()> snapshot)
-    : rpcs_(std::make_unique<Rpcs>()),
+                               std::function<ServerSnapshot()> snapshot, Poller* poller)
+    : poller_(poller),
+      rpcs_(std::make_unique<Rpcs>()),
       get_info_{.wait = [this](auto... arguments) { rpcs_->RequestGetInfo(arguments...); },
                 .answer =
                     [info = std::move(info), queue_capacity, snapshot](const v1::GetInfoRequest&, v1::Info* reply) {
@@ -43,7 +53,17 @@ MonitorService::MonitorService(std::function<ServerInfo()> info, int64_t queue_c
                        *reply = ToWire(snapshot());
                        return grpc::Status::OK;
                      },
-                 .live = &live_} {}
+                 .live = &live_},
+      watch_stats_{.wait = [this](auto... arguments) { rpcs_->RequestWatchStats(arguments...); },
+                   .arrived = [this](const std::shared_ptr<StatsWatch>& watch) { return AddWatch(watch); },
+                   .latest =
+                       [snapshot](const v1::WatchStatsRequest&, v1::Stats* message) {
+                         *message = ToWire(snapshot());
+                         return true;
+                       },
+                   .written = [this](const std::shared_ptr<StatsWatch>& watch) { TellLater(watch); },
+                   .gone = [this](const std::shared_ptr<StatsWatch>& watch) { RemoveWatch(watch); },
+                   .live = &live_} {}
 
 MonitorService::~MonitorService() = default;
 
@@ -53,7 +73,40 @@ void MonitorService::Start(const CompletionQueues& queues) {
   for (const auto& queue : queues.queues()) {
     UnaryCall<v1::GetInfoRequest, v1::Info>::Post(&get_info_, queue.get());
     UnaryCall<v1::GetStatsRequest, v1::Stats>::Post(&get_stats_, queue.get());
+    StatsWatch::Post(&watch_stats_, queue.get());
   }
+}
+
+grpc::Status MonitorService::AddWatch(const std::shared_ptr<StatsWatch>& watch) {
+  const int64_t interval_ns = IntervalNs(watch->request());
+  if (interval_ns < kStatsIntervalNsMin || interval_ns > kStatsIntervalNsMax) {
+    return ToStatus(InvalidField{"interval", "is not from 10 ms to 1 h"});
+  }
+  absl::MutexLock lock(&mutex_);
+  if (watches_.size() >= kStatsWatchesMax) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, absl::StrCat("there are ", kStatsWatchesMax, " watches already")};
+  }
+  watches_[watch.get()] = NowNs();
+  return grpc::Status::OK;
+}
+
+void MonitorService::TellLater(const std::shared_ptr<StatsWatch>& watch) {
+  int64_t next_ns;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = watches_.find(watch.get());
+    if (found == watches_.end()) return;
+    // A fixed beat, but for a reader that was slower.
+    next_ns = found->second = std::max(found->second + IntervalNs(watch->request()), NowNs());
+  }
+  poller_->RunAt(next_ns, [weak = std::weak_ptr(watch)] {
+    if (const auto alive = weak.lock()) alive->Tell();
+  });
+}
+
+void MonitorService::RemoveWatch(const std::shared_ptr<StatsWatch>& watch) {
+  absl::MutexLock lock(&mutex_);
+  watches_.erase(watch.get());
 }
 
 }  // namespace gild

@@ -2,6 +2,7 @@
 
 #include <grpc/impl/codegen/grpc_types.h>
 #include <grpc/support/log.h>
+#include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
@@ -58,7 +59,7 @@ void SetOptions(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
-  // The synchronous part only says UNIMPLEMENTED, and serves reflection.
+  // The synchronous part only says UNIMPLEMENTED, and serves reflection and channelz.
   builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
   builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
   builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 2);
@@ -88,19 +89,23 @@ absl::Status WhyNotListening(const std::string& address) {
 }  // namespace
 
 RpcServer::RpcServer(const Options& options, Scheduler* scheduler, Metrics* metrics, std::function<ServerInfo()> info,
-                     std::function<ServerSnapshot()> snapshot)
+                     std::function<ServerSnapshot()> snapshot, Poller* poller)
     : executor_(scheduler, metrics),
-      monitor_(std::move(info), options.queue_capacity, std::move(snapshot)),
+      monitor_(std::move(info), options.queue_capacity, std::move(snapshot), poller),
       health_(Health::Names()) {}
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& options, Scheduler* scheduler,
                                                             Metrics* metrics, std::function<ServerInfo()> info,
-                                                            std::function<ServerSnapshot()> snapshot) {
+                                                            std::function<ServerSnapshot()> snapshot, Poller* poller) {
   QuietGrpc();
-  static std::once_flag once;  // applies to every builder of the process
-  std::call_once(once, [] { grpc::reflection::InitProtoReflectionServerBuilderPlugin(); });
+  static std::once_flag once;  // both apply to every builder of the process
+  std::call_once(once, [] {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::channelz::experimental::InitChannelzService();
+  });
 
-  std::unique_ptr<RpcServer> made(new RpcServer(options, scheduler, metrics, std::move(info), std::move(snapshot)));
+  std::unique_ptr<RpcServer> made(
+      new RpcServer(options, scheduler, metrics, std::move(info), std::move(snapshot), poller));
   grpc::ServerBuilder builder;
   SetOptions(&builder);
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &made->port_);

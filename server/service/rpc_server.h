@@ -2,7 +2,7 @@
 //
 // Start, Shutdown and the destructor from one thread. Everything it is given outlives it.
 //
-//   auto rpc = RpcServer::Start({.listen = "127.0.0.1:50051"}, &scheduler, &metrics, info, snapshot);
+//   auto rpc = RpcServer::Start({.listen = "127.0.0.1:50051"}, &scheduler, &metrics, info, snapshot, &poller);
 //   Health health((*rpc)->health(), …);
 //   … (*rpc)->Shutdown();  // while the threads that deliver outcomes still run
 #pragma once
@@ -35,7 +35,7 @@ class RpcServer {
   // UNAVAILABLE when the port is in use.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options, Scheduler* scheduler,
                                                           Metrics* metrics, std::function<ServerInfo()> info,
-                                                          std::function<ServerSnapshot()> snapshot);
+                                                          std::function<ServerSnapshot()> snapshot, Poller* poller);
   ~RpcServer();
 
   // 0 for a unix socket.
@@ -49,7 +49,7 @@ class RpcServer {
 
  private:
   RpcServer(const Options& options, Scheduler* scheduler, Metrics* metrics, std::function<ServerInfo()> info,
-            std::function<ServerSnapshot()> snapshot);
+            std::function<ServerSnapshot()> snapshot, Poller* poller);
 
   // Destroyed from the bottom up: the server before the services that it calls.
   ExecutorService executor_;

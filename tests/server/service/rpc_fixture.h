@@ -19,6 +19,7 @@
 #include "gild/v1/executor.grpc.pb.h"
 #include "gild/v1/monitor.grpc.pb.h"
 #include "server/service/rpc_server.h"
+#include "tests/testing/poller_thread.h"
 
 namespace gild {
 
@@ -61,6 +62,10 @@ class FakeLane {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return cancels_ >= count; });
   }
+  size_t started() {
+    const std::lock_guard lock(mutex_);
+    return started_.size();
+  }
 
  private:
   std::function<void(uint64_t, Outcome)> ended_;
@@ -82,7 +87,7 @@ class RpcServerTest : public ::testing::Test {
     snapshot_.lanes = {{.lane = LaneKind::kIo, .interpreters = 1, .threads_per_interpreter = 128}};
     auto started = RpcServer::Start(
         {.listen = "127.0.0.1:0", .threads = 2, .queue_capacity = 5}, &*scheduler_, &*metrics_,
-        [] { return ServerInfo{.version = "0.1.0"}; }, [this] { return snapshot_; });
+        [] { return ServerInfo{.version = "0.1.0"}; }, [this] { return snapshot_; }, poller_.get());
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = std::move(*started);
     address_ = "127.0.0.1:" + std::to_string(server_->port());
@@ -92,6 +97,7 @@ class RpcServerTest : public ::testing::Test {
   }
   void TearDown() override {
     if (server_ != nullptr) server_->Shutdown();
+    poller_.End();
   }
 
   static v1::RunRequest Request(v1::Tag tag = v1::CPU) {
@@ -123,6 +129,7 @@ class RpcServerTest : public ::testing::Test {
     scheduler_->Ended(task.serial, outcome, NowNs());
   }
 
+  testing::PollerThread poller_;
   FakeLane io_, cpu_;
   ServerSnapshot snapshot_;
   std::optional<Scheduler> scheduler_;

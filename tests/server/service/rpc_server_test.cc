@@ -4,6 +4,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "server/task/capacity.h"
 #include "tests/server/service/rpc_fixture.h"
 
 namespace gild {
@@ -109,7 +110,7 @@ TEST_F(RpcServerTest, WhatIsNotThereYetSaysSo) {
   }
   {
     grpc::ClientContext context;
-    const grpc::Status status = executor_->RunStream(&context)->Finish();
+    const grpc::Status status = executor_->Watch(&context, v1::WatchRequest())->Finish();
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   }
   {
@@ -118,6 +119,51 @@ TEST_F(RpcServerTest, WhatIsNotThereYetSaysSo) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
     EXPECT_EQ(status.error_message(), "Monitor.Trace comes in a later version");
   }
+}
+
+TEST_F(RpcServerTest, StatsAreWatchedUntilTheClientGoes) {
+  Start();
+  grpc::ClientContext context;
+  v1::WatchStatsRequest request;
+  request.mutable_interval()->set_nanos(10'000'000);
+  const auto stream = monitor_->WatchStats(&context, request);
+  v1::Stats stats;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(stream->Read(&stats));
+    EXPECT_EQ(stats.lanes_size(), 1);
+  }
+  context.TryCancel();
+  while (stream->Read(&stats)) continue;
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(RpcServerTest, AnIntervalIsChecked) {
+  Start();
+  for (const int64_t seconds : {int64_t{-1}, int64_t{3601}, int64_t{315576000000}}) {
+    grpc::ClientContext context;
+    v1::WatchStatsRequest request;
+    request.mutable_interval()->set_seconds(seconds);
+    const grpc::Status status = monitor_->WatchStats(&context, request)->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << seconds;
+    EXPECT_THAT(status.error_message(), HasSubstr("interval"));
+  }
+}
+
+TEST_F(RpcServerTest, WatchersHaveABound) {
+  Start();
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::Stats>>> streams;
+  v1::Stats stats;
+  for (size_t i = 0; i < kStatsWatchesMax; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    streams.push_back(monitor_->WatchStats(contexts.back().get(), v1::WatchStatsRequest()));
+    ASSERT_TRUE(streams.back()->Read(&stats));
+  }
+  grpc::ClientContext context;
+  EXPECT_EQ(monitor_->WatchStats(&context, v1::WatchStatsRequest())->Finish().error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  for (const auto& each : contexts) each->TryCancel();
+  for (const auto& stream : streams) EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(RpcServerTest, InfoAndStatsAreAnswered) {
@@ -166,7 +212,8 @@ TEST_F(RpcServerTest, OutcomesDeliveredBeforeShutdownReachTheirClients) {
 TEST_F(RpcServerTest, AnUsedPortIsUnavailableAndNotShared) {
   Start();
   const auto second = RpcServer::Start(
-      {.listen = address_}, &*scheduler_, &*metrics_, [] { return ServerInfo(); }, [this] { return snapshot_; });
+      {.listen = address_}, &*scheduler_, &*metrics_, [] { return ServerInfo(); }, [this] { return snapshot_; },
+      poller_.get());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(second.status().ToString(), HasSubstr("Address already in use"));
 }
