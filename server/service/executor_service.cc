@@ -2,11 +2,15 @@
 
 #include <grpcpp/server_context.h>
 
+#include "server/service/run_call.h"
+#include "server/service/stream_call.h"
+
 namespace gild {
 namespace {
 
 // Calls that wait for their client, a queue. More than one, so that a burst is not taken one wake-up at a time.
-constexpr int kPostedCalls = 64;
+constexpr int kPostedRuns = 64;
+constexpr int kPostedStreams = 4;
 
 grpc::Status Later(const char* rpc) {
   return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, std::string("Executor.") + rpc + " comes in a later version");
@@ -17,9 +21,6 @@ grpc::Status Later(const char* rpc) {
 // The synchronous half: what is not there yet.
 struct ExecutorService::Rpcs : public AsyncExecutor {
   using Context = grpc::ServerContext;
-  grpc::Status RunStream(Context*, grpc::ServerReaderWriter<v1::RunStreamReply, v1::RunStreamRequest>*) override {
-    return Later("RunStream");
-  }
   grpc::Status PutFunction(Context*, const v1::PutFunctionRequest*, v1::PutFunctionReply*) override {
     return Later("PutFunction");
   }
@@ -43,7 +44,8 @@ grpc::Service* ExecutorService::service() { return rpcs_.get(); }
 
 void ExecutorService::Start(const CompletionQueues& queues) {
   for (const auto& queue : queues.queues()) {
-    for (int i = 0; i < kPostedCalls; ++i) RunCall::Post(&context_, queue.get());
+    for (int i = 0; i < kPostedRuns; ++i) RunCall::Post(&context_, queue.get());
+    for (int i = 0; i < kPostedStreams; ++i) StreamCall::Post(&context_, queue.get());
   }
 }
 

@@ -1,6 +1,6 @@
-// ExecutorService answers gild.v1.Executor: Run on completion queues, everything else with UNIMPLEMENTED.
+// ExecutorService answers gild.v1.Executor: Run and RunStream on completion queues, everything else with UNIMPLEMENTED.
 //
-// One object per call (RunCall). Everything here from one thread; the rest is gRPC's.
+// One object per call (RunCall, StreamCall). Start and Shutdown from one thread; the rest is gRPC's.
 //
 //   ExecutorService executor(&scheduler, &metrics);
 //   builder.RegisterService(executor.service());
@@ -16,7 +16,8 @@
 #include <memory>
 
 #include "absl/time/time.h"
-#include "server/service/run_call.h"
+#include "server/service/completion_queue.h"
+#include "server/service/executor_call.h"
 
 namespace gild {
 

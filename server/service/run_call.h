@@ -11,22 +11,9 @@
 
 #include <memory>
 
-#include "gild/v1/executor.grpc.pb.h"
-#include "server/metrics/metrics.h"
-#include "server/scheduler/scheduler.h"
-#include "server/service/calls.h"
+#include "server/service/executor_call.h"
 
 namespace gild {
-
-using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<v1::Executor::Service>;
-
-// What a call works with. Lives as long as the calls.
-struct CallContext {
-  AsyncExecutor* rpcs;
-  Scheduler* scheduler;
-  Metrics* metrics;
-  LiveCalls* live;
-};
 
 class RunCall : public std::enable_shared_from_this<RunCall> {
  public:

@@ -30,7 +30,12 @@ class FakeServer {
  public:
   using RunHandler = std::function<grpc::Status(const v1::Task&, grpc::ServerContext*, v1::Outcome*)>;
 
-  explicit FakeServer(RunHandler run) : executor_(std::move(run)) {
+  using Stream = grpc::ServerReaderWriter<v1::RunStreamReply, v1::RunStreamRequest>;
+  using StreamHandler = std::function<grpc::Status(grpc::ServerContext*, Stream*)>;
+
+  explicit FakeServer(RunHandler run) : FakeServer(std::move(run), nullptr) {}
+  explicit FakeServer(StreamHandler stream) : FakeServer(nullptr, std::move(stream)) {}
+  FakeServer(RunHandler run, StreamHandler stream) : executor_(std::move(run), std::move(stream)) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -74,11 +79,13 @@ class FakeServer {
 
  private:
   struct ExecutorService : v1::Executor::Service {
-    explicit ExecutorService(RunHandler run) : run(std::move(run)) {}
+    ExecutorService(RunHandler run, StreamHandler stream) : run(std::move(run)), stream(std::move(stream)) {}
     grpc::Status Run(grpc::ServerContext* context, const v1::RunRequest* request, v1::RunReply* reply) override {
       return run(request->task(), context, reply->mutable_outcome());
     }
+    grpc::Status RunStream(grpc::ServerContext* context, Stream* calls) override { return stream(context, calls); }
     const RunHandler run;
+    const StreamHandler stream;
   };
   struct MonitorService : v1::Monitor::Service {
     grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::Info* info) override {

@@ -116,15 +116,11 @@ TEST_F(AdmissionTest, LaterPartsAreUnimplemented) {
 #undef EXPECT_UNIMPLEMENTED
   {
     grpc::ClientContext context;
-    EXPECT_EQ(executor()->RunStream(&context)->Finish().error_code(), kUnimplemented);
-  }
-  {
-    grpc::ClientContext context;
     EXPECT_EQ(executor()->Watch(&context, v1::WatchRequest())->Finish().error_code(), kUnimplemented);
   }
   {
     grpc::ClientContext context;
-    EXPECT_EQ(monitor()->WatchStats(&context, v1::WatchStatsRequest())->Finish().error_code(), kUnimplemented);
+    EXPECT_EQ(monitor()->Trace(&context, v1::TraceRequest())->Finish().error_code(), kUnimplemented);
   }
   {
     grpc::ClientContext context;

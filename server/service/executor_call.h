@@ -1,0 +1,22 @@
+// What the calls of gild.v1.Executor work with.
+#pragma once
+
+#include "gild/v1/executor.grpc.pb.h"
+#include "server/metrics/metrics.h"
+#include "server/scheduler/scheduler.h"
+#include "server/service/calls.h"
+
+namespace gild {
+
+// What is served on completion queues; the rest of the Executor is synchronous.
+using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<v1::Executor::WithAsyncMethod_RunStream<v1::Executor::Service>>;
+
+// Lives as long as the calls.
+struct CallContext {
+  AsyncExecutor* rpcs;
+  Scheduler* scheduler;
+  Metrics* metrics;
+  LiveCalls* live;
+};
+
+}  // namespace gild

@@ -1,0 +1,244 @@
+#include "server/service/stream_call.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/clock.h"
+#include "server/service/convert.h"
+#include "server/task/capacity.h"
+
+namespace gild {
+namespace {
+
+// One message of outcomes: enough to be cheap, small enough to be on its way soon.
+constexpr size_t kReplyBytes = 1 << 20;
+
+}  // namespace
+
+void StreamCall::Post(const CallContext* context, grpc::ServerCompletionQueue* queue) {
+  if (context->live->Post()) std::make_shared<StreamCall>(context, queue)->Wait();
+}
+
+void StreamCall::Wait() {
+  // As in RunCall::Wait.
+  rpc_.AsyncNotifyWhenDone(gone_.AsVoid());
+  arrived_.Arm(shared_from_this());
+  context_->rpcs->RequestRunStream(&rpc_, &stream_, queue_, queue_, arrived_.AsVoid());
+}
+
+void StreamCall::Arrived(bool ok) {
+  if (!ok) return;  // the server shuts down
+  live_.Arrived();
+  gone_.Arm(shared_from_this());
+  Post(context_, queue_);
+  Pump();
+}
+
+// ---- the queue's thread ----
+
+void StreamCall::ReadDone(bool ok) {
+  reading_ = false;
+  if (!ok) {
+    request_.Clear();
+    next_task_ = 0;
+    absl::MutexLock lock(&mutex_);
+    half_closed_ = true;
+  } else if (request_.tasks_size() > kStreamTasksMax) {
+    return Break(ToStatus(InvalidField{"tasks", absl::StrCat("are more than ", kStreamTasksMax, " in one message")}));
+  } else {
+    CancelAsked();
+  }
+  Pump();
+}
+
+void StreamCall::CancelAsked() {
+  std::vector<uint64_t> serials;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const uint64_t client_id : request_.cancel_client_ids()) {
+      const auto found = in_flight_.find(client_id);
+      if (found != in_flight_.end()) serials.push_back(found->second);
+    }
+  }
+  for (const uint64_t serial : serials) context_->scheduler->Cancel(serial, NowNs());
+}
+
+void StreamCall::Pump() {
+  while (next_task_ < request_.tasks_size()) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (over_ || !HasRoom()) return;  // Written comes back here
+    }
+    SubmitOne(std::move(*request_.mutable_tasks(next_task_++)));
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    if (over_ || reading_) return;
+    if (half_closed_) {
+      if (!in_flight_.empty() || writing_ || !waiting_.empty()) return;
+      over_ = true;
+      finished_.Arm(shared_from_this());
+      return stream_.Finish(grpc::Status::OK, finished_.AsVoid());
+    }
+  }
+  // Also while the window is full: the next message may cancel something. Its tasks are held in hand then.
+  request_.Clear();
+  next_task_ = 0;
+  reading_ = true;
+  read_.Arm(shared_from_this());
+  stream_.Read(&request_, read_.AsVoid());
+}
+
+bool StreamCall::HasRoom() const {
+  const size_t tasks = in_flight_.size() + waiting_.size() + reply_.outcomes_size();
+  const size_t bytes = waiting_bytes_ + (in_flight_.size() + 1) * expected_bytes_;
+  return tasks == 0 || (tasks < static_cast<size_t>(kStreamTasksMax) && bytes <= static_cast<size_t>(kStreamBytesMax));
+}
+
+void StreamCall::SubmitOne(v1::StreamTask wire) {
+  const uint64_t client_id = wire.client_id();
+  const auto refuse = [this, client_id](const grpc::Status& status, const char* reason) {
+    context_->metrics->Refused(reason);
+    v1::StreamOutcome outcome;
+    outcome.set_client_id(client_id);
+    // ToStatus has put a google.rpc.Status into the details.
+    if (!outcome.mutable_refusal()->ParseFromString(status.error_details())) outcome.mutable_refusal()->Clear();
+    outcome.mutable_refusal()->set_code(status.error_code());
+    outcome.mutable_refusal()->set_message(status.error_message());
+    absl::MutexLock lock(&mutex_);
+    Deliver(std::move(outcome));
+  };
+
+  auto read = TaskFromWire(std::move(*wire.mutable_task()));
+  bool is_new;
+  {
+    absl::MutexLock lock(&mutex_);
+    is_new = in_flight_.emplace(client_id, 0).second;
+  }
+  if (!is_new) read = InvalidField{"tasks.client_id", "is that of another task in flight"};
+  if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
+    if (is_new) {
+      absl::MutexLock lock(&mutex_);
+      in_flight_.erase(client_id);
+    }
+    return refuse(ToStatus(*invalid), "invalid_argument");
+  }
+
+  Task& task = std::get<Task>(read);
+  const LaneKind lane = task.lane;
+  const auto submitted = context_->scheduler->Submit(
+      std::move(task),
+      [self = shared_from_this(), client_id](const Task& ended, Outcome outcome) {
+        self->Ended(client_id, ended, std::move(outcome));
+      },
+      NowNs());
+  if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) {
+    {
+      absl::MutexLock lock(&mutex_);
+      in_flight_.erase(client_id);
+    }
+    return refuse(ToStatus(*refusal, lane), Name(refusal->reason));
+  }
+  const uint64_t serial = std::get<uint64_t>(submitted);
+  bool broken;
+  {
+    absl::MutexLock lock(&mutex_);
+    broken = over_;
+    const auto found = in_flight_.find(client_id);
+    if (found != in_flight_.end()) found->second = serial;
+  }
+  if (broken) context_->scheduler->Cancel(serial, NowNs());  // while it was being submitted
+}
+
+void StreamCall::Written(bool ok) {
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    waiting_bytes_ -= writing_bytes_;
+    writing_bytes_ = 0;
+    reply_.Clear();
+    if (!ok) {
+      over_ = true;  // Gone stops the tasks
+      waiting_.clear();
+      waiting_bytes_ = 0;
+    }
+    WriteSome();
+  }
+  Pump();
+}
+
+void StreamCall::Finished(bool) {}
+
+void StreamCall::Gone(bool) {
+  if (rpc_.IsCancelled()) Break(grpc::Status::CANCELLED);
+}
+
+// ---- any thread ----
+
+void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome outcome) {
+  context_->metrics->TaskEnded(task, outcome);
+  v1::StreamOutcome wire;
+  wire.set_client_id(client_id);
+  ToWire(task, std::move(outcome), wire.mutable_outcome());
+  bool broken;
+  {
+    absl::MutexLock lock(&mutex_);
+    in_flight_.erase(client_id);
+    Deliver(std::move(wire));
+    broken = waiting_bytes_ > static_cast<size_t>(kStreamBytesBroken);
+  }
+  if (broken) {
+    Break(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                       absl::StrCat("the client leaves more than ", kStreamBytesBroken >> 20,
+                                    " MiB of outcomes unread; the rest of its tasks are stopped")));
+  }
+}
+
+void StreamCall::Deliver(v1::StreamOutcome outcome) {
+  if (over_) return;
+  const size_t bytes = outcome.ByteSizeLong();
+  waiting_bytes_ += bytes;
+  // Up at once, down by and by.
+  expected_bytes_ = std::max(bytes, expected_bytes_ - expected_bytes_ / 4);
+  waiting_.push_back({std::move(outcome), bytes});
+  WriteSome();
+}
+
+void StreamCall::WriteSome() {
+  if (writing_ || over_ || waiting_.empty()) return;
+  do {
+    writing_bytes_ += waiting_.front().bytes;
+    *reply_.add_outcomes() = std::move(waiting_.front().outcome);
+    waiting_.pop_front();
+  } while (!waiting_.empty() && writing_bytes_ + waiting_.front().bytes <= kReplyBytes);
+  writing_ = true;
+  written_.Arm(shared_from_this());
+  stream_.Write(reply_, written_.AsVoid());
+}
+
+void StreamCall::Break(const grpc::Status& status) {
+  std::vector<uint64_t> serials;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [client_id, serial] : in_flight_) {
+      if (serial != 0) serials.push_back(serial);
+    }
+    if (!over_) {
+      over_ = true;
+      waiting_.clear();
+      if (writing_) {
+        // A status would wait behind a message that the client does not read.
+        rpc_.TryCancel();
+      } else {
+        finished_.Arm(shared_from_this());
+        stream_.Finish(status, finished_.AsVoid());
+      }
+    }
+  }
+  for (const uint64_t serial : serials) context_->scheduler->Cancel(serial, NowNs());
+}
+
+}  // namespace gild

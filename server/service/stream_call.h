@@ -1,0 +1,91 @@
+// One Executor.RunStream, from before its client calls until it is over.
+//
+// Flow control from end to end. A task counts against the stream's window from its Submit until its outcome is written;
+// while the window is full no further task of the message in hand is submitted, and while there are such the next
+// message is not read, so that HTTP/2 stops the sender. The window is kStreamTasksMax tasks, and kStreamBytesMax bytes
+// of outcomes: those that wait to be written, and for each task in flight what is expected of it: 1 MiB at first, then
+// what the latest outcomes were. Outcomes that grow beyond all expectation, to kStreamBytesBroken, end the stream.
+//
+// Thread rule: tags come on the queue's one thread, which alone reads and submits (Pump); Ended comes on any. What both
+// touch is behind the mutex, which is never held while the scheduler is called.
+//
+//   Post ─▶ Arrived ─▶ Read ⇄ Pump ─▶ half-closed, nothing in flight, all written ─▶ Finish ─▶ Finished
+//                        Ended ─▶ Write ─▶ Written ─▶ Pump …             and, once, at any time after Arrived: Gone
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_stream.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "server/service/executor_call.h"
+
+namespace gild {
+
+class StreamCall : public std::enable_shared_from_this<StreamCall> {
+ public:
+  // Waits for a client on this queue, unless no more calls are waited for. Each call that arrives posts the next.
+  static void Post(const CallContext* context, grpc::ServerCompletionQueue* queue);
+
+  StreamCall(const CallContext* context, grpc::ServerCompletionQueue* queue)
+      : live_(context->live), context_(context), queue_(queue), stream_(&rpc_) {}
+
+ private:
+  struct Waiting {
+    v1::StreamOutcome outcome;
+    size_t bytes = 0;
+  };
+
+  void Wait();
+  void Arrived(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReadDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Written(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Finished(bool ok);
+  void Gone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Ended(uint64_t client_id, const Task& task, Outcome outcome) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Submits what the window has room for, then reads on, or finishes.
+  void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SubmitOne(v1::StreamTask wire) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CancelAsked() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Deliver(v1::StreamOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The stream is over before its tasks: they are stopped, and their outcomes dropped.
+  void Break(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  LiveCall live_;  // first
+  const CallContext* const context_;
+  grpc::ServerCompletionQueue* const queue_;
+  grpc::ServerContext rpc_;
+  grpc::ServerAsyncReaderWriter<v1::RunStreamReply, v1::RunStreamRequest> stream_;
+
+  // Queue's thread only.
+  v1::RunStreamRequest request_;  // the message in hand
+  int next_task_ = 0;             // of it
+  bool reading_ = false;
+
+  absl::Mutex mutex_;
+  bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // no more messages
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;         // Finish was called, or the client is gone
+  std::unordered_map<uint64_t, uint64_t> in_flight_ ABSL_GUARDED_BY(mutex_);  // client's id: serial, 0: being submitted
+  std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;         // those being written included
+  size_t expected_bytes_ ABSL_GUARDED_BY(mutex_) = 1 << 20;  // of the outcome of a task in flight
+  v1::RunStreamReply reply_ ABSL_GUARDED_BY(mutex_);         // being written
+  size_t writing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+
+  CallEvent<StreamCall> arrived_{&StreamCall::Arrived};
+  CallEvent<StreamCall> read_{&StreamCall::ReadDone};
+  CallEvent<StreamCall> written_{&StreamCall::Written};
+  CallEvent<StreamCall> finished_{&StreamCall::Finished};
+  CallEvent<StreamCall> gone_{&StreamCall::Gone};
+};
+
+}  // namespace gild

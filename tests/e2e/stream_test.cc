@@ -1,0 +1,130 @@
+// RunStream with the real binaries: many tasks on one stream, each with an outcome of its own.
+#include <map>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "tests/testing/doorbell.h"
+#include "tests/testing/server_fixture.h"
+
+namespace gild::testing {
+namespace {
+
+class StreamTest : public BothLanesFixture {
+ protected:
+  void Open() { stream_ = executor()->RunStream(&context_); }
+
+  static void Add(v1::RunStreamRequest* batch, uint64_t client_id, const v1::Task& task) {
+    batch->add_tasks()->set_client_id(client_id);
+    *batch->mutable_tasks(batch->tasks_size() - 1)->mutable_task() = task;
+  }
+
+  // So many more outcomes, by the client's id.
+  std::map<uint64_t, v1::Outcome> Receive(size_t count) {
+    std::map<uint64_t, v1::Outcome> outcomes;
+    v1::RunStreamReply reply;
+    while (outcomes.size() < count && stream_->Read(&reply)) {
+      for (const v1::StreamOutcome& outcome : reply.outcomes()) {
+        EXPECT_TRUE(outcome.has_outcome()) << outcome.refusal().DebugString();
+        EXPECT_TRUE(outcomes.emplace(outcome.client_id(), outcome.outcome()).second);
+      }
+    }
+    EXPECT_EQ(outcomes.size(), count);
+    return outcomes;
+  }
+
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::RunStreamRequest, v1::RunStreamReply>> stream_;
+};
+INSTANTIATE_IN_BOTH_LANES(StreamTest);
+
+TEST_P(StreamTest, EachTaskHasItsOwnOutcome) {
+  constexpr int kTasks = 1000, kBatch = 100;
+  StartSmallServer();
+  Open();
+  std::thread sender([this] {
+    for (int sent = 0; sent < kTasks;) {
+      v1::RunStreamRequest batch;
+      for (int i = 0; i < kBatch; ++i, ++sent) {
+        Add(&batch, sent, Call(GetParam(), "scripts.py", "add", {Json(std::to_string(sent)), Json("1000")}));
+      }
+      EXPECT_TRUE(stream_->Write(batch));
+    }
+    stream_->WritesDone();
+  });
+  const std::map<uint64_t, v1::Outcome> outcomes = Receive(kTasks);
+  sender.join();
+  for (const auto& [id, outcome] : outcomes) {
+    EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+    EXPECT_EQ(outcome.result().json(), "{\"sum\":" + std::to_string(id + 1000) + "}");
+    EXPECT_TRUE(outcome.has_lock());
+  }
+  v1::RunStreamReply reply;
+  EXPECT_FALSE(stream_->Read(&reply));
+  EXPECT_TRUE(stream_->Finish().ok());
+  EXPECT_EQ(Endings(lane(), v1::SUCCEEDED), uint64_t{kTasks});
+}
+
+TEST_P(StreamTest, EndingsOfAllKindsComeBack) {
+  StartSmallServer();
+  Open();
+  v1::RunStreamRequest batch;
+  Add(&batch, 1, Script(GetParam(), "1/0"));
+  Add(&batch, 2, Script(GetParam(), "raise SystemExit(7)"));
+  Add(&batch, 3, Script(GetParam(), "print('here')"));
+  v1::Task spins = Call(GetParam(), "blocks.py", "spin");
+  *spins.mutable_limits()->mutable_wall() = Ms(200);
+  Add(&batch, 4, spins);
+  ASSERT_TRUE(stream_->Write(batch));
+  std::map<uint64_t, v1::Outcome> outcomes = Receive(4);
+  EXPECT_EQ(outcomes[1].ending(), v1::RAISED);
+  EXPECT_EQ(outcomes[2].ending(), v1::EXITED);
+  EXPECT_EQ(outcomes[3].stdout(), "here\n");
+  EXPECT_EQ(outcomes[4].ending(), v1::TIMED_OUT);
+  // And the stream outlives an interpreter.
+  batch.Clear();
+  Add(&batch, 5, Call(GetParam(), "crashes.py", "segfault"));
+  ASSERT_TRUE(stream_->Write(batch));
+  EXPECT_EQ(Receive(1)[5].ending(), v1::CRASHED);
+  batch.Clear();
+  Add(&batch, 6, Script(GetParam(), "pass"));
+  ASSERT_TRUE(stream_->Write(batch));
+  EXPECT_EQ(Receive(1)[6].ending(), v1::SUCCEEDED);
+  stream_->WritesDone();
+  EXPECT_TRUE(stream_->Finish().ok());
+}
+
+TEST_P(StreamTest, OneIsCancelledAndABrokenStreamStopsTheRest) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "2"});
+  Doorbell doorbell;
+  Open();
+  v1::RunStreamRequest batch;
+  for (const uint64_t id : {1, 2}) Add(&batch, id, RingAndWait(GetParam(), doorbell.port()));
+  ASSERT_TRUE(stream_->Write(batch));
+  doorbell.AwaitRings(2);
+  batch.Clear();
+  batch.add_cancel_client_ids(1);
+  ASSERT_TRUE(stream_->Write(batch));
+  EXPECT_EQ(Receive(1)[1].ending(), v1::CANCELLED);
+  EXPECT_EQ(LaneOf(lane()).running(), 1u);
+  context_.TryCancel();
+  Eventually("the other one is stopped", [&] { return Endings(lane(), v1::CANCELLED) == 2; });
+  EXPECT_EQ(stream_->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
+}
+
+TEST_P(StreamTest, DrainEndsWhatRunsAndTheServerLeavesCleanly) {
+  StartSmallServer();
+  Doorbell doorbell;
+  Open();
+  v1::RunStreamRequest batch;
+  Add(&batch, 1, RingAndWait(GetParam(), doorbell.port()));
+  ASSERT_TRUE(stream_->Write(batch));
+  doorbell.AwaitRings(1);
+  SendTerm();
+  doorbell.LetIn();
+  EXPECT_EQ(Receive(1)[1].ending(), v1::SUCCEEDED);
+  EXPECT_EQ(AwaitServerExit(), 0);
+}
+
+}  // namespace
+}  // namespace gild::testing
