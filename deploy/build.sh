@@ -35,13 +35,13 @@ libfmt-dev              formats the server log
 libcli11-dev            reads the command lines
 python3-dev             the CPython that gild-interpreter embeds
 python3-pil             resizes images in the demo
+python3-numpy           computes off the lock in the demo
 '
 
 packages_for_the_tests='
 libgtest-dev            runs the tests
 libgmock-dev            matchers of the tests
 librapidcheck-dev       tests properties on random input
-python3-numpy           the tests check that its random numbers are seeded anew in each interpreter
 '
 
 packages_for_clang='

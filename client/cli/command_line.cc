@@ -30,7 +30,7 @@ Examples:
   gild run --tag cpu --entry fib --arg 30 fib.py   a function of it; the result as JSON
   gild info                                        what the server is
   gild stats                                       what it and its locks are doing
-  gild demo                                        three lessons of the lock, measured)";
+  gild demo                                        four lessons of the lock, measured)";
 
 constexpr char kRunExamples[] = R"(Runs one task and waits for its end; Ctrl-C stops it on the server.
 
@@ -144,11 +144,11 @@ void AddRun(CLI::App* root, Options* options) {
 void AddDemo(CLI::App* root, Options* options) {
   CLI::App* app = root->add_subcommand("demo", kDemoExamples);
   DemoOptions& demo = options->demo;
-  app->add_option("--only", demo.only, "of urls,images,primes (default all)")
+  app->add_option("--only", demo.only, "of urls,images,primes,arrays (default all)")
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::IsMember({"urls", "images", "primes"}).description(""));
+      ->check(CLI::IsMember({"urls", "images", "primes", "arrays"}).description(""));
   app->add_option("--lanes", demo.lanes, "of io,cpu (default both)")
       ->type_name("LIST")
       ->delimiter(',')
@@ -229,7 +229,7 @@ Commands:
   run    run one task and wait for its end
   info   what the server is: versions, isolation, lanes, limits
   stats  what it is doing: lanes, interpreters and their locks, cores
-  demo   three lessons of the lock, measured on this server
+  demo   four lessons of the lock, measured on this server
 
 Options:
   --server HOST:PORT   the server (default 127.0.0.1:50051, or $GILD_SERVER)
@@ -279,7 +279,7 @@ Explanation ExplainParseError(const CLI::App& app, const CLI::ParseError& error)
   if (error.get_name() == "ArgumentMismatch" && colon != std::string::npos)
     what = what.substr(0, colon) + " takes one value";
   if (what.rfind("--tag:", 0) == 0) what = "--tag is io, cpu or auto";
-  if (what.rfind("--only:", 0) == 0) what = "--only takes urls, images and primes, with commas between";
+  if (what.rfind("--only:", 0) == 0) what = "--only takes urls, images, primes and arrays, with commas between";
   if (what.rfind("--lanes:", 0) == 0) what = "--lanes takes io and cpu, with a comma between";
   return {OneLine(what), Help(app)};
 }

@@ -34,6 +34,7 @@ constexpr size_t kUrls = 100;
 constexpr size_t kImages = 1000;
 constexpr size_t kPictures = 50;           // distinct ones that the 1000 are made of
 constexpr int64_t kPrimesLimit = 2500000;  // two cores: 2 to 4 s
+constexpr int64_t kArrayBlocks = 2000;     // two cores: 1 to 2 s
 constexpr size_t kOutstandingMost = 512;   // sockets of the slow server, descriptors of the interpreter
 constexpr size_t kImageBytesMost = size_t{1} << 30;
 
@@ -55,7 +56,7 @@ class Demo {
   bool Run(DemoReport* report, Failure* failure) {
     const absl::Time began = absl::Now();
     if (!Ask(report, failure)) return false;
-    for (auto make : {&Demo::MakeUrls, &Demo::MakeImages, &Demo::MakePrimes}) {
+    for (auto make : {&Demo::MakeUrls, &Demo::MakeImages, &Demo::MakePrimes, &Demo::MakeArrays}) {
       std::optional<Workload> workload;
       if (!(this->*make)(&workload, failure)) return false;
       if (!workload) continue;
@@ -178,6 +179,12 @@ class Demo {
   bool MakePrimes(std::optional<Workload>* workload, Failure*) {
     if (!Chosen(options_.only, "primes")) return true;
     *workload = PrimesWorkload(std::max<int64_t>(100, std::llround(kPrimesLimit * options_.scale)));
+    return true;
+  }
+
+  bool MakeArrays(std::optional<Workload>* workload, Failure*) {
+    if (!Chosen(options_.only, "arrays")) return true;
+    *workload = ArraysWorkload(Scaled(kArrayBlocks, options_.scale));
     return true;
   }
 

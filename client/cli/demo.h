@@ -16,7 +16,7 @@
 namespace gild::cli {
 
 struct DemoOptions {
-  std::vector<std::string> only;   // of "urls", "images", "primes"; empty: all
+  std::vector<std::string> only;   // of "urls", "images", "primes", "arrays"; empty: all
   std::vector<std::string> lanes;  // of "io", "cpu"; empty: both
   double scale = 1;                // of the number of URLs and images, and of the primes' limit
   std::string url_file;            // one URL a line; # and empty lines are skipped

@@ -114,7 +114,7 @@ std::string OtherLoadNote(const std::vector<WorkloadFigures>& workloads) {
 }
 
 std::string TitleLine(const DemoReport& report) {
-  static constexpr const char* kCounts[] = {"no lessons", "one lesson", "two lessons", "three lessons"};
+  static constexpr const char* kCounts[] = {"no lessons", "one lesson", "two lessons", "three lessons", "four lessons"};
   const size_t lessons = report.workloads.size();
   const std::string left =
       absl::StrCat("gild demo: ", lessons < std::size(kCounts) ? kCounts[lessons] : absl::StrCat(lessons, " lessons"),
@@ -126,11 +126,12 @@ std::string TitleLine(const DemoReport& report) {
   return absl::StrCat(left, std::string(used + 2 < kColumns ? kColumns - used : 2, ' '), right, "\n");
 }
 
-std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigures& lane, bool first, bool utf8) {
+std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigures& lane, const std::string& title,
+                               bool utf8) {
   const std::optional<double> speedup = workload.Speedup(lane);
   // The star has a column of its own, so that the figures stay in line.
   const std::string star = workload.Best() == &lane ? "*" : " ";
-  return {first ? workload.title : "",
+  return {title,
           LaneTitle(lane.lane),
           TimeText(lane.wall),
           Rate(lane.TasksPerSecond()),
@@ -156,6 +157,8 @@ void WriteRow(const WorkloadFigures& workload, const LaneFigures& lane, JsonWrit
   json->Key("wait_share").Number(lane.WaitShare().value_or(NAN));
   json->Key("hold_share").Number(lane.HoldShare().value_or(NAN));
   OptionalSeconds("longest_hold_seconds", lane.longest_hold, json);
+  json->Key("verdict");
+  lane.verdict.empty() ? json->Null() : json->String(lane.verdict);
   OptionalSeconds("run_seconds", lane.run, json);
   OptionalSeconds("wait_seconds", lane.wait, json);
   OptionalSeconds("hold_seconds", lane.hold, json);
@@ -181,6 +184,11 @@ std::optional<double> LaneFigures::HoldShare() const { return ShareOf(hold, run)
 
 std::optional<double> WorkloadFigures::Speedup(const LaneFigures& lane) const { return ShareOf(baseline, lane.wall); }
 
+std::string WorkloadFigures::Verdict() const {
+  // The CPU lane's, which stands last: nobody else's bytecode is in it.
+  return lanes.empty() ? "" : lanes.back().verdict;
+}
+
 const LaneFigures* WorkloadFigures::Best() const {
   const LaneFigures* best = nullptr;
   for (const LaneFigures& lane : lanes) {
@@ -200,8 +208,10 @@ LaneFigures SumOf(v1::Lane lane, const std::vector<v1::Outcome>& outcomes) {
   absl::Duration hold;
   absl::Duration longest;
   bool metered = !outcomes.empty();
+  std::map<std::string, size_t> verdicts;
   for (const v1::Outcome& outcome : outcomes) {
     ++sum.endings[EndingWord(outcome.ending())];
+    if (outcome.has_verdict()) ++verdicts[VerdictWord(outcome.verdict().kind())];
     sum.run += FromProto(outcome.usage().run());
     const v1::LockUsage& lock = outcome.lock();
     metered = metered && outcome.has_lock() && lock.has_wait() && lock.has_hold() && lock.has_longest_hold();
@@ -213,6 +223,11 @@ LaneFigures SumOf(v1::Lane lane, const std::vector<v1::Outcome>& outcomes) {
     sum.wait = wait;
     sum.hold = hold;
     sum.longest_hold = longest;
+  }
+  size_t most = 0;
+  for (const auto& [verdict, tasks] : verdicts) {
+    if (tasks > most) sum.verdict = verdict;
+    most = std::max(most, tasks);
   }
   return sum;
 }
@@ -267,19 +282,23 @@ std::string DemoText(const DemoReport& report, bool utf8) {
                {"LONGEST", Align::kRight},
                {"CORES"}});
   bool starred = false;
+  bool judged = false;
   for (const WorkloadFigures& workload : report.workloads) {
-    bool first = true;
+    // Under the title, where the second lane's row leaves room.
+    const std::string verdict = workload.Verdict().empty() ? "" : absl::StrCat("  ", workload.Verdict());
+    judged = judged || !verdict.empty();
     starred = starred || workload.Best() != nullptr;
     for (const LaneFigures& lane : workload.lanes) {
-      table.Row(Cells(workload, lane, first, utf8));
-      first = false;
+      table.Row(Cells(workload, lane, &lane == &workload.lanes.front() ? workload.title : verdict, utf8));
     }
+    if (workload.lanes.size() == 1 && !verdict.empty()) table.Row({verdict});
   }
   const std::string legend = absl::StrCat(
       "SPEEDUP: against the same tasks one at a time (the sum of their run times alone). WAIT, HOLD: of task time, "
       "exact, "
       "not sampled. LONGEST: one uninterrupted hold. CORES: busy share of each core",
-      utf8 ? "." : ", in tenths.", starred ? " * quicker by over 5%." : "");
+      utf8 ? "." : ", in tenths.", judged ? " Under each workload: what most of its own time was." : "",
+      starred ? " * quicker by over 5%." : "");
   return absl::StrCat(TitleLine(report), "\n", table.Text(), "\n", Wrap(legend, kColumns), "\n",
                       Wrap(OtherLoadNote(report.workloads), kColumns), "\n",
                       Wrap(DemoSummary(report.workloads), kColumns), "\n");

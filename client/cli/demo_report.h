@@ -34,6 +34,8 @@ struct LaneFigures {
   // Busy share of each core meanwhile, 0 to 1, in order of core. Empty: unavailable.
   std::vector<double> cores;
   std::map<std::string, size_t> endings;
+  // Of most tasks: "LOCK_BOUND". Empty: unavailable.
+  std::string verdict;
 
   double TasksPerSecond() const;
   // Of the task time; absent without a lock meter.
@@ -52,6 +54,8 @@ struct WorkloadFigures {
   std::vector<LaneFigures> lanes;
 
   std::optional<double> Speedup(const LaneFigures& lane) const;
+  // Where the tasks had a lock of their own, if they ever did; empty: unavailable.
+  std::string Verdict() const;
   // The lane that was quicker by more than 5 %; null when there is none.
   const LaneFigures* Best() const;
 };

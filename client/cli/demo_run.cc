@@ -17,7 +17,8 @@ using Clock = std::chrono::steady_clock;
 
 std::string HintFor(const v1::Outcome& outcome) {
   const std::string& type = outcome.error().type();
-  if (type == "ModuleNotFoundError") return "install it where the server runs: apt-get install python3-pil";
+  if (type == "ModuleNotFoundError")
+    return "install it where the server runs: apt-get install python3-pil python3-numpy";
   if (type == "ConnectionRefusedError") {
     return "the demo's pages are on this machine's loopback: run it where the server runs, or give --url-file";
   }
@@ -41,8 +42,8 @@ Failure FailureOf(const absl::Status& status, const std::string& address) {
   return {Explain(error, address), ExitCode(error)};
 }
 
-// A batch under way. The client's own thread, which brings an outcome, also submits the next task: a round trip costs no
-// switch to another thread.
+// A batch under way. The client's own thread, which brings an outcome, also submits the next task: a round trip costs
+// no switch to another thread.
 class Run {
  public:
   Run(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, ProgressBar* progress)

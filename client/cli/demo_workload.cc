@@ -1,6 +1,7 @@
 #include "client/cli/demo_workload.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -101,7 +102,33 @@ def warm_up():
     time.sleep(0.05)
 )";
 
+// The midpoint rule. A block fits a core's cache; NumPy works on one without the lock.
+constexpr char kIntegrate[] = R"(import numpy
+
+POINTS = 100_000
+
+
+def integrate(part, parts, blocks):
+    width = numpy.pi / parts / blocks
+    step = width / POINTS
+    offsets = (numpy.arange(POINTS) + 0.5) * step
+    values = numpy.empty(POINTS)
+    total = 0.0
+    for block in range(blocks):
+        numpy.add(offsets, numpy.pi * part / parts + block * width, out=values)
+        numpy.sin(values, out=values)
+        total += float(values.sum()) * step
+    return total
+
+
+def warm_up():
+    import time
+    integrate(0, 1, 1)
+    time.sleep(0.05)
+)";
+
 constexpr int kPrimeParts = 8;
+constexpr int kArrayParts = 8;
 constexpr absl::Duration kWallLimit = absl::Minutes(10);  // for the slowest machine; the figures do not depend on it
 
 v1::Task Call(const char* code, const char* entry) {
@@ -221,6 +248,37 @@ Workload PrimesWorkload(int64_t limit) {
     const int64_t known = CountPrimes(limit);
     return found == known ? std::string()
                           : absl::StrCat(found, " primes up to ", limit, " were counted; there are ", known);
+  };
+  return workload;
+}
+
+Workload ArraysWorkload(int64_t blocks) {
+  Workload workload;
+  workload.id = "arrays";
+  workload.title = absl::StrCat("NumPy, sin / ", kArrayParts);
+  workload.subject = "NumPy off the lock";
+  workload.tasks = kArrayParts;
+  workload.task = [blocks](size_t index) {
+    v1::Task task = Call(kIntegrate, "integrate");
+    for (const int64_t argument : {static_cast<int64_t>(index), int64_t{kArrayParts}, blocks}) {
+      task.mutable_source()->add_arguments()->set_json(absl::StrCat(argument));
+    }
+    return task;
+  };
+  workload.warm_up = [] { return Call(kIntegrate, "warm_up"); };
+  workload.check = [](const std::vector<v1::Outcome>& outcomes) {
+    double integral = 0;
+    for (const v1::Outcome& outcome : outcomes) {
+      double part = 0;
+      if (!absl::SimpleAtod(outcome.result().json(), &part)) {
+        return absl::StrCat("a part came to ", OneLine(outcome.result().json()), ", which is no number");
+      }
+      integral += part;
+    }
+    // The midpoint rule is off by less than (pi / points)^2.
+    return std::abs(integral - 2) < 1e-8
+               ? std::string()
+               : absl::StrCat("the integral of sin over [0, pi] came to ", integral, ", not 2");
   };
   return workload;
 }

@@ -46,6 +46,10 @@ Workload PicturesWorkload(size_t pictures);
 // Counts the primes up to `limit` in 8 parts, by trial division: bytecode and nothing else. REQUIRES: limit >= 2
 Workload PrimesWorkload(int64_t limit);
 
+// Integrates sin over [0, pi] in 8 parts, each by so many blocks of 100,000 points, with NumPy: C code that lets go of
+// the lock. REQUIRES: blocks >= 1
+Workload ArraysWorkload(int64_t blocks);
+
 // By sieve: another method, in another language, so that agreement means something.
 int64_t CountPrimes(int64_t limit);
 

@@ -82,8 +82,7 @@ void WriteVerdict(const v1::Outcome& outcome, JsonWriter* json) {
     return;
   }
   const v1::Verdict& verdict = outcome.verdict();
-  json->Begin('{').Key("kind").String(v1::Verdict::Kind_IsValid(verdict.kind()) ? v1::Verdict::Kind_Name(verdict.kind())
-                                                                               : kUnavailable);
+  json->Begin('{').Key("kind").String(VerdictWord(verdict.kind()));
   json->Key("holding_share").Number(verdict.holding_share());
   json->Key("native_share").Number(verdict.native_share());
   json->Key("waiting_share").Number(verdict.waiting_share()).End('}');

@@ -45,6 +45,11 @@ std::string EndingWord(v1::Ending ending) {
   return v1::Ending_IsValid(ending) ? v1::Ending_Name(ending) : absl::StrCat("ENDING_", static_cast<int>(ending));
 }
 
+std::string VerdictWord(v1::Verdict::Kind kind) {
+  return v1::Verdict::Kind_IsValid(kind) ? v1::Verdict::Kind_Name(kind)
+                                         : absl::StrCat("VERDICT_", static_cast<int>(kind));
+}
+
 std::string SignalWord(int signal) {
   const char* name = sigabbrev_np(signal);
   return name == nullptr ? absl::StrCat("signal ", signal) : absl::StrCat("SIG", name);

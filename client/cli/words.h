@@ -16,6 +16,7 @@ const char* LaneWord(v1::Lane lane);                       // "io", "cpu", "none
 const char* LaneTitle(v1::Lane lane);                      // "I/O", "CPU", "-"
 const char* StateWord(v1::InterpreterStats::State state);  // "ready", "starting", …
 std::string EndingWord(v1::Ending ending);                 // "TIMED_OUT"; "ENDING_99" where unknown
+std::string VerdictWord(v1::Verdict::Kind kind);           // "LOCK_BOUND"; "VERDICT_99" where unknown
 std::string SignalWord(int signal);                        // "SIGSEGV", "signal 77"
 
 }  // namespace gild::cli

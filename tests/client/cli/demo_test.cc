@@ -110,6 +110,27 @@ TEST(DemoReportTest, TheTableFits80Columns) {
   EXPECT_EQ(lines[4], "                    CPU   4.00s       25   2.00x     0%  100%    5.0ms  █ ▁");
 }
 
+TEST(DemoReportTest, AVerdictStandsUnderItsWorkload) {
+  DemoReport report = Report();
+  report.workloads[0].lanes[1].verdict = "IO_BOUND";
+  report.workloads[1].lanes.resize(1);
+  report.workloads[1].lanes[0].verdict = "LOCK_BOUND";
+  const std::vector<std::string> lines = Lines(DemoText(report, true));
+  EXPECT_EQ(lines[4], "  IO_BOUND          CPU   4.00s       25   2.00x     0%  100%    5.0ms  █ ▁");
+  EXPECT_EQ(lines[6], "  LOCK_BOUND");
+  EXPECT_TRUE(absl::StrContains(DemoJson(report), "\"verdict\":\"IO_BOUND\""));
+  EXPECT_TRUE(absl::StrContains(DemoJson(report), "\"verdict\":null"));
+}
+
+TEST(DemoReportTest, TheVerdictIsThatOfMostTasks) {
+  std::vector<v1::Outcome> outcomes(4);
+  outcomes[0].mutable_verdict()->set_kind(v1::Verdict::MIXED);
+  outcomes[1].mutable_verdict()->set_kind(v1::Verdict::NATIVE);
+  outcomes[2].mutable_verdict()->set_kind(v1::Verdict::NATIVE);
+  EXPECT_EQ(SumOf(v1::CPU_LANE, outcomes).verdict, "NATIVE");
+  EXPECT_EQ(SumOf(v1::CPU_LANE, {v1::Outcome()}).verdict, "");
+}
+
 TEST(DemoReportTest, WithoutAMeterTheLockIsNotAvailable) {
   std::vector<v1::Outcome> outcomes(2);
   for (v1::Outcome& outcome : outcomes) {
@@ -195,6 +216,19 @@ TEST(DemoWorkloadTest, PrimesAreCheckedAgainstASieve) {
   EXPECT_EQ(primes.check(outcomes), "26 primes up to 100 were counted; there are 25");
 }
 
+TEST(DemoWorkloadTest, TheIntegralIsCheckedAgainstWhatIsKnown) {
+  const Workload arrays = ArraysWorkload(3);
+  EXPECT_EQ(arrays.task(7).source().arguments(0).json(), "7");
+  EXPECT_EQ(arrays.task(7).source().arguments(2).json(), "3");
+  std::vector<v1::Outcome> outcomes(arrays.tasks);
+  for (v1::Outcome& outcome : outcomes) outcome.mutable_result()->set_json("0.25");
+  EXPECT_EQ(arrays.check(outcomes), "");
+  outcomes[0].mutable_result()->set_json("0.3");
+  EXPECT_EQ(arrays.check(outcomes), "the integral of sin over [0, pi] came to 2.05, not 2");
+  outcomes[0].mutable_result()->set_json("null");
+  EXPECT_EQ(arrays.check(outcomes), "a part came to null, which is no number");
+}
+
 TEST(DemoWorkloadTest, AThumbnailOfAnotherSizeIsNoticed) {
   const auto pictures = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{"a", "b"});
   const Workload images = ImagesWorkload(pictures, 3);
@@ -249,7 +283,7 @@ TEST(DemoRunTest, TheFirstTaskThatDoesNotSucceedEndsIt) {
   EXPECT_EQ(failure.exit_code, 1);
   EXPECT_EQ(failure.why.cause,
             "the demo failed: count primes / 8: a task ended as RAISED, ModuleNotFoundError: No module named 'PIL'");
-  EXPECT_EQ(failure.why.hint, "install it where the server runs: apt-get install python3-pil");
+  EXPECT_EQ(failure.why.hint, "install it where the server runs: apt-get install python3-pil python3-numpy");
 }
 
 // One GET, to the end of the connection.
