@@ -155,6 +155,15 @@ v1::Task CallWithBytes(const char* code, const char* entry, const std::string& b
   return task;
 }
 
+// Part `index` of `parts` of a workload of this size.
+v1::Task CallPart(const char* code, const char* entry, size_t index, int64_t parts, int64_t size) {
+  v1::Task task = Call(code, entry);
+  for (const int64_t argument : {static_cast<int64_t>(index), parts, size}) {
+    task.mutable_source()->add_arguments()->set_json(absl::StrCat(argument));
+  }
+  return task;
+}
+
 std::string CheckPages(const std::vector<v1::Outcome>& outcomes) {
   const std::string expected = absl::StrCat("[200,", SlowHttp::kBodyBytes, "]");
   for (const v1::Outcome& outcome : outcomes) {
@@ -228,13 +237,7 @@ Workload PrimesWorkload(int64_t limit) {
   workload.title = absl::StrCat("count primes / ", kPrimeParts);
   workload.subject = "pure Python";
   workload.tasks = kPrimeParts;
-  workload.task = [limit](size_t index) {
-    v1::Task task = Call(kPrimes, "count");
-    for (const int64_t argument : {static_cast<int64_t>(index), int64_t{kPrimeParts}, limit}) {
-      task.mutable_source()->add_arguments()->set_json(absl::StrCat(argument));
-    }
-    return task;
-  };
+  workload.task = [limit](size_t index) { return CallPart(kPrimes, "count", index, kPrimeParts, limit); };
   workload.warm_up = [] { return Call(kPrimes, "warm_up"); };
   workload.check = [limit](const std::vector<v1::Outcome>& outcomes) {
     int64_t found = 1;  // 2, the even one
@@ -258,13 +261,7 @@ Workload ArraysWorkload(int64_t blocks) {
   workload.title = absl::StrCat("NumPy, sin / ", kArrayParts);
   workload.subject = "NumPy off the lock";
   workload.tasks = kArrayParts;
-  workload.task = [blocks](size_t index) {
-    v1::Task task = Call(kIntegrate, "integrate");
-    for (const int64_t argument : {static_cast<int64_t>(index), int64_t{kArrayParts}, blocks}) {
-      task.mutable_source()->add_arguments()->set_json(absl::StrCat(argument));
-    }
-    return task;
-  };
+  workload.task = [blocks](size_t index) { return CallPart(kIntegrate, "integrate", index, kArrayParts, blocks); };
   workload.warm_up = [] { return Call(kIntegrate, "warm_up"); };
   workload.check = [](const std::vector<v1::Outcome>& outcomes) {
     double integral = 0;
