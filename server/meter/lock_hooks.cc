@@ -8,6 +8,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/errors.h"
+#include "server/meter/hog_core.h"
 
 namespace gild {
 namespace {
@@ -20,6 +21,13 @@ std::atomic<pthread_mutex_t*> switch_mutex{nullptr};
 thread_local bool learning = false;
 thread_local pthread_mutex_t* last_locked = nullptr;  // while learning
 thread_local ThreadLedger thread_ledger;
+
+HogCore hog_core;
+thread_local CoreBinding core_binding;
+thread_local int forced_in_a_row = 0;
+// After 20 ms of bytecode and nothing else a thread counts as a hog. Sooner, one that computes in C between would be woken
+// onto the core on which another does so.
+constexpr int kHogReleases = 4;
 
 // One thread's way from letting go of the lock and back to it.
 struct Departure {
@@ -71,6 +79,8 @@ void OnComingBack() {
   departure.straight = departure.sampled && departure.serial == thread_ledger.serial &&
                        TimesBlocked() == departure.blocked && CpuNs() - departure.cpu_ns < kWayBackCpuNs;
   if (departure.straight && departure.hand_shake) ProcessLedger().OnForcedRelease(&thread_ledger);
+  forced_in_a_row = departure.straight ? forced_in_a_row + 1 : 0;
+  if (forced_in_a_row >= kHogReleases) core_binding.Bind(hog_core.Choose(sched_getcpu(), NowNs()));
 }
 
 void OnFoundTaken() {
@@ -85,6 +95,7 @@ void OnFoundTaken() {
 void OnTaken() {
   departure.straight = false;
   ProcessLedger().OnTake(&thread_ledger, NowNs());
+  core_binding.Undo();
 }
 
 // The conditions are versioned: dlsym would find the oldest, which is another algorithm on other fields.

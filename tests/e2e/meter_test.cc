@@ -1,5 +1,6 @@
 // The lock meter is exact: ratios within one run.
 #include <algorithm>
+#include <thread>
 
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
@@ -97,6 +98,19 @@ TEST_F(MeterSumsTest, SpinnersForceEachOtherToLetGo) {
     EXPECT_GT(lock.forced_releases(), 0u);
     EXPECT_GT(lock.contended_takes(), 0u);
     EXPECT_LE(lock.contended_takes(), lock.takes());
+  }
+}
+
+TEST_F(MeterSumsTest, HogsRunOnEveryCoreTheyAreAllowed) {
+  StartOneInterpreter();
+  std::vector<std::unique_ptr<PendingRun>> runs;
+  for (int i = 0; i < 4; ++i) {
+    runs.push_back(RunLater(Call(v1::IO, "spins.py", "spin_and_look", {Json("\"look\""), Json("1")})));
+  }
+  // Bound while they wait, never while they run.
+  for (const auto& run : runs) {
+    EXPECT_GE(run->outcome().lock().forced_releases(), 5u);
+    EXPECT_EQ(run->outcome().result().json(), "[" + std::to_string(std::thread::hardware_concurrency()) + "]");
   }
 }
 

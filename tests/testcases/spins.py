@@ -1,5 +1,6 @@
 """Tasks that want the lock all the time, and tasks that hardly want it."""
 
+import os
 import sys
 import time
 
@@ -18,3 +19,13 @@ def sleep(seconds):
     begin = time.monotonic()
     time.sleep(seconds)
     return [begin, time.monotonic()]
+
+
+def spin_and_look(name, seconds):
+    """As spin_together; returns how many cores the task was allowed, each number once that it ever saw."""
+    begin = time.monotonic()
+    end = sys.__dict__.setdefault(f"gild test {name}", begin + seconds)
+    seen = set()
+    while time.monotonic() < end:
+        seen.add(len(os.sched_getaffinity(0)))
+    return sorted(seen)
