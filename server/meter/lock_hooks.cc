@@ -25,8 +25,8 @@ thread_local ThreadLedger thread_ledger;
 HogCore hog_core;
 thread_local CoreBinding core_binding;
 thread_local int forced_in_a_row = 0;
-// After 20 ms of bytecode and nothing else a thread counts as a hog. Sooner, one that computes in C between would be woken
-// onto the core on which another does so.
+// After 20 ms of bytecode and nothing else a thread counts as a hog. Sooner, one that computes in C between would be
+// woken onto the core on which another does so.
 constexpr int kHogReleases = 4;
 
 // One thread's way from letting go of the lock and back to it.
@@ -42,7 +42,8 @@ struct Departure {
 };
 thread_local Departure departure;
 
-// A thread is asked to let go after a whole switch interval (5 ms). Shorter holds are not worth the microsecond of a sample.
+// A thread is asked to let go after a whole switch interval (5 ms). Shorter holds are not worth the microsecond of a
+// sample.
 constexpr int64_t kLongHoldNs = 200 * kNsPerUs;
 // The processor time that the way back through the eval loop may take.
 constexpr int64_t kWayBackCpuNs = 50 * kNsPerUs;

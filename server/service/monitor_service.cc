@@ -38,27 +38,29 @@ struct MonitorService::Rpcs
 
 MonitorService::MonitorService(std::function<ServerInfo()> info, int64_t queue_capacity,
                                std::function<ServerSnapshot()> snapshot, Poller* poller)
-    : poller_(poller),
+    : snapshot_(std::move(snapshot)),
+      poller_(poller),
       rpcs_(std::make_unique<Rpcs>()),
       get_info_{.wait = [this](auto... arguments) { rpcs_->RequestGetInfo(arguments...); },
                 .answer =
-                    [info = std::move(info), queue_capacity, snapshot](const v1::GetInfoRequest&, v1::Info* reply) {
-                      *reply = ToWire(info(), snapshot().lanes, queue_capacity);
+                    [this, info = std::move(info), queue_capacity](const v1::GetInfoRequest&, v1::Info* reply) {
+                      *reply = ToWire(info(), snapshot_().lanes, queue_capacity);
                       return grpc::Status::OK;
                     },
                 .live = &live_},
       get_stats_{.wait = [this](auto... arguments) { rpcs_->RequestGetStats(arguments...); },
                  .answer =
-                     [snapshot](const v1::GetStatsRequest&, v1::Stats* reply) {
-                       *reply = ToWire(snapshot());
+                     [this](const v1::GetStatsRequest&, v1::Stats* reply) {
+                       *reply = ToWire(snapshot_());
                        return grpc::Status::OK;
                      },
                  .live = &live_},
       watch_stats_{.wait = [this](auto... arguments) { rpcs_->RequestWatchStats(arguments...); },
                    .arrived = [this](const std::shared_ptr<StatsWatch>& watch) { return AddWatch(watch); },
                    .latest =
-                       [snapshot](const v1::WatchStatsRequest&, v1::Stats* message) {
-                         *message = ToWire(snapshot());
+                       [this](const v1::WatchStatsRequest&, v1::Stats* message) {
+                         absl::MutexLock lock(&mutex_);
+                         *message = StatsOfNow();
                          return true;
                        },
                    .written = [this](const std::shared_ptr<StatsWatch>& watch) { TellLater(watch); },
@@ -75,6 +77,15 @@ void MonitorService::Start(const CompletionQueues& queues) {
     UnaryCall<v1::GetStatsRequest, v1::Stats>::Post(&get_stats_, queue.get());
     StatsWatch::Post(&watch_stats_, queue.get());
   }
+}
+
+const v1::Stats& MonitorService::StatsOfNow() {
+  const int64_t now_ns = NowNs();
+  if (now_ns >= stats_until_ns_) {
+    stats_ = ToWire(snapshot_());
+    stats_until_ns_ = now_ns + kStatsIntervalNsMin / 2;
+  }
+  return stats_;
 }
 
 grpc::Status MonitorService::AddWatch(const std::shared_ptr<StatsWatch>& watch) {

@@ -46,10 +46,13 @@ class MonitorService {
   struct Rpcs;
   using StatsWatch = WatchCall<v1::WatchStatsRequest, v1::Stats>;
 
+  // What all watches of this moment are told: to look at everything takes a while, and it is the poller that looks.
+  const v1::Stats& StatsOfNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   grpc::Status AddWatch(const std::shared_ptr<StatsWatch>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
   void TellLater(const std::shared_ptr<StatsWatch>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveWatch(const std::shared_ptr<StatsWatch>& watch) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const std::function<ServerSnapshot()> snapshot_;
   Poller* const poller_;
   const std::unique_ptr<Rpcs> rpcs_;
   LiveCalls live_;
@@ -60,6 +63,8 @@ class MonitorService {
   absl::Mutex mutex_;
   // When each is told next.
   std::map<const StatsWatch*, int64_t> watches_ ABSL_GUARDED_BY(mutex_);
+  v1::Stats stats_ ABSL_GUARDED_BY(mutex_);
+  int64_t stats_until_ns_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace gild

@@ -6,6 +6,7 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <future>
 #include <memory>
@@ -87,7 +88,12 @@ class RpcServerTest : public ::testing::Test {
     snapshot_.lanes = {{.lane = LaneKind::kIo, .interpreters = 1, .threads_per_interpreter = 128}};
     auto started = RpcServer::Start(
         {.listen = "127.0.0.1:0", .threads = 2, .queue_capacity = 5}, &*scheduler_, &*metrics_,
-        [] { return ServerInfo{.version = "0.1.0"}; }, [this] { return snapshot_; }, poller_.get());
+        [] { return ServerInfo{.version = "0.1.0"}; },
+        [this] {
+          ++snapshots_;
+          return snapshot_;
+        },
+        poller_.get());
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = std::move(*started);
     address_ = "127.0.0.1:" + std::to_string(server_->port());
@@ -132,6 +138,7 @@ class RpcServerTest : public ::testing::Test {
   testing::PollerThread poller_;
   FakeLane io_, cpu_;
   ServerSnapshot snapshot_;
+  std::atomic<int> snapshots_ = 0;  // that services asked for
   std::optional<Scheduler> scheduler_;
   std::optional<Metrics> metrics_;
   std::unique_ptr<RpcServer> server_;

@@ -151,6 +151,7 @@ TEST_F(RpcServerTest, AnIntervalIsChecked) {
 
 TEST_F(RpcServerTest, WatchersHaveABound) {
   Start();
+  const int64_t begin_ns = NowNs();
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<v1::Stats>>> streams;
   v1::Stats stats;
@@ -162,6 +163,8 @@ TEST_F(RpcServerTest, WatchersHaveABound) {
   grpc::ClientContext context;
   EXPECT_EQ(monitor_->WatchStats(&context, v1::WatchStatsRequest())->Finish().error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
+  // Those of a moment share one look at the server.
+  EXPECT_LE(snapshots_, (NowNs() - begin_ns) / (kStatsIntervalNsMin / 2) + 1);
   for (const auto& each : contexts) each->TryCancel();
   for (const auto& stream : streams) EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
