@@ -26,6 +26,12 @@
 
 namespace gild {
 
+inline v1::Task Script(const std::string& code) {
+  v1::Task task;
+  task.mutable_source()->set_code(code);
+  return task;
+}
+
 class FakeServer {
  public:
   using RunHandler = std::function<grpc::Status(const v1::Task&, grpc::ServerContext*, v1::Outcome*)>;

@@ -19,12 +19,6 @@ namespace {
 
 using Kind = ServerError::Kind;
 
-v1::Task Script(const std::string& code) {
-  v1::Task task;
-  task.mutable_source()->set_code(code);
-  return task;
-}
-
 grpc::Status Echo(const v1::Task& task, grpc::ServerContext*, v1::Outcome* outcome) {
   outcome->set_ending(v1::SUCCEEDED);
   outcome->mutable_result()->set_json(task.source().code());

@@ -16,12 +16,6 @@ namespace {
 
 using Stream = FakeServer::Stream;
 
-v1::Task Script(const std::string& code) {
-  v1::Task task;
-  task.mutable_source()->set_code(code);
-  return task;
-}
-
 v1::RunStreamReply Echo(const v1::StreamTask& task) {
   v1::RunStreamReply reply;
   v1::StreamOutcome* outcome = reply.add_outcomes();
