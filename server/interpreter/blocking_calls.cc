@@ -2,12 +2,15 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -21,8 +24,8 @@
 namespace gild {
 namespace {
 
-// CPython also waits on semaphores of its own, for microseconds, and believes that it got them. A user's lock is one that has
-// been waited for longer; a stop signal comes again and again, so the next one finds it.
+// CPython also waits on semaphores of its own, for microseconds, and believes that it got them. A user's lock is one
+// that has been waited for longer; a stop signal comes again and again, so the next one finds it.
 constexpr int64_t kOwnLockNs = 1 * kNsPerMs;
 
 bool Stopped() {
@@ -63,10 +66,10 @@ void InstallStopSignal() {
 }  // namespace gild
 
 // One definition for each call: forward, then say "cancelled" instead of "interrupted".
-#define GILD_CANCELLABLE(Result, name, parameters, arguments)                         \
-  extern "C" __attribute__((visibility("default"))) Result name parameters {          \
-    static auto* const real = gild::Real<Result parameters>(#name);                   \
-    return gild::CancelledIfStopped(real arguments);                                  \
+#define GILD_CANCELLABLE(Result, name, parameters, arguments)                \
+  extern "C" __attribute__((visibility("default"))) Result name parameters { \
+    static auto* const real = gild::Real<Result parameters>(#name);          \
+    return gild::CancelledIfStopped(real arguments);                         \
   }
 
 GILD_CANCELLABLE(ssize_t, read, (int fd, void* buffer, size_t bytes), (fd, buffer, bytes))
@@ -86,16 +89,58 @@ GILD_CANCELLABLE(ssize_t, sendto,
 GILD_CANCELLABLE(int, connect, (int fd, const sockaddr* address, socklen_t length), (fd, address, length))
 GILD_CANCELLABLE(int, accept, (int fd, sockaddr* address, socklen_t* length), (fd, address, length))
 GILD_CANCELLABLE(int, accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags))
-GILD_CANCELLABLE(int, poll, (pollfd* watched, nfds_t count, int timeout_ms), (watched, count, timeout_ms))
+GILD_CANCELLABLE(int, poll, (pollfd * watched, nfds_t count, int timeout_ms), (watched, count, timeout_ms))
 GILD_CANCELLABLE(int, select, (int count, fd_set* reads, fd_set* writes, fd_set* errors, timeval* timeout),
                  (count, reads, writes, errors, timeout))
 GILD_CANCELLABLE(int, epoll_wait, (int epoll, epoll_event* events, int count, int timeout_ms),
                  (epoll, events, count, timeout_ms))
+GILD_CANCELLABLE(ssize_t, sendfile, (int out, int in, off_t* offset, size_t bytes), (out, in, offset, bytes))
+GILD_CANCELLABLE(ssize_t, sendfile64, (int out, int in, off64_t* offset, size_t bytes), (out, in, offset, bytes))
+GILD_CANCELLABLE(ssize_t, splice,
+                 (int in, off64_t* in_offset, int out, off64_t* out_offset, size_t bytes, unsigned flags),
+                 (in, in_offset, out, out_offset, bytes, flags))
+GILD_CANCELLABLE(int, lockf, (int fd, int operation, off_t bytes), (fd, operation, bytes))
+GILD_CANCELLABLE(int, lockf64, (int fd, int operation, off64_t bytes), (fd, operation, bytes))
+GILD_CANCELLABLE(int, sigwaitinfo, (const sigset_t* set, siginfo_t* info), (set, info))
+GILD_CANCELLABLE(int, sigtimedwait, (const sigset_t* set, siginfo_t* info, const timespec* timeout),
+                 (set, info, timeout))
+GILD_CANCELLABLE(pid_t, wait, (int* status), (status))
+GILD_CANCELLABLE(pid_t, wait3, (int* status, int options, rusage* usage), (status, options, usage))
 GILD_CANCELLABLE(pid_t, waitpid, (pid_t pid, int* status, int options), (pid, status, options))
 GILD_CANCELLABLE(pid_t, wait4, (pid_t pid, int* status, int options, rusage* usage), (pid, status, options, usage))
 GILD_CANCELLABLE(int, waitid, (idtype_t type, id_t id, siginfo_t* info, int options), (type, id, info, options))
 
+// Those with a last argument that is not always there; to read it when it is not does no harm on this machine.
+#define GILD_CANCELLABLE_VARIADIC(Result, name, parameters, last, arguments) \
+  extern "C" __attribute__((visibility("default"))) Result name parameters { \
+    static auto* const real = gild::Real<Result parameters>(#name);          \
+    va_list rest;                                                            \
+    va_start(rest, last);                                                    \
+    void* const optional = va_arg(rest, void*);                              \
+    va_end(rest);                                                            \
+    return gild::CancelledIfStopped(real arguments);                         \
+  }
+
+GILD_CANCELLABLE_VARIADIC(int, open, (const char* path, int flags, ...), flags, (path, flags, optional))
+GILD_CANCELLABLE_VARIADIC(int, open64, (const char* path, int flags, ...), flags, (path, flags, optional))
+GILD_CANCELLABLE_VARIADIC(int, openat, (int folder, const char* path, int flags, ...), flags,
+                          (folder, path, flags, optional))
+GILD_CANCELLABLE_VARIADIC(int, openat64, (int folder, const char* path, int flags, ...), flags,
+                          (folder, path, flags, optional))
+GILD_CANCELLABLE_VARIADIC(int, fcntl, (int fd, int command, ...), command, (fd, command, optional))
+GILD_CANCELLABLE_VARIADIC(int, fcntl64, (int fd, int command, ...), command, (fd, command, optional))
+
 extern "C" {
+
+// glibc's own would be interrupted and go on waiting.
+__attribute__((visibility("default"))) int sigwait(const sigset_t* set, int* signal) {
+  while (true) {
+    const int found = sigwaitinfo(set, nullptr);
+    if (found > 0) *signal = found;
+    if (found > 0) return 0;
+    if (errno != EINTR) return errno;
+  }
+}
 
 __attribute__((visibility("default"))) int flock(int fd, int operation) noexcept {
   static auto* const real = gild::Real<int(int, int)>("flock");

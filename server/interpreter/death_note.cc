@@ -16,10 +16,13 @@ namespace {
 constexpr size_t kAlternateStackBytes = 64 << 10;
 
 PageHeader* page = nullptr;
+pid_t noted_process = 0;
 
 // Async-signal-safe. The first note is the one to keep, unless it was about a signal that has been survived.
 void Note(Death death, int detail) {
-  if (page == nullptr || InForkedProcess()) return;
+  // A child's end is not ours. CPython's subprocess makes its children by vfork: until they exec they have this very
+  // memory.
+  if (page == nullptr || getpid() != noted_process) return;
   const TaskState* task = CurrentTask();
   const auto noted = static_cast<Death>(page->death.load());
   if (noted != Death::kNone && noted != Death::kSentSignal) return;
@@ -43,6 +46,7 @@ Function* Real(const char* name) {
 
 void InstallDeathNote(PageHeader* where) {
   page = where;
+  noted_process = getpid();
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP}) {
     struct sigaction action {};
     action.sa_handler = OnFatalSignal;
@@ -75,8 +79,15 @@ __attribute__((visibility("default"))) void _exit(int code) {
 
 __attribute__((visibility("default"))) int kill(pid_t pid, int signal) noexcept {
   static auto* const real = gild::Real<int(pid_t, int)>("kill");
-  if (signal != 0 && (pid == getpid() || pid == 0 || pid == -1 || pid == -getpgrp())) gild::Note(gild::Death::kSentSignal, signal);
+  if (signal != 0 && (pid == getpid() || pid == 0 || pid == -1 || pid == -getpgrp()))
+    gild::Note(gild::Death::kSentSignal, signal);
   return real(pid, signal);
+}
+
+__attribute__((visibility("default"))) int killpg(pid_t group, int signal) noexcept {
+  static auto* const real = gild::Real<int(pid_t, int)>("killpg");
+  if (signal != 0 && (group == 0 || group == getpgrp())) gild::Note(gild::Death::kSentSignal, signal);
+  return real(group, signal);
 }
 
 __attribute__((visibility("default"))) int raise(int signal) noexcept {

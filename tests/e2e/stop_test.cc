@@ -11,22 +11,21 @@ v1::Task WithWall(v1::Task task, int64_t ms) {
   return task;
 }
 
-class StopTest : public ServerFixture {
- protected:
-  void StartOneInterpreter() { StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"}); }
-};
+class StopTest : public ServerFixture {};
 
 // ---- I/O lane: every blocking call gives way ----
 
 class BlockingCallTest : public StopTest, public ::testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Calls, BlockingCallTest,
-                         ::testing::Values("sleep", "many_sleeps", "recv", "accept", "read_pipe", "lock_acquire",
+                         ::testing::Values("sleep", "many_sleeps", "recv", "read_file_of_socket", "sendall", "accept",
+                                           "read_pipe", "write_pipe", "open_fifo", "flock", "lockf", "lock_acquire",
                                            "lock_acquire_with_timeout", "event_wait", "queue_get", "join",
-                                           "select_wait", "poll_wait", "epoll_wait", "subprocess_wait", "spin"),
+                                           "select_wait", "poll_wait", "epoll_wait", "subprocess_wait", "wait", "wait4",
+                                           "waitid", "sigwait", "sigtimedwait", "spin"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(BlockingCallTest, EndsAtTheLimitAndCostsNobodyAnything) {
-  StartOneInterpreter();
+  StartSmallServer();
   Doorbell doorbell;
   std::unique_ptr<PendingRun> neighbour = RunLater(RingAndWait(v1::IO, doorbell.port()));
   doorbell.AwaitRings(1);
@@ -41,10 +40,15 @@ TEST_P(BlockingCallTest, EndsAtTheLimitAndCostsNobodyAnything) {
   EXPECT_EQ(neighbour->outcome().usage().interpreter(), "io-0#1");
 }
 
-TEST_P(BlockingCallTest, EndsWhenTheClientCancels) {
-  StartOneInterpreter();
-  std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "blocks.py", GetParam()));
-  Eventually("the task runs", [&] { return Slot("io-0").running() == 1; });
+TEST_P(BlockingCallTest, EndsInTheCallWhenTheClientCancels) {
+  StartSmallServer();
+  Doorbell doorbell;
+  std::unique_ptr<PendingRun> run =
+      RunLater(Call(v1::IO, "blocks.py", GetParam(), {Json(std::to_string(doorbell.port()))}));
+  doorbell.AwaitRings(1);
+  // It rang with the lock in its hands, and lets go of it only in the call.
+  const std::string wanted_holder = GetParam() == std::string("spin") ? "spin" : "";
+  Eventually("the task is in its call", [&] { return Slot("io-0").holder().task_name() == wanted_holder; });
   run->Cancel();
   EXPECT_EQ(run->status().error_code(), grpc::StatusCode::CANCELLED);
   Eventually("the task has ended", [&] { return Endings(v1::IO_LANE, v1::CANCELLED) == 1; });
@@ -60,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Hangs, HangTest, ::testing::Values("regex", "power", "s
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(HangTest, EndsAndTheLaneLivesOn) {
-  StartOneInterpreter();
+  StartSmallServer();
   v1::Outcome outcome = Run(WithWall(Call(v1::IO, "hangs.py", GetParam()), 300));
   EXPECT_EQ(outcome.ending(), v1::TIMED_OUT) << outcome.DebugString();
   EXPECT_EQ(outcome.evidence().limit(), "wall");
@@ -69,7 +73,7 @@ TEST_P(HangTest, EndsAndTheLaneLivesOn) {
 }
 
 TEST_F(StopTest, HangTakesItsNeighboursWithItAndTheyAreToldSo) {
-  StartOneInterpreter();
+  StartSmallServer();
   Doorbell neighbours_door, hang_door;
   std::vector<std::unique_ptr<PendingRun>> neighbours;
   for (int i = 0; i < 3; ++i) neighbours.push_back(RunLater(RingAndWait(v1::IO, neighbours_door.port())));
@@ -94,7 +98,7 @@ TEST_F(StopTest, HangTakesItsNeighboursWithItAndTheyAreToldSo) {
 }
 
 TEST_F(StopTest, PassedGrpcDeadlineStopsTheTask) {
-  StartOneInterpreter();
+  StartSmallServer();
   std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "blocks.py", "sleep"), /*deadline_ms=*/500);
   EXPECT_EQ(run->status().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   Eventually("the task has ended", [&] { return Endings(v1::IO_LANE, v1::CANCELLED) == 1; });
@@ -122,7 +126,7 @@ TEST_F(StopTest, CpuLaneKillsExactlyThatInterpreter) {
 }
 
 TEST_F(StopTest, CpuLaneStopsWhatTheClientCancels) {
-  StartOneInterpreter();
+  StartSmallServer();
   std::unique_ptr<PendingRun> run = RunLater(Call(v1::CPU, "hangs.py", "regex"));
   Eventually("the task runs", [&] { return Slot("cpu-0").holder().task_name() == "regex"; });
   run->Cancel();
@@ -133,7 +137,7 @@ TEST_F(StopTest, CpuLaneStopsWhatTheClientCancels) {
 }
 
 TEST_F(StopTest, CancelledTaskThatWaitsNeverStarts) {
-  StartOneInterpreter();
+  StartSmallServer();
   std::unique_ptr<PendingRun> first = RunLater(Call(v1::CPU, "blocks.py", "spin"));
   Eventually("the first task runs", [&] { return LaneOf(v1::CPU_LANE).running() == 1; });
   std::unique_ptr<PendingRun> second = RunLater(Script(v1::CPU, "pass"));
@@ -145,7 +149,7 @@ TEST_F(StopTest, CancelledTaskThatWaitsNeverStarts) {
 }
 
 TEST_F(StopTest, ManyTasksAreStoppedAtOnce) {
-  StartOneInterpreter();
+  StartSmallServer();
   std::vector<std::unique_ptr<PendingRun>> runs;
   for (int i = 0; i < 100; ++i) runs.push_back(RunLater(WithWall(Call(v1::IO, "blocks.py", "event_wait"), 1000)));
   for (const auto& run : runs) EXPECT_EQ(run->outcome().ending(), v1::TIMED_OUT) << run->outcome().DebugString();
