@@ -3,6 +3,7 @@
 // they like.
 #pragma once
 
+#include <sys/time.h>
 #include <time.h>
 
 #include <cstdint>
@@ -19,6 +20,8 @@ inline int64_t ClockNs(clockid_t clock) {
   if (clock_gettime(clock, &time) != 0) return 0;
   return time.tv_sec * kNsPerSecond + time.tv_nsec;
 }
+
+inline int64_t Ns(const timeval& time) { return time.tv_sec * kNsPerSecond + time.tv_usec * kNsPerUs; }
 
 inline int64_t NowNs() { return ClockNs(CLOCK_MONOTONIC); }
 

@@ -9,5 +9,6 @@ namespace gild {
 
 // Each byte that belongs to no character becomes U+FFFD. Surrogates and overlong forms are no characters.
 std::string RepairUtf8(absl::string_view text);
+bool IsUtf8(absl::string_view text);
 
 }  // namespace gild

@@ -5,6 +5,7 @@ Embedded in the binary and imported once, in the zygote. `_gild` is the C++ side
 
 import _gild
 import builtins
+import inspect
 import io
 import json
 import linecache
@@ -175,6 +176,8 @@ def execute(namespace, source, file_name, entry, arguments):
             function = getattr(function, name)
     except (KeyError, AttributeError):
         raise EntryNotFound(f"the code defines no {entry!r}") from None
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{entry!r} is an async def: this version runs plain functions (call asyncio.run in one)")
     result = function(*[value if raw else _from_json(value.decode()) for raw, value in arguments])
     if isinstance(result, (bytes, bytearray, memoryview)):
         return True, bytes(result)

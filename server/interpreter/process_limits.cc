@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ std::optional<int64_t> NumberAt(const std::string& text, size_t index) {
 }  // namespace
 
 bool LimitMemory(uint64_t bytes) {
+  malloc_trim(0);
   // statm(5): the sixth figure is data and stack, in pages.
   static const UniqueFd file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
   const std::optional<int64_t> pages = NumberAt(ReadProc(file), 5);
@@ -79,11 +81,11 @@ void DisarmTimers() {
   for (const __itimer_which timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &never, nullptr);
 }
 
-void ResetPeakMemory() {
+bool ResetPeakMemory() {
   // proc(5): writing 5 resets the peak resident set size.
   // Opened each time: a number that a task has closed and opened anew must not be written to.
   const UniqueFd file(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
-  if (file.valid()) (void)!write(file.get(), "5", 1);
+  return file.valid() && write(file.get(), "5", 1) == 1;
 }
 
 std::optional<int64_t> PeakMemoryBytes() {
@@ -92,7 +94,26 @@ std::optional<int64_t> PeakMemoryBytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-int64_t ProcessCpuNs() { return ClockNs(CLOCK_PROCESS_CPUTIME_ID); }
+int64_t ChildrenPeakMemoryBytes() {
+  rusage usage;
+  return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? int64_t{usage.ru_maxrss} * 1024 : 0;
+}
+
+int64_t ProcessCpuNs() {
+  rusage children;
+  const bool known = getrusage(RUSAGE_CHILDREN, &children) == 0;
+  return ClockNs(CLOCK_PROCESS_CPUTIME_ID) + (known ? Ns(children.ru_utime) + Ns(children.ru_stime) : 0);
+}
+
+bool HasLivingChildren() {
+  siginfo_t ended{};
+  while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG) == 0) {
+    if (ended.si_pid == 0) return true;
+    ended = {};
+  }
+  return false;
+}
+
 int64_t ThreadCpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }
 
 std::optional<int64_t> ThreadCpuWaitNs() {

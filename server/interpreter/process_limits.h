@@ -8,7 +8,8 @@
 
 namespace gild {
 
-// Lets the process add `bytes` of private writable memory to what it has (RLIMIT_DATA), until lifted.
+// Lets the process add `bytes` of private writable memory to what it has (RLIMIT_DATA), until lifted. What it keeps for
+// reuse is given back first as far as it can be; what lies free between what is in use does not count.
 bool LimitMemory(uint64_t bytes);
 void LiftMemoryLimit();
 
@@ -21,13 +22,20 @@ bool LimitCpu(int64_t cpu_ns);
 // Interval timers that a task has set must not go off in the next one.
 void DisarmTimers();
 
-// The highest resident memory since the last reset.
-void ResetPeakMemory();
+// False: the peak cannot be told from an earlier task's.
+bool ResetPeakMemory();
+// The highest resident memory since the last reset: of the process, and of the largest child that it has ever waited
+// for.
 std::optional<int64_t> PeakMemoryBytes();
+int64_t ChildrenPeakMemoryBytes();
 
+// Of all its threads, and of the children that it has waited for.
 int64_t ProcessCpuNs();
+// Waits for the children that have ended; true: others live on.
+bool HasLivingChildren();
 int64_t ThreadCpuNs();
-// Time the calling thread was runnable and waited for a core, since its start (schedstat; kernel's Documentation/scheduler).
+// Time the calling thread was runnable and waited for a core, since its start (schedstat; kernel's
+// Documentation/scheduler).
 std::optional<int64_t> ThreadCpuWaitNs();
 
 }  // namespace gild

@@ -18,8 +18,6 @@
 namespace gild {
 namespace {
 
-int64_t Ns(const timeval& time) { return time.tv_sec * kNsPerSecond + time.tv_usec * kNsPerUs; }
-
 class SlotInit {
  public:
   SlotInit(SlotSetup setup, UniqueFd conversation, PyRef bootstrap)

@@ -75,12 +75,13 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   internal::TaskEnded ended;
   ended.set_serial(start.serial());
   Row* const row = task->row;
-  if (alone_) ResetPeakMemory();
+  const bool peak_known = alone_ && ResetPeakMemory();
   const int64_t cpu_before_ns = alone_ ? ProcessCpuNs() : ThreadCpuNs();
   const std::optional<int64_t> cpu_wait_before_ns = ThreadCpuWaitNs();
   const int64_t begin_ns = NowNs();
   row->serial.store(start.serial());
   row->process_cpu_at_begin_ns.store(cpu_before_ns);
+  row->unknown_peak_bytes.store(peak_known ? ChildrenPeakMemoryBytes() : INT64_MAX);
   row->begin_ns.store(begin_ns);
 
   // From here on it is the task's time; its first wait for the lock is its own.
@@ -128,9 +129,10 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   PyEval_SaveThread();
 
   // System calls for figures are no business of the lock's.
+  if (alone_) ended.set_processes_left(HasLivingChildren());
   ended.set_cpu_ns(alone_ ? ProcessCpuNs() - cpu_before_ns
                           : ThreadCpuNs() - cpu_before_ns + OtherThreadsCpuNs(task.get()));
-  if (alone_) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
+  if (peak_known) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
   const std::optional<int64_t> cpu_wait_after_ns = ThreadCpuWaitNs();
   // Unavailable travels as -1.
   ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait_after_ns ? *cpu_wait_after_ns - *cpu_wait_before_ns : -1);
@@ -232,8 +234,8 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
     ended->set_ending(internal::CODE_RAISED);
   }
   const PyRef source = ToBytes(start.code());
-  const PyRef described(PyObject_CallMethod(bootstrap_.get(), "describe", "OsO", error.get(),
-                                            start.file_name().c_str(), source.get()));
+  const PyRef described(
+      PyObject_CallMethod(bootstrap_.get(), "describe", "OsO", error.get(), start.file_name().c_str(), source.get()));
   // Its own __str__ may have taken until now, or not have come to its end.
   if (task.stop.load()) ended->set_ending(internal::CODE_STOPPED);
   if (!described) {

@@ -37,8 +37,8 @@ enum class Death : uint32_t {
   kSentSignal = 3,  // it sends itself a signal, which it may survive; `death_detail` is its number
 };
 
-// How an interpreter exits that has lost its channel without being killed (its task closed it, say). With no death note of a
-// task's own _exit beside it.
+// How an interpreter exits that has lost its channel without being killed (its task closed it, say). With no death note
+// of a task's own _exit beside it.
 inline constexpr int kExitOfLostChannel = 70;
 
 struct PageHeader {
@@ -55,11 +55,14 @@ struct PageHeader {
 };
 
 struct Row {
-  // The child writes begin_ns after all else of its beginning, so that `begin_ns != 0 && serial == mine` says the task began.
+  // The child writes begin_ns after all else of its beginning, so that `begin_ns != 0 && serial == mine` says the task
+  // began.
   std::atomic<uint64_t> serial;
   std::atomic<int64_t> begin_ns;
   // One-thread interpreters: CPU time of the process when the task began (to tell what a killed task used).
   std::atomic<int64_t> process_cpu_at_begin_ns;
+  // And up to here the peak that its reaper sees may be an earlier task's child's.
+  std::atomic<int64_t> unknown_peak_bytes;
   LockCounters lock;
   // Since when a thread of its task wants the lock, and how many do; 0: none.
   std::atomic<int64_t> waiting_since_ns;

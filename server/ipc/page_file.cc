@@ -153,6 +153,8 @@ std::optional<int64_t> PageFile::BeginNs(uint32_t index, uint64_t serial) const 
   return begin_ns;
 }
 
+int64_t PageFile::UnknownPeakBytes(uint32_t index) const { return row(index)->unknown_peak_bytes.load(kRelaxed); }
+
 int64_t PageFile::ProcessCpuAtBeginNs(uint32_t index) const {
   return std::max<int64_t>(0, row(index)->process_cpu_at_begin_ns.load(kRelaxed));
 }
@@ -198,6 +200,7 @@ void PageFile::Clear(uint32_t index) {
   r->begin_ns.store(0, kRelaxed);
   r->serial.store(0, kRelaxed);
   r->process_cpu_at_begin_ns.store(0, kRelaxed);
+  r->unknown_peak_bytes.store(0, kRelaxed);
   r->lock.wait_ns.store(0, kRelaxed);
   r->lock.hold_ns.store(0, kRelaxed);
   r->lock.takes.store(0, kRelaxed);

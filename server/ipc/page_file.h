@@ -58,6 +58,7 @@ class PageFile {
   // When it began; empty: it has not.
   std::optional<int64_t> BeginNs(uint32_t row, uint64_t serial) const;
   int64_t ProcessCpuAtBeginNs(uint32_t row) const;
+  int64_t UnknownPeakBytes(uint32_t row) const;
   // Its hold and its wait that are going on are counted up to now.
   LockUsage RowLock(uint32_t row, uint64_t serial, int64_t now_ns) const;
 

@@ -104,6 +104,9 @@ void EndRetired(const DoomedTask& doomed, const InterpreterDeath& death, Outcome
     case Retirement::kThreadsLeft:
       return EndLost(absl::StrCat(its_interpreter, " was replaced: an earlier task left threads behind"), doomed,
                      outcome);
+    case Retirement::kProcessesLeft:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced: an earlier task left processes behind"), doomed,
+                     outcome);
     case Retirement::kStartFailed: return EndLost(absl::StrCat(its_interpreter, " did not start"), doomed, outcome);
     case Retirement::kSlotLost:
       return EndLost(absl::StrCat(its_interpreter, " went away with its slot: ", death.detail), doomed, outcome);
@@ -174,6 +177,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
       case Retirement::kCancelled: return "cancelled";
       case Retirement::kProtocolError: return "protocol_error";
       case Retirement::kThreadsLeft: return "threads_left";
+      case Retirement::kProcessesLeft: return "processes_left";
       case Retirement::kStartFailed: return "start_failed";
       case Retirement::kSlotLost: return "slot_lost";
       case Retirement::kShutdown: return "shutdown";  // never counted: nothing is started after it
@@ -198,6 +202,7 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Limits& limits, St
   if (result_bytes > static_cast<size_t>(limits.result_bytes)) {
     return too_long("a result", result_bytes, limits.result_bytes);
   }
+  if (ended.result().has_json() && !IsUtf8(ended.result().json())) return "a JSON result that is not UTF-8";
   if (ended.error_type().size() > static_cast<size_t>(kErrorTypeBytesMax)) {
     return too_long("an error's type", ended.error_type().size(), kErrorTypeBytesMax);
   }

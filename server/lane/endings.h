@@ -26,6 +26,7 @@ enum class Retirement {
   kCancelled,      // its task was, or would not stop when it had been
   kProtocolError,  // it broke the frame protocol
   kThreadsLeft,    // a task left threads behind in an interpreter of one thread
+  kProcessesLeft,  // a task left child processes behind, likewise
   kStartFailed,    // it was not ready in time
   kSlotLost,       // its slot's init went away
   kShutdown,       // the end of a drain
@@ -60,7 +61,11 @@ uint64_t CulpritOf(const InterpreterDeath& death);
 // Sets the ending and its evidence.
 void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome* outcome);
 
-// One of the fixed words that restarts are counted by.
+// The words that restarts are counted by.
+inline constexpr const char* kRestartCauses[] = {"cancelled",    "cpu_limit",      "crashed",        "exited",
+                                                 "killed",       "processes_left", "protocol_error", "slot_lost",
+                                                 "start_failed", "threads_left",   "timed_out"};
+// One of them.
 const char* RestartCause(const InterpreterDeath& death, bool was_ready, const std::optional<Ending>& only_task_ended);
 
 // What is wrong with the child's word about the task; empty: nothing.

@@ -202,9 +202,11 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
     absl::MutexLock lock(&mutex_);
     free_rows_.push_back(in_flight.row);
   }
-  // Before the outcome is known, so that no task is sent to where threads of another still run.
+  // Before the outcome is known, so that no task is sent to where another's threads or processes still run.
   if (alone() && ended.threads_left() > 0) {
     Doom(Retirement::kThreadsLeft);
+  } else if (alone() && ended.processes_left()) {
+    Doom(Retirement::kProcessesLeft);
   } else if (available_again) {
     events_.on_available(true);
   }
@@ -367,7 +369,6 @@ Outcome InterpreterHandle::KilledOutcome(const InFlight& in_flight, const Interp
   outcome.started = true;
   Usage& usage = outcome.usage;
   usage.interpreter = config_.name;
-  if (config_.core >= 0) usage.core = config_.core;
 
   const int64_t death_ns = std::max(death.at_ns, in_flight.sent_ns);
   DoomedTask doomed{.task = &task,
@@ -375,18 +376,18 @@ Outcome InterpreterHandle::KilledOutcome(const InFlight& in_flight, const Interp
                     .sent_ns = in_flight.sent_ns,
                     .begin_ns = page_->BeginNs(in_flight.row, task.serial)};
   if (doomed.begin_ns) {
+    if (config_.core >= 0) usage.core = config_.core;
     const int64_t begin_ns = std::clamp(*doomed.begin_ns, in_flight.sent_ns, death_ns);
     usage.dispatch_ns = begin_ns - in_flight.sent_ns;
     usage.run_ns = death_ns - begin_ns;
     if (page_->meter_available()) outcome.lock = page_->RowLock(in_flight.row, task.serial, death_ns);
     SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
   }
-  if (alone() && death.end) {
-    if (doomed.begin_ns) {
-      const int64_t cpu_ns = death.end->user_cpu_ns + death.end->system_cpu_ns;
-      doomed.cpu_ns = usage.cpu_ns = std::max<int64_t>(0, cpu_ns - page_->ProcessCpuAtBeginNs(in_flight.row));
-    }
-    if (death.end->peak_memory_bytes > 0) usage.peak_memory_bytes = death.end->peak_memory_bytes;
+  if (alone() && death.end && doomed.begin_ns) {
+    const int64_t cpu_ns = death.end->user_cpu_ns + death.end->system_cpu_ns;
+    doomed.cpu_ns = usage.cpu_ns = std::max<int64_t>(0, cpu_ns - page_->ProcessCpuAtBeginNs(in_flight.row));
+    const int64_t peak_bytes = death.end->peak_memory_bytes;
+    if (peak_bytes > page_->UnknownPeakBytes(in_flight.row)) usage.peak_memory_bytes = peak_bytes;
   }
   EndDoomed(doomed, death, &outcome);
   return outcome;
@@ -426,6 +427,9 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
   if (ended->threads_left() > 0) {
     outcome.warnings.push_back(absl::StrCat(ended->threads_left(), ended->threads_left() == 1 ? " thread" : " threads",
                                             " outlived the task", alone() ? ": its interpreter was replaced" : ""));
+  }
+  if (alone() && ended->processes_left()) {
+    outcome.warnings.push_back("child processes outlived the task: they were ended and its interpreter was replaced");
   }
   EndReported(ended, task.limits, in_flight.stop, end_ns - sent_ns, &outcome);
   return outcome;

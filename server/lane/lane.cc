@@ -51,6 +51,9 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
   }
   absl::MutexLock lock(&mutex_);
   shared_.resize(config_.slots);
+  for (Shared& shared : shared_) {
+    for (const char* const cause : kRestartCauses) shared.restarts[cause] = 0;
+  }
 }
 
 Lane::~Lane() = default;

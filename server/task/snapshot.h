@@ -33,9 +33,9 @@ struct SlotSnapshot {
   int running = 0;
   int capacity = 0;
   std::optional<LockUsage> lock;
-  int waiters = 0;
+  int waiters = 0;  // means nothing without `lock`, nor does `holder`
   std::optional<HolderSnapshot> holder;
-  std::map<std::string, uint64_t> restarts;  // by cause
+  std::map<std::string, uint64_t> restarts;  // by cause, those that have not been seen too
 };
 
 struct LaneSnapshot {

@@ -26,5 +26,12 @@ TEST(RepairUtf8Test, ReplacesWhatIsNoCharacter) {
   EXPECT_EQ(RepairUtf8("\xE2\x82z"), kReplacement + kReplacement + "z");
 }
 
+TEST(IsUtf8Test, KnowsWhatNeedsNoRepair) {
+  EXPECT_TRUE(IsUtf8(""));
+  EXPECT_TRUE(IsUtf8("na\xC3\xAFve \xF0\x9F\x90\x8D"));
+  EXPECT_FALSE(IsUtf8("a\xFF"));
+  EXPECT_FALSE(IsUtf8("\xE2\x82"));
+}
+
 }  // namespace
 }  // namespace gild

@@ -178,6 +178,14 @@ class FakeSlots : public SlotFactory {
     started_[slot].erase(started_[slot].begin());
     return first;
   }
+  // The lane has asked for that generation, which is left for AwaitInterpreter.
+  void AwaitStart(int slot, uint64_t generation) {
+    absl::MutexLock lock(&mutex_);
+    const auto started = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !started_[slot].empty() && started_[slot].back().generation() >= generation;
+    };
+    mutex_.Await(absl::Condition(&started));
+  }
   Kill AwaitKill(int slot) {
     absl::MutexLock lock(&mutex_);
     const auto killed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !kills_[slot].empty(); };

@@ -182,6 +182,54 @@ TEST_F(LaneDeathTest, AnIdleInterpreterThatDiesIsReplaced) {
   EXPECT_THAT(Restarts(), Contains(Pair("killed", 1)));
 }
 
+// ---- the pause before the next try ----
+
+class BackOffTest : public LaneDeathTest {
+ protected:
+  // The interpreter that was asked for cannot be forked. Returns how long it takes until the next one is asked for.
+  int64_t FailOnce() {
+    const uint64_t generation = slots_.AwaitInterpreter(0).generation();
+    const int64_t failed_ns = NowNs();
+    slots_.StartFailed(0, generation, EAGAIN);
+    slots_.AwaitStart(0, generation + 1);
+    return NowNs() - failed_ns;
+  }
+};
+
+TEST_F(BackOffTest, EveryFailureDoublesIt) {
+  Lane::Config config = CpuConfig();
+  config.back_off_ns_first = kNsPerMs;
+  config.back_off_ns_max = kNever;
+  Open(config);
+  for (int64_t pause_ns = kNsPerMs; pause_ns <= 16 * kNsPerMs; pause_ns *= 2) EXPECT_GE(FailOnce(), pause_ns);
+}
+
+// Without a bound, and without a new beginning, the last pauses would be longer than anybody waits for a test.
+TEST_F(BackOffTest, ItGrowsToItsBound) {
+  Lane::Config config = CpuConfig();
+  config.back_off_ns_first = 1;
+  config.back_off_ns_max = kNsPerMs;
+  Open(config);
+  for (int i = 0; i < 60; ++i) FailOnce();
+}
+
+TEST_F(BackOffTest, AnInterpreterThatServedBeginsItAnew) {
+  Lane::Config config = CpuConfig();
+  config.back_off_ns_first = 1;
+  config.back_off_ns_max = INT64_MAX / 2;
+  Open(config);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 20; ++i) FailOnce();
+    FakeInterpreter child = ReadyAgain();
+    auto task = NewTask();
+    child.End(StartAndBegin(child, task), internal::CODE_SUCCEEDED);
+    AwaitOutcome(task);
+    Die(child, Signaled(SIGKILL));
+  }
+}
+
+// ---- what comes late ----
+
 TEST_F(LaneDeathTest, AReportAboutAnEarlierGenerationIsIgnored) {
   FakeInterpreter child = OpenReady(CpuConfig());
   Die(child, Signaled(SIGKILL));
