@@ -164,8 +164,11 @@ struct Metrics::Catalogue {
                      .Name("gild_refusals_total")
                      .Help("Tasks that were not accepted, by reason.")
                      .Register(registry)),
-        queue(Histograms("gild_task_queue_seconds", "From acceptance until the task was handed to an interpreter, or ended unstarted.")),
-        run(Histograms("gild_task_run_seconds", "From the task's first line to its end.")),
+        queue(Histograms("gild_task_queue_seconds",
+                         "From acceptance until the task was handed to an interpreter, or ended unstarted.")),
+        run(Histograms(
+            "gild_task_run_seconds",
+            "From its interpreter beginning with a task to the task's end, its waits for the lock included.")),
         lock_wait(Histograms("gild_task_lock_wait_seconds", "Time that one task spent wanting the lock.")),
         lock_hold(Histograms("gild_task_lock_hold_seconds", "Time that one task spent holding the lock.")) {
     for (const Tag tag : kTags) {
@@ -177,7 +180,7 @@ struct Metrics::Catalogue {
       }
     }
     // There from the start, so that the first one shows as an increase.
-    for (const char* reason : {"queue_full", "queue_bytes_full", "draining", "invalid_argument"}) {
+    for (const char* reason : {"queue_full", "queue_bytes_full", "replies_unread", "draining", "invalid_argument"}) {
       refusals.Add({{"reason", reason}});
     }
   }

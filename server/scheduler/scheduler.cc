@@ -19,6 +19,7 @@ const char* Name(Refusal::Reason reason) {
   switch (reason) {
     case Refusal::Reason::kQueueFull: return "queue_full";
     case Refusal::Reason::kQueueBytesFull: return "queue_bytes_full";
+    case Refusal::Reason::kRepliesUnread: return "replies_unread";
     case Refusal::Reason::kDraining: return "draining";
   }
   return "?";
@@ -101,11 +102,6 @@ void Scheduler::Expire(int64_t now_ns) {
     }
   }
   Act(std::move(actions), now_ns);
-}
-
-int64_t Scheduler::NextExpiryNs() const {
-  absl::MutexLock lock(&mutex_);
-  return expiries_.empty() ? -1 : expiries_.begin()->first;
 }
 
 void Scheduler::SlotReady(LaneKind lane, int slot, int capacity, int64_t now_ns) {

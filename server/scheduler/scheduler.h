@@ -30,11 +30,11 @@
 namespace gild {
 
 struct Refusal {
-  enum class Reason { kQueueFull, kQueueBytesFull, kDraining };
+  enum class Reason { kQueueFull, kQueueBytesFull, kRepliesUnread, kDraining };
   Reason reason;
   int64_t retry_after_ns;
 };
-const char* Name(Refusal::Reason reason);  // "queue_full" "queue_bytes_full" "draining"
+const char* Name(Refusal::Reason reason);  // "queue_full" "queue_bytes_full" "replies_unread" "draining"
 
 class Scheduler {
  public:
@@ -63,10 +63,8 @@ class Scheduler {
   // The client's own deadline passed: as Cancel, but a waiting task ends as EXPIRED.
   void DeadlinePassed(uint64_t serial, int64_t now_ns);
 
-  // Ends what waited longer than its limits.queue. Call when NextExpiry says so, or now and then.
+  // Ends what waited longer than its limits.queue. Call now and then.
   void Expire(int64_t now_ns);
-  // -1: nothing waits.
-  int64_t NextExpiryNs() const;
 
   // From the lanes. `capacity`: how many tasks the new interpreter takes at once.
   void SlotReady(LaneKind lane, int slot, int capacity, int64_t now_ns);

@@ -171,7 +171,7 @@ std::optional<InvalidField> ReadLimits(const v1::Limits& wire, Task* task) {
     if (limits.cpu_ns != 0) reader.Fail("cpu", kCpuOnly);
     if (limits.memory_bytes != 0) reader.Fail("memory_bytes", kCpuOnly);
   }
-  task->warnings = reader.TakeWarnings();
+  for (std::string& warning : reader.TakeWarnings()) task->warnings.push_back(std::move(warning));
   return reader.error();
 }
 
@@ -186,6 +186,9 @@ std::optional<InvalidField> ReadLabels(v1::Task* wire, Task* task) {
   if (!IsPrintableAscii(wire->session())) return InvalidField{"task.session", "is not printable ASCII"};
   task->name = std::move(*wire->mutable_name());
   task->session = std::move(*wire->mutable_session());
+  if (!task->session.empty()) {
+    task->warnings.push_back("task.session is for a later version: the task shares no globals with any other");
+  }
   return std::nullopt;
 }
 
@@ -237,14 +240,17 @@ void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
   wire->set_pid(slot.pid);
   wire->set_running(slot.running);
   wire->set_capacity(slot.capacity);
-  wire->set_waiters(slot.waiters);
-  if (slot.lock) ToWire(*slot.lock, wire->mutable_lock());
+  if (slot.lock) {
+    ToWire(*slot.lock, wire->mutable_lock());
+    wire->set_waiters(slot.waiters);
+  }
   if (slot.holder) {
     wire->mutable_holder()->set_task_id(slot.holder->task_id);
     wire->mutable_holder()->set_task_name(slot.holder->task_name);
     *wire->mutable_holder()->mutable_held_for() = ToDuration(slot.holder->held_ns);
   }
   for (const auto& [cause, count] : slot.restarts) {
+    if (count == 0) continue;
     v1::RestartCount* const restarts = wire->add_restarts();
     restarts->set_cause(cause);
     restarts->set_restarts(count);
@@ -464,6 +470,11 @@ grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {
       error.set_reason("QUEUE_BYTES_FULL");
       return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
                         absl::StrCat("the queue of the ", Name(lane), " lane holds as many bytes as it may", hint),
+                        {&error, &retry});
+    case Refusal::Reason::kRepliesUnread:
+      error.set_reason("REPLIES_UNREAD");
+      return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat("too many bytes of replies wait for clients to read them", hint),
                         {&error, &retry});
     case Refusal::Reason::kDraining:
       error.set_reason("DRAINING");

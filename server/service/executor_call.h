@@ -1,6 +1,9 @@
 // What the calls of gild.v1.Executor work with.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include "gild/v1/executor.grpc.pb.h"
 #include "server/metrics/metrics.h"
 #include "server/scheduler/scheduler.h"
@@ -17,6 +20,9 @@ struct CallContext {
   Scheduler* scheduler;
   Metrics* metrics;
   LiveCalls* live;
+  // Replies of Run that their clients have not read, and how many bytes of them there may be before more is refused.
+  std::atomic<int64_t>* unread_bytes;
+  int64_t unread_bytes_max;
 };
 
 }  // namespace gild

@@ -34,9 +34,14 @@ struct ExecutorService::Rpcs : public AsyncExecutor {
   grpc::Status List(Context*, const v1::ListRequest*, v1::ListReply*) override { return Later("List"); }
 };
 
-ExecutorService::ExecutorService(Scheduler* scheduler, Metrics* metrics)
+ExecutorService::ExecutorService(Scheduler* scheduler, Metrics* metrics, int64_t unread_bytes_max)
     : rpcs_(std::make_unique<Rpcs>()),
-      context_{.rpcs = rpcs_.get(), .scheduler = scheduler, .metrics = metrics, .live = &live_} {}
+      context_{.rpcs = rpcs_.get(),
+               .scheduler = scheduler,
+               .metrics = metrics,
+               .live = &live_,
+               .unread_bytes = &unread_bytes_,
+               .unread_bytes_max = unread_bytes_max} {}
 
 ExecutorService::~ExecutorService() = default;
 

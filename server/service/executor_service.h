@@ -2,7 +2,7 @@
 //
 // One object per call (RunCall, StreamCall). Start and Shutdown from one thread; the rest is gRPC's.
 //
-//   ExecutorService executor(&scheduler, &metrics);
+//   ExecutorService executor(&scheduler, &metrics, kUnreadBytesMax);
 //   builder.RegisterService(executor.service());
 //   CompletionQueues queues(&builder, 1);
 //   … BuildAndStart …
@@ -24,7 +24,7 @@ namespace gild {
 class ExecutorService {
  public:
   // Both outlive it.
-  ExecutorService(Scheduler* scheduler, Metrics* metrics);
+  ExecutorService(Scheduler* scheduler, Metrics* metrics, int64_t unread_bytes_max);
   ~ExecutorService();
 
   grpc::Service* service();
@@ -44,6 +44,7 @@ class ExecutorService {
 
   const std::unique_ptr<Rpcs> rpcs_;
   LiveCalls live_;
+  std::atomic<int64_t> unread_bytes_ = 0;
   const CallContext context_;
 };
 

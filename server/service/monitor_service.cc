@@ -97,27 +97,29 @@ grpc::Status MonitorService::AddWatch(const std::shared_ptr<StatsWatch>& watch) 
   if (watches_.size() >= kStatsWatchesMax) {
     return {grpc::StatusCode::RESOURCE_EXHAUSTED, absl::StrCat("there are ", kStatsWatchesMax, " watches already")};
   }
-  watches_[watch.get()] = NowNs();
+  watches_[watch.get()] = {.next_ns = NowNs()};
   return grpc::Status::OK;
 }
 
 void MonitorService::TellLater(const std::shared_ptr<StatsWatch>& watch) {
-  int64_t next_ns;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto found = watches_.find(watch.get());
-    if (found == watches_.end()) return;
-    // A fixed beat, but for a reader that was slower.
-    next_ns = found->second = std::max(found->second + IntervalNs(watch->request()), NowNs());
-  }
-  poller_->RunAt(next_ns, [weak = std::weak_ptr(watch)] {
+  absl::MutexLock lock(&mutex_);
+  const auto found = watches_.find(watch.get());
+  if (found == watches_.end()) return;
+  Beat& beat = found->second;
+  // A fixed beat, but for a reader that was slower.
+  beat.next_ns = std::max(beat.next_ns + IntervalNs(watch->request()), NowNs());
+  beat.timer = poller_->RunAt(beat.next_ns, [weak = std::weak_ptr(watch)] {
     if (const auto alive = weak.lock()) alive->Tell();
   });
 }
 
 void MonitorService::RemoveWatch(const std::shared_ptr<StatsWatch>& watch) {
   absl::MutexLock lock(&mutex_);
-  watches_.erase(watch.get());
+  const auto found = watches_.find(watch.get());
+  if (found == watches_.end()) return;
+  // A weak pointer would keep the call's memory for as long as an hour.
+  poller_->CancelTimer(found->second.timer);
+  watches_.erase(found);
 }
 
 }  // namespace gild

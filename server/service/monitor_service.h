@@ -61,8 +61,11 @@ class MonitorService {
   const WatchMethod<v1::WatchStatsRequest, v1::Stats> watch_stats_;
 
   absl::Mutex mutex_;
-  // When each is told next.
-  std::map<const StatsWatch*, int64_t> watches_ ABSL_GUARDED_BY(mutex_);
+  struct Beat {
+    int64_t next_ns;
+    Poller::TimerId timer = 0;
+  };
+  std::map<const StatsWatch*, Beat> watches_ ABSL_GUARDED_BY(mutex_);
   v1::Stats stats_ ABSL_GUARDED_BY(mutex_);
   int64_t stats_until_ns_ ABSL_GUARDED_BY(mutex_) = 0;
 };

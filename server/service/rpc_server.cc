@@ -90,7 +90,7 @@ absl::Status WhyNotListening(const std::string& address) {
 
 RpcServer::RpcServer(const Options& options, Scheduler* scheduler, Metrics* metrics, std::function<ServerInfo()> info,
                      std::function<ServerSnapshot()> snapshot, Poller* poller)
-    : executor_(scheduler, metrics),
+    : executor_(scheduler, metrics, options.unread_bytes_max),
       monitor_(std::move(info), options.queue_capacity, std::move(snapshot), poller),
       health_(Health::Names()) {}
 
@@ -115,6 +115,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   made->queues_ = std::make_unique<CompletionQueues>(&builder, options.threads);
   made->server_ = builder.BuildAndStart();
   if (made->server_ == nullptr) return WhyNotListening(options.listen);
+  if (!SplitHostPort(options.listen)) made->port_ = 0;  // gRPC says 1 of a unix socket
   made->executor_.Start(*made->queues_);
   made->monitor_.Start(*made->queues_);
   made->health_.Start(*made->queues_);

@@ -30,6 +30,7 @@ class RpcServer {
     std::string listen;                        // "host:port", "[v6]:port", "unix:path"; port 0 takes a free one
     int threads = 1;                           // that take calls and hand them to the scheduler, a queue each
     int64_t queue_capacity = kQueuedTasksMax;  // told by GetInfo
+    int64_t unread_bytes_max = kUnreadBytesMax;
   };
 
   // UNAVAILABLE when the port is in use.

@@ -41,22 +41,29 @@ void RunCall::Arrived(bool ok) {
   }
   Task& task = std::get<Task>(read);
   const LaneKind lane = task.lane;
+  if (context_->unread_bytes->load() >= context_->unread_bytes_max) {
+    return Refuse({Refusal::Reason::kRepliesUnread, kUnreadRetryNs}, lane);
+  }
   const auto submitted = context_->scheduler->Submit(
       std::move(task),
       [self = shared_from_this()](const Task& ended, Outcome outcome) { self->Ended(ended, std::move(outcome)); },
       NowNs());
-  if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) {
-    context_->metrics->Refused(Name(refusal->reason));
-    return FinishWithError(ToStatus(*refusal, lane));
-  }
+  if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) return Refuse(*refusal, lane);
   serial_ = std::get<uint64_t>(submitted);
 }
 
 void RunCall::Ended(const Task& task, Outcome outcome) {
   context_->metrics->TaskEnded(task, outcome);
   ToWire(task, std::move(outcome), reply_.mutable_outcome());
+  reply_bytes_ = static_cast<int64_t>(reply_.ByteSizeLong());
+  context_->unread_bytes->fetch_add(reply_bytes_);
   finished_.Arm(shared_from_this());
   responder_.Finish(reply_, grpc::Status::OK, finished_.AsVoid());
+}
+
+void RunCall::Refuse(const Refusal& refusal, LaneKind lane) {
+  context_->metrics->Refused(Name(refusal.reason));
+  FinishWithError(ToStatus(refusal, lane));
 }
 
 void RunCall::FinishWithError(const grpc::Status& status) {
@@ -65,7 +72,7 @@ void RunCall::FinishWithError(const grpc::Status& status) {
 }
 
 // `ok` or not: the client has the answer, or is no longer there to have it.
-void RunCall::Finished(bool) {}
+void RunCall::Finished(bool) { context_->unread_bytes->fetch_sub(reply_bytes_); }
 
 // The call is over: answered, cancelled, disconnected or past its deadline.
 void RunCall::Gone(bool) {

@@ -26,6 +26,7 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
  private:
   void Wait();
   void Arrived(bool ok);
+  void Refuse(const Refusal& refusal, LaneKind lane);
   void Ended(const Task& task, Outcome outcome);
   void FinishWithError(const grpc::Status& status);
   void Finished(bool ok);
@@ -38,6 +39,7 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
   v1::RunRequest request_;
   v1::RunReply reply_;
   grpc::ServerAsyncResponseWriter<v1::RunReply> responder_;
+  int64_t reply_bytes_ = 0;
   uint64_t serial_ = 0;  // queue's thread only; 0: not accepted
   CallEvent<RunCall> arrived_{&RunCall::Arrived};
   CallEvent<RunCall> finished_{&RunCall::Finished};

@@ -1,4 +1,4 @@
-// Every bound in gild, in one place. Each is followed by the answer for "full".
+// The bounds of gild that a client can meet, in one place. Each is followed by the answer for "full".
 #pragma once
 
 #include <cstdint>
@@ -37,14 +37,18 @@ inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + (1 << 20);
 inline constexpr int64_t kQueuedTasksMax = 4096;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 
-// What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. Full: its conversation,
-// and so the interpreter, is ended.
+// What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. Full: its
+// conversation, and so the interpreter, is ended.
 inline constexpr int64_t kUnsentBytesMax = kQueuedBytesMax;
 
-// One stream of tasks (RunStream). Full: the server submits no more of it and does not read on, so that HTTP/2 stops the
-// sender. Tasks: in flight, or with an outcome that waits to be written; also the most in one message, where more end the
-// stream with INVALID_ARGUMENT. Bytes: of outcomes, written or expected. Broken: outcomes that grew beyond what was expected
-// of them and are not read; the stream is cancelled.
+// Replies of Run, of all clients, that they have not read. Full: RESOURCE_EXHAUSTED with RetryInfo.
+inline constexpr int64_t kUnreadBytesMax = 256 << 20;
+inline constexpr int64_t kUnreadRetryNs = 1 * kNsPerSecond;
+
+// One stream of tasks (RunStream). Full: the server submits no more of it and does not read on, so that HTTP/2 stops
+// the sender. Tasks: in flight, or with an outcome that waits to be written; also the most in one message, where more
+// end the stream with INVALID_ARGUMENT. Bytes: of outcomes, written or expected. Broken: outcomes that grew beyond what
+// was expected of them and are not read; the stream is cancelled.
 inline constexpr int64_t kStreamTasksMax = 1024;
 inline constexpr int64_t kStreamBytesMax = 64 << 20;
 inline constexpr int64_t kStreamBytesBroken = 256 << 20;

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <random>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -165,6 +165,8 @@ TEST(LedgerTest, SumsAreConservedAcrossThreads) {
     }
   });
   std::vector<std::thread> threads;
+  // Held after its task had left: of no task, and in the interpreter's sum all the same.
+  std::vector<int64_t> held_after(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, i] {
       ThreadLedger books;
@@ -175,8 +177,11 @@ TEST(LedgerTest, SumsAreConservedAcrossThreads) {
           gil.lock();
         }
         ledger.OnTake(&books, NowNs());
-        if (round == kRounds - 1) ledger.Leave(&books, NowNs());
-        ledger.OnRelease(&books, NowNs());
+        int64_t left_ns = 0;
+        if (round == kRounds - 1) ledger.Leave(&books, left_ns = NowNs());
+        const int64_t release_ns = NowNs();
+        ledger.OnRelease(&books, release_ns);
+        if (left_ns != 0) held_after[i] = release_ns - left_ns;
         gil.unlock();
       }
     });
@@ -187,15 +192,18 @@ TEST(LedgerTest, SumsAreConservedAcrossThreads) {
 
   uint64_t takes = 0, contended = 0;
   int64_t wait = 0;
+  int64_t hold = std::accumulate(held_after.begin(), held_after.end(), int64_t{0});
   for (const Row& row : rows) {
     takes += row.lock.takes;
     contended += row.lock.contended_takes;
     wait += row.lock.wait_ns;
+    hold += row.lock.hold_ns;
   }
   EXPECT_EQ(takes, uint64_t{kThreads} * kRounds);
   EXPECT_EQ(page.lock.takes, takes);
   EXPECT_EQ(page.lock.contended_takes, contended);
   EXPECT_EQ(page.lock.wait_ns, wait);
+  EXPECT_EQ(page.lock.hold_ns, hold);
   EXPECT_EQ(page.waiters, 0);
   EXPECT_EQ(page.holder_since_ns, 0);
 }

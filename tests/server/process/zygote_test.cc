@@ -83,7 +83,7 @@ def init(conversation):
     while True:
         order, fds = receive(conversation)
         if order is None:
-            if mode == "deaf-init": signal.pause()
+            while mode == "deaf-init": signal.pause()
             if child: os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
             os._exit(0)
         if 1 in order:
@@ -124,7 +124,7 @@ while True:
         if ready is server:
             order, fds = receive(server)
             if order is None:
-                if mode == "deaf": signal.pause()
+                while mode == "deaf": signal.pause()
                 os._exit(0)
             slot = parse(order[1])
             if mode == "no-slots":
@@ -246,6 +246,18 @@ class ZygoteTest : public ::testing::Test {
   // Of the zygote's direct children.
   std::vector<int> Inits() { return ChildrenOf(zygote_->pid()); }
 
+  // Readable once a process has ended. Taken while it lives, so that its number is still its own.
+  static UniqueFd PidFd(int pid) {
+    UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    EXPECT_TRUE(fd.valid());
+    return fd;
+  }
+  // Without a limit: one that lives on is seen as a test that hangs.
+  static void AwaitEnd(const UniqueFd& process) {
+    pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&ended, 1, -1), 1);
+  }
+
   static std::vector<int> ChildrenOf(int parent) {
     std::vector<int> children;
     DIR* const proc = opendir("/proc");
@@ -359,13 +371,10 @@ TEST_F(ZygoteTest, AnInitThatIsKilledIsToldOnceAndItsInterpreterDoesNotSurvive) 
   const int init = Inits()[0];
   const std::vector<int> interpreters = ChildrenOf(init);
   ASSERT_EQ(interpreters.size(), 1u);
-  const UniqueFd interpreter(static_cast<int>(syscall(SYS_pidfd_open, interpreters[0], 0)));
-  ASSERT_TRUE(interpreter.valid());
+  const UniqueFd interpreter = PidFd(interpreters[0]);
   kill(init, SIGKILL);
   EXPECT_FALSE(slot.AwaitGone().ok());
-  // Readable once it has ended; without a limit, so that one that lives on is seen as a test that hangs.
-  pollfd ended{.fd = interpreter.get(), .events = POLLIN, .revents = 0};
-  EXPECT_EQ(poll(&ended, 1, -1), 1);
+  AwaitEnd(interpreter);
   // A second slot has come and gone since: the first one's end has been told in full.
   Slot& second = MakeSlot();
   second.AwaitReady();
@@ -379,8 +388,9 @@ TEST_F(ZygoteTest, LettingGoOfASlotEndsItsInit) {
   slot.AwaitReady();
   const std::vector<int> inits = Inits();
   ASSERT_EQ(inits.size(), 1u);
+  const UniqueFd init = PidFd(inits[0]);
   poller_.Do([&] { slot.process.reset(); });
-  while (!Inits().empty()) std::this_thread::yield();
+  AwaitEnd(init);
   absl::MutexLock lock(&slot.mutex);
   EXPECT_TRUE(slot.gone.empty());  // whoever lets go is not told
 }
@@ -389,8 +399,11 @@ TEST_F(ZygoteTest, AnInitThatWillNotEndIsKilled) {
   ASSERT_TRUE(Start("deaf-init").ok());
   Slot& slot = MakeSlot();
   slot.AwaitReady();
+  const std::vector<int> inits = Inits();
+  ASSERT_EQ(inits.size(), 1u);
+  const UniqueFd init = PidFd(inits[0]);
   poller_.Do([&] { slot.process.reset(); });
-  while (!Inits().empty()) std::this_thread::yield();
+  AwaitEnd(init);
 }
 
 // ---- its end ----
@@ -419,8 +432,12 @@ TEST_F(ZygoteTest, StopKillsWhatWillNotEnd) {
   ASSERT_TRUE(Start("deaf").ok());
   MakeSlot().AwaitReady();
   poller_.End();
-  zygote_->Stop(10 * kNsPerMs);
-  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  // The limit is also what the killed have to be reaped in.
+  constexpr int64_t kLimitNs = 500 * kNsPerMs;
+  const int64_t begin_ns = NowNs();
+  zygote_->Stop(kLimitNs);
+  EXPECT_GE(NowNs() - begin_ns, kLimitNs) << "it ended by itself";
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "only a kill ends it";
 }
 
 // ---- words ----

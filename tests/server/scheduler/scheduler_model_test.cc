@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/scheduler/scheduler.h"
+#include "tests/server/seed.h"
 
 namespace gild {
 namespace {
@@ -150,7 +151,6 @@ class SchedulerModel {
     }
     EXPECT_EQ(running, static_cast<int>(running_.size()));
     EXPECT_EQ(accepted_, done_ + waiting + running);
-    EXPECT_EQ(waiting > 0, scheduler_.NextExpiryNs() >= 0);
     EXPECT_EQ(scheduler_.Idle(), waiting + running == 0);
   }
 
@@ -167,7 +167,7 @@ class SchedulerModel {
 };
 
 TEST(SchedulerModelTest, AcceptedIsEndedPlusWaitingPlusRunning) {
-  const uint32_t first_seed = std::random_device{}();
+  const uint32_t first_seed = testing::Seed();
   for (uint32_t seed = first_seed; seed < first_seed + 200; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SchedulerModel(seed).Run(400);

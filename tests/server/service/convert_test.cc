@@ -157,6 +157,7 @@ TEST_F(TaskFromWireTest, ANameIsShortPrintableAscii) {
 TEST_F(TaskFromWireTest, ASessionIsBounded) {
   wire_.set_session("s");
   EXPECT_EQ(Good().session, "s");
+  EXPECT_THAT(Good().warnings, ElementsAre(HasSubstr("task.session")));
   wire_.set_session(std::string(kSessionBytesMax + 1, 's'));
   EXPECT_EQ(Bad(), "task.session");
   wire_.set_session(std::string("a\0b", 3));
@@ -260,7 +261,7 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   Outcome outcome;
   outcome.ending = Ending::kRaised;
   outcome.started = true;
-  outcome.result = {Value::Kind::kRaw, "\xff\x00"};
+  outcome.result = {Value::Kind::kRaw, std::string("\xff\x00", 2)};
   outcome.out = "out \xff";
   outcome.err = "err \xfe";
   outcome.out_truncated = true;
@@ -284,7 +285,7 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   EXPECT_EQ(wire.task_id(), "an-id");
   EXPECT_EQ(wire.ending(), v1::RAISED);
   EXPECT_EQ(wire.lane(), v1::IO_LANE);
-  EXPECT_EQ(wire.result().raw(), outcome.result.bytes);
+  EXPECT_EQ(wire.result().raw(), std::string("\xff\x00", 2));
   EXPECT_EQ(wire.stdout(), "out \xff") << "output is bytes and stays as it is";
   EXPECT_EQ(wire.stderr(), "err \xfe");
   EXPECT_TRUE(wire.stdout_truncated() && wire.stderr_truncated());
@@ -317,6 +318,28 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   EXPECT_THAT(wire.warnings(), ElementsAre("w"));
 }
 
+TEST(ToWireTest, AVerdictsSharesKeepTheirPlaces) {
+  Outcome outcome;
+  outcome.usage.run_ns = 110;
+  outcome.usage.cpu_ns = 90;
+  outcome.lock = LockUsage{.wait_ns = 10, .hold_ns = 60};  // of 100 of its own
+  v1::Outcome wire;
+  ToWire(Task(), outcome, &wire);
+  EXPECT_EQ(wire.verdict().kind(), v1::Verdict::LOCK_BOUND);
+  EXPECT_DOUBLE_EQ(wire.verdict().holding_share(), 0.6);
+  EXPECT_DOUBLE_EQ(wire.verdict().native_share(), 0.3);
+  EXPECT_NEAR(wire.verdict().waiting_share(), 0.1, 1e-9);
+  outcome.lock->hold_ns = 10;
+  ToWire(Task(), outcome, &wire);
+  EXPECT_EQ(wire.verdict().kind(), v1::Verdict::NATIVE);
+  outcome.usage.cpu_ns = 20;
+  ToWire(Task(), outcome, &wire);
+  EXPECT_EQ(wire.verdict().kind(), v1::Verdict::IO_BOUND);
+  outcome.usage.cpu_ns = 55;
+  ToWire(Task(), outcome, &wire);
+  EXPECT_EQ(wire.verdict().kind(), v1::Verdict::MIXED);
+}
+
 TEST(ToWireTest, UnavailableIsAbsent) {
   v1::Outcome wire;
   ToWire(Task(), Outcome(), &wire);
@@ -324,6 +347,7 @@ TEST(ToWireTest, UnavailableIsAbsent) {
   EXPECT_FALSE(wire.has_result());
   EXPECT_FALSE(wire.has_error());
   EXPECT_FALSE(wire.has_lock());
+  EXPECT_FALSE(wire.has_verdict());
   EXPECT_TRUE(wire.usage().has_queue());
   EXPECT_FALSE(wire.usage().has_run());
   EXPECT_FALSE(wire.usage().has_cpu());
@@ -394,6 +418,10 @@ TEST(ToWireTest, StatsCarryTheSnapshot) {
   EXPECT_EQ(io.restarts(0).restarts(), 12);
   EXPECT_FALSE(stats.interpreters(1).has_lock());
   EXPECT_FALSE(stats.interpreters(1).has_holder());
+  EXPECT_EQ(stats.cores(0).core(), 1);
+  EXPECT_EQ(stats.cores(0).user().nanos(), 2);
+  EXPECT_EQ(stats.cores(0).system().nanos(), 3);
+  EXPECT_EQ(stats.cores(0).idle().nanos(), 4);
   EXPECT_EQ(stats.cores(0).steal().nanos(), 5);
 }
 

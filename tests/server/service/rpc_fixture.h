@@ -19,6 +19,7 @@
 
 #include "gild/v1/executor.grpc.pb.h"
 #include "gild/v1/monitor.grpc.pb.h"
+#include "google/rpc/status.pb.h"
 #include "server/service/rpc_server.h"
 #include "tests/testing/poller_thread.h"
 
@@ -77,6 +78,23 @@ class FakeLane {
   std::vector<std::thread> threads_;
 };
 
+// The one detail of that kind; empty, and a failure, where there is none.
+template <typename Detail>
+Detail DetailOf(const google::rpc::Status& status) {
+  Detail detail;
+  for (const auto& each : status.details()) {
+    if (each.UnpackTo(&detail)) return detail;
+  }
+  ADD_FAILURE() << "no " << Detail::descriptor()->full_name() << " in " << status.DebugString();
+  return detail;
+}
+template <typename Detail>
+Detail DetailOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  return DetailOf<Detail>(details);
+}
+
 class RpcServerTest : public ::testing::Test {
  protected:
   void Start(Scheduler::Bounds bounds = {}) {
@@ -87,11 +105,12 @@ class RpcServerTest : public ::testing::Test {
     metrics_.emplace(ServerInfo(), [this] { return snapshot_; });
     snapshot_.lanes = {{.lane = LaneKind::kIo, .interpreters = 1, .threads_per_interpreter = 128}};
     auto started = RpcServer::Start(
-        {.listen = "127.0.0.1:0", .threads = 2, .queue_capacity = 5}, &*scheduler_, &*metrics_,
-        [] { return ServerInfo{.version = "0.1.0"}; },
+        {.listen = "127.0.0.1:0", .threads = 2, .queue_capacity = 5, .unread_bytes_max = unread_bytes_max_},
+        &*scheduler_, &*metrics_, [] { return ServerInfo{.version = "0.1.0"}; },
         [this] {
-          ++snapshots_;
-          return snapshot_;
+          ServerSnapshot snapshot = snapshot_;
+          snapshot.uptime_ns = ++snapshots_;  // tells one from the next
+          return snapshot;
         },
         poller_.get());
     ASSERT_TRUE(started.ok()) << started.status();
@@ -136,6 +155,7 @@ class RpcServerTest : public ::testing::Test {
   }
 
   testing::PollerThread poller_;
+  int64_t unread_bytes_max_ = kUnreadBytesMax;
   FakeLane io_, cpu_;
   ServerSnapshot snapshot_;
   std::atomic<int> snapshots_ = 0;  // that services asked for

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
+#include "server/service/monitor_service.h"
 #include "server/task/capacity.h"
 #include "tests/server/service/rpc_fixture.h"
 
@@ -67,17 +67,24 @@ TEST_F(RpcServerTest, AClientThatGoesAwayStopsItsWaitingTask) {
   EXPECT_EQ(scheduler_->Lanes()[1].endings.at(Ending::kCancelled), 1);
 }
 
+TEST_F(RpcServerTest, AWaitingTaskWhoseDeadlinePassesHasExpired) {
+  Start();
+  grpc::ClientContext context;
+  // The server's clock alone: a deadline of the client's own would also cancel, at its own moment.
+  context.AddMetadata("grpc-timeout", "50m");
+  v1::RunReply reply;
+  EXPECT_FALSE(executor_->Run(&context, Request(), &reply).ok());
+  while (!scheduler_->Idle()) std::this_thread::yield();
+  EXPECT_EQ(scheduler_->Lanes()[1].endings.at(Ending::kExpired), 1);
+}
+
 TEST_F(RpcServerTest, ARefusalSaysWhenToTryAgain) {
   Start({.queued_tasks = 0, .queued_bytes = 0});
   v1::RunReply reply;
   grpc::ClientContext context;
   const grpc::Status status = executor_->Run(&context, Request(), &reply);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  google::rpc::Status details;
-  ASSERT_TRUE(details.ParseFromString(status.error_details()));
-  google::rpc::RetryInfo retry;
-  ASSERT_TRUE(details.details(1).UnpackTo(&retry));
-  EXPECT_EQ(retry.retry_delay().nanos(), 50'000'000);
+  EXPECT_EQ(DetailOf<google::rpc::RetryInfo>(status).retry_delay().nanos(), 50'000'000);
   EXPECT_THAT(metrics_->Serialize(), HasSubstr("gild_refusals_total{reason=\"queue_full\"} 1\n"));
 }
 
@@ -122,19 +129,44 @@ TEST_F(RpcServerTest, WhatIsNotThereYetSaysSo) {
 }
 
 TEST_F(RpcServerTest, StatsAreWatchedUntilTheClientGoes) {
+  constexpr int kMessages = 6;
   Start();
   grpc::ClientContext context;
   v1::WatchStatsRequest request;
-  request.mutable_interval()->set_nanos(10'000'000);
+  request.mutable_interval()->set_nanos(kStatsIntervalNsMin);
+  const int64_t begin_ns = NowNs();
   const auto stream = monitor_->WatchStats(&context, request);
   v1::Stats stats;
-  for (int i = 0; i < 5; ++i) {
+  std::vector<int> snapshots;
+  for (int i = 0; i < kMessages; ++i) {
     ASSERT_TRUE(stream->Read(&stats));
     EXPECT_EQ(stats.lanes_size(), 1);
+    snapshots.push_back(stats.uptime().nanos());
+    // One that is late may share its snapshot with the next, which keeps to the beat, but not with the one after.
+    if (i < 2) continue;
+    EXPECT_GT(snapshots[i], snapshots[i - 2]) << "an old look at the server";
   }
+  EXPECT_GE(NowNs() - begin_ns, (kMessages - 1) * kStatsIntervalNsMin);
   context.TryCancel();
   while (stream->Read(&stats)) continue;
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(RpcServerTest, AnIntervalBeyondTheDefaultIsKept) {
+  constexpr int64_t kIntervalNs = kStatsIntervalNsDefault + 100 * kNsPerMs;
+  Start();
+  grpc::ClientContext context;
+  v1::WatchStatsRequest request;
+  request.mutable_interval()->set_seconds(kIntervalNs / kNsPerSecond);
+  request.mutable_interval()->set_nanos(kIntervalNs % kNsPerSecond);
+  const int64_t begin_ns = NowNs();
+  const auto stream = monitor_->WatchStats(&context, request);
+  v1::Stats stats;
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(stream->Read(&stats));
+  EXPECT_GE(NowNs() - begin_ns, kIntervalNs);
+  context.TryCancel();
+  while (stream->Read(&stats)) continue;
+  stream->Finish();
 }
 
 TEST_F(RpcServerTest, AnIntervalIsChecked) {

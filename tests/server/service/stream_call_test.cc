@@ -115,9 +115,8 @@ TEST_F(StreamCallTest, AnInvalidTaskIsRefusedAloneAndNamesTheField) {
   EXPECT_EQ(refused.client_id(), 1u);
   EXPECT_EQ(refused.refusal().code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(refused.refusal().message(), HasSubstr("task.source"));
-  google::rpc::BadRequest bad;
-  ASSERT_EQ(refused.refusal().details_size(), 2);
-  ASSERT_TRUE(refused.refusal().details(1).UnpackTo(&bad));
+  const auto bad = DetailOf<google::rpc::BadRequest>(refused.refusal());
+  ASSERT_EQ(bad.field_violations_size(), 1);
   EXPECT_EQ(bad.field_violations(0).field(), "task.source");
   End(*io_.AwaitStart(), "");
   EXPECT_EQ(Receive().client_id(), 2u);
@@ -145,9 +144,7 @@ TEST_F(StreamCallTest, AFullQueueRefusesWithATimeToRetry) {
   const v1::StreamOutcome refused = Receive();
   EXPECT_EQ(refused.client_id(), 2u);
   EXPECT_EQ(refused.refusal().code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  google::rpc::RetryInfo retry;
-  ASSERT_TRUE(refused.refusal().details(1).UnpackTo(&retry));
-  EXPECT_EQ(retry.retry_delay().nanos(), 50'000'000);
+  EXPECT_EQ(DetailOf<google::rpc::RetryInfo>(refused.refusal()).retry_delay().nanos(), 50'000'000);
   scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
   End(*io_.AwaitStart(), "");
   EXPECT_EQ(Receive().client_id(), 1u);
