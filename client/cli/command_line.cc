@@ -72,8 +72,8 @@ Examples:
 constexpr char kStatsFooter[] = R"(WAIT, HOLD: time spent wanting and having the lock, all tasks together, since the
 server's start. LONGEST: one uninterrupted hold. WANT: threads that want it now.)";
 
-constexpr char kDemoExamples[] = R"(Runs three workloads in both lanes and shows what the lock cost each.
-About 40 s on two cores; every result is checked.
+constexpr char kDemoExamples[] = R"(Runs four workloads in both lanes and shows what the lock cost each.
+About 50 s on two cores; every result is checked.
 
 Examples:
   gild demo
@@ -202,6 +202,7 @@ std::unique_ptr<CLI::App> MakeApp(Options* options) {
   stats->add_flag("--watch", options->stats_watch, "again and again, until it is interrupted");
   AddUnit(stats, "--interval", &options->stats_interval, &ParseDuration, "TIME", kADuration,
           "time between two (default 1s), with --watch");
+  stats->get_option("--interval")->needs("--watch");
   stats->footer(kStatsFooter);
   AddDemo(app.get(), options);
   return app;

@@ -18,7 +18,7 @@ namespace gild::cli {
 struct DemoOptions {
   std::vector<std::string> only;   // of "urls", "images", "primes", "arrays"; empty: all
   std::vector<std::string> lanes;  // of "io", "cpu"; empty: both
-  double scale = 1;                // of the number of URLs and images, and of the primes' limit
+  double scale = 1;                // of the numbers of URLs, images and sines, and of the primes' limit
   std::string url_file;            // one URL a line; # and empty lines are skipped
   std::string images;              // a directory of *.jpg, *.jpeg, *.png
   bool baseline = true;            // false: no run one at a time, and no SPEEDUP

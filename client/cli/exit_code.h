@@ -34,8 +34,8 @@ inline constexpr int kExitOutputLimit = 153;  // SIGXFSZ
 // The type of a RAISED error when `entry` names nothing in the code.
 inline constexpr char kEntryNotFound[] = "EntryNotFound";
 
-// RAISED is 1, but for an error that tells that the body never began: SyntaxError and its kin (126) and a missing entry
-// (127). A ModuleNotFoundError is 1: whether it came from the first line or the last cannot be seen from here.
+// RAISED is 1, but for an error that says that the body could not start (126: it does not compile, or lacks a module
+// that it imports at its top level) and for a missing entry (127).
 int ExitCode(const v1::Outcome& outcome);
 int ExitCode(const ServerError& error);
 

@@ -13,10 +13,8 @@
 namespace gild::cli {
 namespace {
 
-bool IsTime(const std::string& limit) { return limit == "wall" || limit == "cpu" || limit == "queue"; }
-
 std::string Amount(const std::string& limit, uint64_t amount) {
-  return IsTime(limit) ? TimeText(absl::Nanoseconds(static_cast<int64_t>(amount))) : SizeText(amount);
+  return IsTimeLimit(limit) ? TimeText(absl::Nanoseconds(static_cast<int64_t>(amount))) : SizeText(amount);
 }
 
 std::string TwiceTime(const v1::Evidence& evidence) {
@@ -57,6 +55,7 @@ std::string HintFor(const v1::Outcome& outcome) {
 std::string Facts(const v1::Outcome& outcome) {
   const v1::Evidence& evidence = outcome.evidence();
   std::string facts;
+  if (outcome.ending() == v1::EXITED) return absl::StrCat("its own exit code ", evidence.exit_code());
   const auto add = [&facts](const std::string& fact) { absl::StrAppend(&facts, facts.empty() ? "" : ", ", fact); };
   if (!evidence.limit().empty() && evidence.has_allowed()) {
     add(absl::StrCat(OneLine(evidence.limit()), " ", Amount(evidence.limit(), evidence.allowed()), " allowed"));
@@ -66,6 +65,9 @@ std::string Facts(const v1::Outcome& outcome) {
     add(SignalWord(evidence.signal()));
   }
   if (!evidence.detail().empty()) add(OneLine(evidence.detail()));
+  if (outcome.ending() == v1::MEMORY_LIMIT && outcome.usage().has_peak_memory_bytes()) {
+    add(absl::StrCat("its interpreter's peak was ", SizeText(outcome.usage().peak_memory_bytes())));
+  }
   return facts;
 }
 
@@ -76,6 +78,7 @@ std::string RetryHint(const ServerError& error) {
 std::string ReasonWords(const ServerError& error) {
   if (error.reason == "QUEUE_FULL") return "its queue is full";
   if (error.reason == "QUEUE_BYTES_FULL") return "its queue holds as many bytes as it may";
+  if (error.reason == "REPLIES_UNREAD") return "too many of its replies wait to be read";
   return OneLine(error.message.empty() ? error.reason : error.message);
 }
 
@@ -83,7 +86,8 @@ std::string ReasonWords(const ServerError& error) {
 
 Explanation Explain(const v1::Outcome& outcome, const std::string& entry) {
   const v1::Ending ending = outcome.ending();
-  if (ending == v1::SUCCEEDED || ending == v1::EXITED) return {};
+  if (ending == v1::SUCCEEDED) return {};
+  if (ending == v1::EXITED && outcome.evidence().exit_code() == 0) return {};
   if (ending == v1::RAISED) {
     if (outcome.error().type() != kEntryNotFound) return {};
     return {absl::StrCat("the code defines no `", OneLine(entry), "`"), "name a function of it with --entry"};

@@ -112,7 +112,7 @@ std::string InterpretersText(const v1::Stats& stats, const std::function<std::st
     const auto lock_time = [&it](bool has, const google::protobuf::Duration& duration) {
       return it.has_lock() && has ? TimeText(FromProto(duration)) : std::string("n/a");
     };
-    std::string holder = "-";
+    std::string holder = it.has_lock() ? "-" : "n/a";
     if (it.has_holder()) {
       const std::string who = it.holder().task_id().empty() ? "(interpreter)" : OneLine(it.holder().task_name());
       holder = absl::StrCat(who, " for ", TimeText(FromProto(it.holder().held_for())));
@@ -120,7 +120,8 @@ std::string InterpretersText(const v1::Stats& stats, const std::function<std::st
     table.Row({it.slot(), LaneTitle(it.lane()), StateWord(it.state()), absl::StrCat(it.generation()),
                it.pid() == 0 ? "-" : absl::StrCat(it.pid()), absl::StrCat(it.running(), "/", it.capacity()),
                lock_time(it.lock().has_wait(), it.lock().wait()), lock_time(it.lock().has_hold(), it.lock().hold()),
-               lock_time(it.lock().has_longest_hold(), it.lock().longest_hold()), absl::StrCat(it.waiters()), holder});
+               lock_time(it.lock().has_longest_hold(), it.lock().longest_hold()),
+               it.has_waiters() ? absl::StrCat(it.waiters()) : "n/a", holder});
   }
   return table.Text(bold);
 }

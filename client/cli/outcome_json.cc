@@ -39,7 +39,18 @@ void Result(const v1::Value& result, JsonWriter* json) {
 
 void WriteError(const v1::Error& error, JsonWriter* json) {
   json->Begin('{').Key("type").String(error.type());
-  json->Key("message").String(error.message()).Key("traceback").String(error.traceback()).End('}');
+  json->Key("message").String(error.message()).Key("traceback").String(error.traceback());
+  json->Key("before_start").Bool(error.before_start()).End('}');
+}
+
+// Times as everywhere, sizes as bytes.
+void Amount(const char* key, const std::string& limit, uint64_t amount, JsonWriter* json) {
+  json->Key(key);
+  if (IsTimeLimit(limit)) {
+    json->String(ExactSeconds(absl::Nanoseconds(static_cast<int64_t>(amount))));
+  } else {
+    json->Unsigned(amount);
+  }
 }
 
 void WriteEvidence(const v1::Evidence& evidence, JsonWriter* json) {
@@ -47,8 +58,8 @@ void WriteEvidence(const v1::Evidence& evidence, JsonWriter* json) {
   if (evidence.has_exit_code()) json->Key("exit_code").Integer(evidence.exit_code());
   if (evidence.has_signal()) json->Key("signal").String(SignalWord(evidence.signal()));
   if (!evidence.limit().empty()) json->Key("limit").String(evidence.limit());
-  if (evidence.has_allowed()) json->Key("allowed").Unsigned(evidence.allowed());
-  if (evidence.has_used()) json->Key("used").Unsigned(evidence.used());
+  if (evidence.has_allowed()) Amount("allowed", evidence.limit(), evidence.allowed(), json);
+  if (evidence.has_used()) Amount("used", evidence.limit(), evidence.used(), json);
   json->Key("safe_to_retry").Bool(evidence.safe_to_retry()).End('}');
 }
 

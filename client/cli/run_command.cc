@@ -51,7 +51,7 @@ bool AddArgument(const std::string& argument, v1::Source* source, Explanation* c
   if (!argument.empty() && argument.front() == '@') {
     std::string why;
     if (ReadAll(argument.substr(1), value->mutable_raw(), &why)) return true;
-    *complaint = {absl::StrCat("--arg ", argument, ": ", why), "--arg @FILE hands over the bytes of FILE"};
+    *complaint = {absl::StrCat("--arg ", OneLine(argument), ": ", why), "--arg @FILE hands over the bytes of FILE"};
     return false;
   }
   if (!IsJson(argument)) {
@@ -151,13 +151,13 @@ bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint)
   } else {
     std::string why;
     if (!ReadAll(options.file, source->mutable_code(), &why)) {
-      *complaint = {absl::StrCat(options.file == "-" ? "stdin" : options.file, ": ", why),
+      *complaint = {absl::StrCat(options.file == "-" ? "stdin" : OneLine(options.file), ": ", why),
                     "give a file of Python source, -c CODE, or - for stdin"};
       return false;
     }
   }
   if (!IsUtf8(source->code())) {
-    *complaint = {absl::StrCat(options.code ? "-c" : options.file, ": the source is not UTF-8"),
+    *complaint = {absl::StrCat(options.code ? "-c" : OneLine(options.file), ": the source is not UTF-8"),
                   "gild takes Python source in UTF-8"};
     return false;
   }

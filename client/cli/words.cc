@@ -55,4 +55,6 @@ std::string SignalWord(int signal) {
   return name == nullptr ? absl::StrCat("signal ", signal) : absl::StrCat("SIG", name);
 }
 
+bool IsTimeLimit(const std::string& limit) { return limit == "wall" || limit == "cpu" || limit == "queue"; }
+
 }  // namespace gild::cli

@@ -18,5 +18,6 @@ const char* StateWord(v1::InterpreterStats::State state);  // "ready", "starting
 std::string EndingWord(v1::Ending ending);                 // "TIMED_OUT"; "ENDING_99" where unknown
 std::string VerdictWord(v1::Verdict::Kind kind);           // "LOCK_BOUND"; "VERDICT_99" where unknown
 std::string SignalWord(int signal);                        // "SIGSEGV", "signal 77"
+bool IsTimeLimit(const std::string& limit);                // evidence of this limit is in nanoseconds, else in bytes
 
 }  // namespace gild::cli

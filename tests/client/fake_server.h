@@ -34,17 +34,22 @@ inline v1::Task Script(const std::string& code) {
 
 class FakeServer {
  public:
+  static constexpr char kAnyPort[] = "127.0.0.1:0";
+
   using RunHandler = std::function<grpc::Status(const v1::Task&, grpc::ServerContext*, v1::Outcome*)>;
 
   using Stream = grpc::ServerReaderWriter<v1::RunStreamReply, v1::RunStreamRequest>;
   using StreamHandler = std::function<grpc::Status(grpc::ServerContext*, Stream*)>;
 
-  explicit FakeServer(RunHandler run) : FakeServer(std::move(run), nullptr) {}
+  // `listen`: an address to have again, in place of a free port.
+  explicit FakeServer(RunHandler run, const std::string& listen = kAnyPort)
+      : FakeServer(std::move(run), nullptr, listen) {}
   explicit FakeServer(StreamHandler stream) : FakeServer(nullptr, std::move(stream)) {}
-  FakeServer(RunHandler run, StreamHandler stream) : executor_(std::move(run), std::move(stream)) {
+  FakeServer(RunHandler run, StreamHandler stream, const std::string& listen = kAnyPort)
+      : executor_(std::move(run), std::move(stream)) {
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
     builder.SetMaxReceiveMessageSize(64 << 20);
     builder.RegisterService(&executor_);
     builder.RegisterService(&monitor_);

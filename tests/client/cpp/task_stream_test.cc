@@ -124,6 +124,21 @@ TEST(TaskStreamTest, ARefusalIsThatTasksAlone) {
   EXPECT_EQ(error.retry_delay, absl::Seconds(3));
 }
 
+TEST(TaskStreamTest, ATaskThatIsTooLargeIsNotSent) {
+  FakeServer server(&EchoAll);
+  Client client(server.address());
+  auto stream = client.OpenStream({.window = 1});
+  v1::Task large = Script("");
+  large.mutable_source()->add_arguments()->set_raw(std::string(49 << 20, 'x'));
+  const auto refused = stream->Run(large, [](absl::StatusOr<v1::Outcome>) { ADD_FAILURE() << "of a task not taken"; });
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  // It takes no room in the window, and the stream lives on.
+  bool good = false;
+  ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) { good = outcome.ok(); }).ok());
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_TRUE(good);
+}
+
 TEST(TaskStreamTest, ACancelFollowsItsTask) {
   FakeServer server([](grpc::ServerContext*, Stream* stream) {
     v1::RunStreamRequest request;

@@ -1,0 +1,215 @@
+// What is typed, and the task that is made of it: bad usage is told before any server is asked.
+#include "client/cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "client/cli/run_command.h"
+#include "client/cli/slow_http.h"
+#include "client/cpp/client.h"
+#include "client/cpp/durations.h"
+
+namespace gild::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Said {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+Said Type(std::vector<const char*> words) {
+  words.insert(words.begin(), "gild");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const int exit_code = Main(static_cast<int>(words.size()), words.data());
+  return {exit_code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+}
+
+TEST(CommandLineTest, BadUsageIsOneLineAHintAndExit2) {
+  const struct {
+    std::vector<const char*> words;
+    const char* said;
+  } cases[] = {
+      {{"rnu", "x.py"}, "gild: unknown command rnu\nhint: did you mean run?\n"},
+      {{"banana"}, "gild: unknown command banana\nhint: see `gild --help`\n"},
+      {{"run", "--timout", "5s", "x.py"}, "gild: unknown option --timout\nhint: did you mean --timeout?\n"},
+      {{"run", "--banana=1", "x.py"}, "gild: unknown option --banana\nhint: see `gild run --help`\n"},
+      {{"info", "here"}, "gild: unexpected argument here\nhint: see `gild info --help`\n"},
+      {{"run", "--timeout", "5", "x.py"},
+       "gild: --timeout: '5' is not a duration such as 500ms, 5s or 2m\nhint: see `gild run --help`\n"},
+      {{"run", "--memory", "lots", "x.py"},
+       "gild: --memory: 'lots' is not a size such as 64KiB or 256MiB\nhint: see `gild run --help`\n"},
+      {{"run", "x.py", "--timeout"}, "gild: --timeout takes one value\nhint: see `gild run --help`\n"},
+      {{"run", "--tag", "gpu", "x.py"}, "gild: --tag is io, cpu or auto\nhint: see `gild run --help`\n"},
+      {{"run", "-c", "1", "x.py"}, "gild: give FILE or -c CODE, not both\nhint: see `gild run --help`\n"},
+      {{"run", "-c", "1", "--arg", "2"},
+       "gild: --arg needs --entry\nhint: name the function that takes the arguments with --entry\n"},
+      {{"demo", "--only", "cats"},
+       "gild: --only takes urls, images, primes and arrays, with commas between\nhint: see `gild demo --help`\n"},
+      {{"demo", "--lanes", "gpu"},
+       "gild: --lanes takes io and cpu, with a comma between\nhint: see `gild demo --help`\n"},
+      {{"demo", "--scale", "0"},
+       "gild: --scale: '0' is not a factor from 0.001 to 100\nhint: see `gild demo --help`\n"},
+      {{"--color", "pink", "info"},
+       "gild: --color: 'pink' is not auto, always or never\nhint: see `gild info --help`\n"},
+      {{"--server", "", "info"}, "gild: --server is empty\nhint: give host:port\n"},
+      {{"run", "/no/such.py"},
+       "gild: /no/such.py: No such file or directory\nhint: give a file of Python source, -c CODE, or - for stdin\n"},
+  };
+  for (const auto& [words, said] : cases) {
+    const Said it = Type(words);
+    EXPECT_EQ(it.exit_code, 2) << said;
+    EXPECT_EQ(it.out, "") << said;
+    EXPECT_EQ(it.err, said);
+  }
+}
+
+TEST(CommandLineTest, HelpThatIsAskedForIsOutputAndHelpThatIsNotIsBadUsage) {
+  const Said asked = Type({"--help"});
+  EXPECT_EQ(asked.exit_code, 0);
+  EXPECT_EQ(asked.err, "");
+  const Said nothing = Type({});
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_EQ(nothing.out, "");
+  EXPECT_EQ(nothing.err, asked.out);
+  for (const char* command : {"run", "info", "stats", "demo"}) {
+    EXPECT_THAT(asked.out, HasSubstr(std::string("\n  ") + command + " ")) << "is not listed";
+    const Said its = Type({command, "--help"});
+    EXPECT_EQ(its.exit_code, 0) << command;
+    EXPECT_THAT(its.out, HasSubstr(std::string("  gild ") + command)) << "has no example";
+  }
+  EXPECT_THAT(Type({"--version"}).out, StartsWith("gild 0."));
+}
+
+TEST(CommandLineTest, AServerOfAnotherKindIsTold) {
+  const auto web = SlowHttp::Start(absl::ZeroDuration());
+  ASSERT_TRUE(web.ok()) << web.status();
+  const std::string address = "127.0.0.1:" + std::to_string((*web)->port());
+  const Said it = Type({"info", "--server", address.c_str()});
+  EXPECT_EQ(it.exit_code, 69);
+  EXPECT_EQ(it.out, "");
+  EXPECT_THAT(it.err, HasSubstr("gRPC"));
+}
+
+// ---- MakeTask ----
+
+class MakeTaskTest : public testing::Test {
+ protected:
+  MakeTaskTest() {
+    options_.code = "";
+    options_.entry = "f";
+  }
+  ~MakeTaskTest() override { unlink(file_.c_str()); }
+
+  void WriteFile(const std::string& bytes) { std::ofstream(file_) << bytes; }
+
+  v1::Task Good() {
+    v1::Task task;
+    Explanation complaint;
+    EXPECT_TRUE(MakeTask(options_, &task, &complaint)) << complaint.cause;
+    return task;
+  }
+  std::string Complaint() {
+    v1::Task task;
+    Explanation complaint;
+    EXPECT_FALSE(MakeTask(options_, &task, &complaint));
+    return complaint.cause;
+  }
+
+  const std::string file_ = testing::TempDir() + "/gild-task-" + std::to_string(getpid());
+  RunOptions options_;
+};
+
+TEST_F(MakeTaskTest, EveryOptionReachesTheTask) {
+  WriteFile("def f(a): pass\n");
+  options_.code = std::nullopt;
+  options_.file = file_;
+  options_.tag = "io";
+  options_.arguments = {"[1, \"a\"]"};
+  options_.timeout = absl::Seconds(1);
+  options_.queue_timeout = absl::Seconds(2);
+  options_.cpu_time = absl::Seconds(3);
+  options_.memory_bytes = 4;
+  options_.output_bytes = 5;
+  options_.session = "s";
+  options_.name = "n";
+  const v1::Task task = Good();
+  EXPECT_EQ(task.source().code(), "def f(a): pass\n");
+  EXPECT_EQ(task.source().entry(), "f");
+  ASSERT_EQ(task.source().arguments_size(), 1);
+  EXPECT_EQ(task.source().arguments(0).json(), "[1, \"a\"]");
+  EXPECT_EQ(task.tag(), v1::IO);
+  EXPECT_EQ(task.limits().wall().seconds(), 1);
+  EXPECT_EQ(task.limits().queue().seconds(), 2);
+  EXPECT_EQ(task.limits().cpu().seconds(), 3);
+  EXPECT_EQ(task.limits().memory_bytes(), 4u);
+  EXPECT_EQ(task.limits().output_bytes(), 5u);
+  EXPECT_EQ(task.session(), "s");
+  EXPECT_EQ(task.name(), "n");
+}
+
+TEST_F(MakeTaskTest, WhatIsNotAskedForIsLeftToTheServer) {
+  const v1::Task task = Good();
+  EXPECT_FALSE(task.has_limits());
+  EXPECT_EQ(task.tag(), v1::AUTO);
+}
+
+TEST_F(MakeTaskTest, AnAtSignHandsOverTheBytesOfAFile) {
+  const std::string bytes("\0\xff@not json", 11);
+  WriteFile(bytes);
+  options_.arguments = {"@" + file_, "\"@text\""};
+  const v1::Task task = Good();
+  ASSERT_EQ(task.source().arguments_size(), 2);
+  EXPECT_EQ(task.source().arguments(0).raw(), bytes);
+  EXPECT_EQ(task.source().arguments(1).json(), "\"@text\"");
+}
+
+TEST_F(MakeTaskTest, AnArgumentThatCannotBeTakenIsNamed) {
+  const std::string missing = "@" + file_;
+  for (const auto& [argument, complaint] : {
+           std::pair<std::string, std::string>{missing, "--arg " + missing + ": No such file or directory"},
+           {"@" + testing::TempDir(), "--arg @" + testing::TempDir() + ": Is a directory"},
+           {"hello", "--arg hello is not JSON"},
+           {"", "--arg  is not JSON"},
+           {"[1,\n", "--arg [1,  is not JSON"},
+           {"\"\xff\"", "--arg \"\xEF\xBF\xBD\" is not JSON"},
+       }) {
+    options_.arguments = {"1", argument};
+    EXPECT_EQ(Complaint(), complaint);
+  }
+}
+
+TEST_F(MakeTaskTest, TextIsUtf8) {
+  options_.code = "\xff";
+  EXPECT_EQ(Complaint(), "-c: the source is not UTF-8");
+  WriteFile("\xff");
+  options_.code = std::nullopt;
+  options_.file = file_;
+  EXPECT_EQ(Complaint(), file_ + ": the source is not UTF-8");
+  options_.code = "";
+  for (std::string* const text : {&options_.session, &options_.name, &options_.entry}) {
+    *text = "\xff";
+    EXPECT_THAT(Complaint(), HasSubstr(" is not UTF-8"));
+    *text = "good";
+  }
+  Good();
+}
+
+TEST_F(MakeTaskTest, NothingLargerThanATaskIsReadToItsEnd) {
+  WriteFile("");
+  ASSERT_EQ(truncate(file_.c_str(), kClientMessageBytesMax + 1), 0);
+  options_.arguments = {"@" + file_};
+  EXPECT_THAT(Complaint(), HasSubstr("larger than a task may be (48 MiB)"));
+}
+
+}  // namespace
+}  // namespace gild::cli

@@ -1,0 +1,175 @@
+// What `gild info` and `gild stats` show, word for word.
+#include <gtest/gtest.h>
+
+#include "client/cli/monitor_commands.h"
+#include "client/cpp/durations.h"
+
+namespace gild::cli {
+namespace {
+
+const Terminal& Plain() {
+  static const Terminal terminal(ColorMode::kNever);
+  return terminal;
+}
+
+TEST(InfoTextTest, ShowsWhatTheServerIs) {
+  v1::Info info;
+  info.set_version("0.1.0");
+  info.set_python_version("3.11.2");
+  info.set_meter_available(true);
+  info.add_isolation("rlimits");
+  info.add_isolation("seccomp");
+  info.add_preloaded("numpy");
+  info.add_cores(0);
+  info.add_cores(1);
+  v1::LaneInfo* lane = info.add_lanes();
+  lane->set_lane(v1::IO_LANE);
+  lane->set_interpreters(1);
+  lane->set_threads_per_interpreter(128);
+  lane->set_queue_capacity(4096);
+  lane = info.add_lanes();
+  lane->set_lane(v1::CPU_LANE);
+  lane->set_interpreters(2);
+  lane->set_threads_per_interpreter(1);
+  lane->set_queue_capacity(4096);
+  info.mutable_default_limits()->mutable_wall()->set_seconds(30);
+  info.mutable_default_limits()->mutable_queue()->set_seconds(60);
+  info.mutable_default_limits()->set_output_bytes(1 << 20);
+  info.mutable_ceiling_limits()->mutable_wall()->set_seconds(3600);
+  info.mutable_ceiling_limits()->set_memory_bytes(uint64_t{8} << 30);
+  EXPECT_EQ(InfoText(info, "here:1", Plain()),
+            "gild 0.1.0 at here:1, CPython 3.11.2\n"
+            "lock meter  exact\n"
+            "isolation   rlimits, seccomp\n"
+            "preloaded   numpy\n"
+            "cores       0, 1\n"
+            "\n"
+            "LANE  INTERPRETERS  THREADS EACH  QUEUE\n"
+            "I/O              1           128   4096\n"
+            "CPU              2             1   4096\n"
+            "\n"
+            "LIMIT   DEFAULT  CEILING\n"
+            "wall      30.0s    1h00m\n"
+            "queue     60.0s     none\n"
+            "cpu        none     none\n"
+            "memory     none    8 GiB\n"
+            "output    1 MiB     none\n"
+            "result     none     none\n");
+}
+
+TEST(InfoTextTest, SaysWhyThereIsNoMeterAndWhatThereIsNoneOf) {
+  v1::Info info;
+  info.set_meter_detail("built without\nit");
+  const std::string text = InfoText(info, "here:1", Plain());
+  EXPECT_NE(text.find("lock meter  unavailable: built without it\n"
+                      "isolation   none\n"
+                      "preloaded   none\n"
+                      "cores       none\n"),
+            std::string::npos)
+      << text;
+}
+
+class StatsTextTest : public testing::Test {
+ protected:
+  StatsTextTest() {
+    stats_.mutable_uptime()->set_seconds(133);
+    v1::LaneStats* lane = stats_.add_lanes();
+    lane->set_lane(v1::IO_LANE);
+    lane->set_serving(true);
+    lane->set_queued(3);
+    lane->set_queued_bytes(1536);
+    lane->set_running(12);
+    AddEnding(v1::SUCCEEDED, 40, lane);
+    AddEnding(v1::TIMED_OUT, 2, lane);
+    AddEnding(v1::RAISED, 0, lane);
+    lane = stats_.add_lanes();
+    lane->set_lane(v1::CPU_LANE);
+
+    v1::InterpreterStats* io = stats_.add_interpreters();
+    io->set_slot("io-0");
+    io->set_lane(v1::IO_LANE);
+    io->set_state(v1::InterpreterStats::READY);
+    io->set_generation(3);
+    io->set_pid(77);
+    io->set_running(12);
+    io->set_capacity(128);
+    io->mutable_lock()->mutable_wait()->set_seconds(2);
+    io->mutable_lock()->mutable_hold()->set_seconds(1);
+    io->mutable_lock()->mutable_longest_hold()->set_nanos(5'000'000);
+    io->set_waiters(4);
+    io->mutable_holder()->set_task_id("id");
+    io->mutable_holder()->set_task_name("greedy\x1b");
+    io->mutable_holder()->mutable_held_for()->set_nanos(7'000'000);
+    v1::RestartCount* restarts = io->add_restarts();
+    restarts->set_cause("crashed");
+    restarts->set_restarts(2);
+    // What the meter does not see is not zero.
+    v1::InterpreterStats* cpu = stats_.add_interpreters();
+    cpu->set_slot("cpu-0");
+    cpu->set_lane(v1::CPU_LANE);
+    cpu->set_state(v1::InterpreterStats::BACKING_OFF);
+    cpu->set_capacity(1);
+    cpu->add_restarts()->set_cause("killed");
+
+    AddCore(0, {10, 20, 60, 10}, &stats_);
+    AddCore(1, {0, 0, 0, 0}, &stats_);
+  }
+
+  static void AddEnding(v1::Ending ending, uint64_t tasks, v1::LaneStats* lane) {
+    v1::EndingCount* const count = lane->add_endings();
+    count->set_ending(ending);
+    count->set_tasks(tasks);
+  }
+  struct Seconds {
+    int user, system, idle, steal;
+  };
+  static void AddCore(int core, const Seconds& times, v1::Stats* stats) {
+    v1::CoreStats* const entry = stats->add_cores();
+    entry->set_core(core);
+    entry->mutable_user()->set_seconds(times.user);
+    entry->mutable_system()->set_seconds(times.system);
+    entry->mutable_idle()->set_seconds(times.idle);
+    entry->mutable_steal()->set_seconds(times.steal);
+  }
+
+  v1::Stats stats_;
+};
+
+TEST_F(StatsTextTest, ShowsWhatTheServerIsDoing) {
+  EXPECT_EQ(StatsText(stats_, nullptr, Plain()),
+            "up 2m13s\n"
+            "\n"
+            "LANE  SERVING  QUEUED    BYTES  RUNNING  ENDED\n"
+            "I/O   yes           3  1.5 KiB       12  SUCCEEDED 40, TIMED_OUT 2\n"
+            "CPU   NO            0      0 B        0  -\n"
+            "\n"
+            "SLOT   LANE  STATE        GEN  PID   TASKS   WAIT   HOLD  LONGEST  WANT  HOLDER NOW\n"
+            "io-0   I/O   ready          3   77  12/128  2.00s  1.00s    5.0ms     4  greedy  for 7.0ms\n"
+            "cpu-0  CPU   backing off    0    -     0/1    n/a    n/a      n/a   n/a  n/a\n"
+            "restarts: io-0 crashed 2\n"
+            "\n"
+            "CORE  USER  SYSTEM  IDLE  STEAL  (since boot)\n"
+            "   0   10%     20%   60%    10%\n"
+            "   1     -       -     -      -\n");
+}
+
+TEST_F(StatsTextTest, CoresAreOfTheTimeSinceTheSnapshotBefore) {
+  v1::Stats before;
+  AddCore(0, {9, 20, 57, 10}, &before);
+  const std::string text = StatsText(stats_, &before, Plain());
+  EXPECT_EQ(text.substr(text.find("CORE")),
+            "CORE  USER  SYSTEM  IDLE  STEAL  (of the last interval)\n"
+            "   0   25%      0%   75%     0%\n"
+            "   1     -       -     -      -\n");
+}
+
+TEST_F(StatsTextTest, AnInterpretersOwnHoldAndADrainAreTold) {
+  stats_.set_draining(true);
+  stats_.mutable_interpreters(0)->mutable_holder()->clear_task_id();
+  const std::string text = StatsText(stats_, nullptr, Plain());
+  EXPECT_EQ(text.substr(0, text.find('\n')), "up 2m13s, DRAINING");
+  EXPECT_NE(text.find("  (interpreter) for 7.0ms\n"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace gild::cli
