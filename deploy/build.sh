@@ -41,7 +41,7 @@ python3-numpy           computes off the lock in the demo
 packages_for_the_tests='
 libgtest-dev            runs the tests
 libgmock-dev            matchers of the tests
-librapidcheck-dev       tests properties on random input
+python3-grpcio          asks gRPC health in tests/bench/promises.py
 '
 
 packages_for_clang='

@@ -44,6 +44,7 @@ LIBRARIES = [
     (r"Python\.h", ["server/interpreter"]),
     (r"grpc(pp)?/|.*\.grpc\.pb\.h", ["server/service", "server/main/server_main", "client"]),
     (r"gild/v1/", ["server/service", "client"]),
+    (r"gild/internal/", ["server/ipc", "server/process", "server/lane", "server/interpreter"]),
     (r"spdlog/", ["server/base/log.cc"]),
     (r"prometheus/", ["server/metrics"]),
 ]

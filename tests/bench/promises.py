@@ -2,8 +2,8 @@
 
     promises.py BIN_DIR        (./run build makes build/release/bin)
 
-Standard library only, through the command line `gild`; gRPC health is asked too where Debian's python3-grpcio is installed. Run
-with /usr/bin/python3 on a machine that has nothing else to do. Prints a line for each promise; exits 1 when one is broken.
+Through the command line `gild`; gRPC health through Debian's python3-grpcio, which ./test installs. Run with /usr/bin/python3
+on a machine that has nothing else to do. Prints a line for each promise; exits 1 when one is broken.
 """
 
 import argparse
@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 import urllib.request
+
+import grpc
 
 SPIN_UNTIL = "import time\nwhile time.monotonic() < {end}:\n    pass\n"
 SLEEP = "import time\ntime.sleep(2)\n"
@@ -115,11 +117,7 @@ def meter(server: Server, report: Report) -> None:
 
 
 def health_check(address: str):
-    """Asks grpc.health.v1 for the whole server; None where grpcio is not installed."""
-    try:
-        import grpc
-    except ImportError:
-        return None
+    """Asks grpc.health.v1 for the whole server."""
     check = grpc.insecure_channel(address).unary_unary("/grpc.health.v1.Health/Check")
     return lambda: check(b"")
 
@@ -140,9 +138,8 @@ def wedged(server: Server, report: Report) -> None:
         "a CPU task, the whole command": lambda: server.run("cpu", "print(1)"),
     }
     health = health_check(server.address)
-    if health:
-        health()  # connects
-        calls["gRPC health"] = health
+    health()  # connects
+    calls["gRPC health"] = health
     worst = dict.fromkeys(calls, 0.0)
     rounds = 0
     until = time.perf_counter() + PROBED_S

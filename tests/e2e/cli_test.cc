@@ -1,10 +1,15 @@
 // The real `gild` against the real server: what it prints, and the table of exit codes.
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
+#include <set>
 
 #include "gmock/gmock.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "tests/testing/command.h"
+#include "tests/testing/doorbell.h"
 #include "tests/testing/server_fixture.h"
 
 namespace gild::testing {
@@ -15,8 +20,6 @@ using ::testing::IsEmpty;
 
 class CliTest : public ServerFixture {
  protected:
-  void StartSmallServer() { StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"}); }
-
   CommandResult Gild(std::vector<std::string> arguments, const std::string& input = "") {
     arguments.insert(arguments.begin(), GILD_CLI);
     arguments.insert(arguments.end(), {"--server", address()});
@@ -78,6 +81,27 @@ TEST_F(CliTest, ExitCodesAreTheTables) {
   }
 }
 
+TEST_F(CliTest, SignalStopsTheTaskOnTheServer) {
+  StartSmallServer();
+  uint64_t cancelled = 0;
+  for (const auto& [signal, exit_code] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
+    Doorbell doorbell;
+    int in = MemoryFile(), out = MemoryFile(), err = MemoryFile();
+    int gild = Spawn({GILD_CLI, "run", "--server", address(), "--tag", "io", "--entry", "ring_and_wait", "--arg",
+                      std::to_string(doorbell.port()), std::string(GILD_TESTCASES) + "/waits.py"},
+                     in, out, err);
+    doorbell.AwaitRings(1);
+    kill(gild, signal);
+    EXPECT_EQ(AwaitExit(gild), exit_code) << ContentOf(err);
+    EXPECT_EQ(ContentOf(out), "");
+    EXPECT_THAT(ContentOf(err), HasSubstr("cancelled"));
+    for (int fd : {in, out, err}) close(fd);
+    ++cancelled;
+    Eventually("the task has ended", [&] { return Endings(v1::IO_LANE, v1::CANCELLED) == cancelled; });
+    EXPECT_EQ(LaneOf(v1::IO_LANE).running(), 0u);
+  }
+}
+
 TEST_F(CliTest, ServerThatIsNotThereIsOneClearLine) {
   StartSmallServer();
   StopServer();
@@ -113,6 +137,35 @@ TEST_F(CliTest, JsonReplacesBadText) {
   EXPECT_EQ(reply.fields().at("stdout").string_value(),
             "a\xEF\xBF\xBD"
             "b");
+}
+
+TEST_F(CliTest, DemoMeasuresEveryWorkloadInBothLanes) {
+  StartSmallServer();
+  CommandResult result = Gild({"demo", "--scale", "0.01", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  google::protobuf::Struct report;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(result.out, &report).ok()) << result.out;
+  std::multiset<std::string> rows;
+  for (const auto& value : report.fields().at("rows").list_value().values()) {
+    const auto& row = value.struct_value().fields();
+    rows.insert(row.at("workload").string_value() + " " + row.at("lane").string_value());
+    const auto& endings = row.at("endings").struct_value().fields();
+    ASSERT_THAT(endings, ::testing::SizeIs(1)) << result.out;
+    EXPECT_EQ(endings.begin()->first, "SUCCEEDED");
+    EXPECT_EQ(endings.begin()->second.number_value(), row.at("tasks").number_value());
+  }
+  EXPECT_THAT(rows, ::testing::ElementsAre("arrays cpu", "arrays io", "images cpu", "images io", "primes cpu",
+                                           "primes io", "urls cpu", "urls io"));
+}
+
+TEST_F(CliTest, DemoRefusesWhatItCannotRead) {
+  StartSmallServer();
+  for (const std::string option : {"--url-file", "--images"}) {
+    CommandResult result = Gild({"demo", "--only", option == "--images" ? "images" : "urls", option, "/no/such"});
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, HasSubstr(option + " /no/such"));
+  }
 }
 
 TEST_F(CliTest, InfoAndStatsSaySomething) {

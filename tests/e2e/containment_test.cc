@@ -38,7 +38,7 @@ TEST_P(ContainmentTest, DescriptorsOfTheServerAreClosed) {
     sockets += link.string_value().rfind("socket:", 0) == 0;
     EXPECT_NE(link.string_value().rfind("pipe:", 0), 0u) << "a pipe of the server's";
   }
-  EXPECT_LE(sockets, 2) << outcome.result().json();
+  EXPECT_EQ(sockets, 1) << outcome.result().json();
   EXPECT_LE(links.values_size(), 10) << outcome.result().json();
 }
 
@@ -107,7 +107,7 @@ TEST_P(ContainmentTest, ProcessLeftBehindEndsWithTheServer) {
 }
 
 TEST_P(ContainmentTest, EachInterpreterDrawsItsOwnRandomNumbers) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1", "--preload", "random,numpy.random"});
+  StartSmallServer({"--preload", "random,numpy.random"});
   std::set<std::string> draws;
   for (int i = 0; i < 3; ++i) {
     v1::Outcome outcome = Run(Call(GetParam(), "looks.py", "draws_and_leave"));
@@ -123,13 +123,13 @@ TEST_P(ContainmentTest, EachInterpreterDrawsItsOwnRandomNumbers) {
 class PlacementTest : public ServerFixture {};
 
 TEST_F(PlacementTest, CpuLaneIsPinnedAndNice) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   EXPECT_EQ(Run(Call(v1::CPU, "looks.py", "cores")).result().json(), "1");
   EXPECT_EQ(Run(Call(v1::CPU, "looks.py", "niceness")).result().json(), "19");
 }
 
 TEST_F(PlacementTest, IoLaneIsNeither) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   EXPECT_EQ(Run(Call(v1::IO, "looks.py", "cores")).result().json(), std::to_string(GetInfo().cores_size()));
   EXPECT_EQ(Run(Call(v1::IO, "looks.py", "niceness")).result().json(), "0");
 }

@@ -28,7 +28,7 @@ INSTANTIATE_TEST_SUITE_P(Crashes, CrashTest,
 
 TEST_P(CrashTest, IsNamedWithItsSignalAndKeepsTheOutput) {
   auto [tag, crash] = GetParam();
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   v1::Outcome outcome = Run(Call(tag, "crashes.py", crash.entry));
   EXPECT_EQ(outcome.ending(), v1::CRASHED) << outcome.DebugString();
   EXPECT_EQ(outcome.evidence().signal(), crash.signal);
@@ -42,7 +42,7 @@ class DeathTest : public ServerFixture {
  protected:
   // `entry` of crashes.py brings the I/O interpreter down while three others wait in it.
   void ExpectCulpritAndNeighbours(const std::string& entry, std::vector<v1::Value> more, v1::Ending culprits_ending) {
-    StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+    StartSmallServer();
     Doorbell neighbours_door, culprits_door;
     std::vector<std::unique_ptr<PendingRun>> neighbours;
     for (int i = 0; i < 3; ++i) {
@@ -74,7 +74,7 @@ TEST_F(DeathTest, SegmentationFaultIsTheCulpritsAlone) {
 TEST_F(DeathTest, OsExitIsTheCulpritsAlone) { ExpectCulpritAndNeighbours("ring_then_leave", {Json("0")}, v1::EXITED); }
 
 TEST_F(DeathTest, FaultInAThreadOfATaskIsThatTasks) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   Doorbell doorbell;
   std::unique_ptr<PendingRun> neighbour = RunLater(RingAndWait(v1::IO, doorbell.port()));
   doorbell.AwaitRings(1);
@@ -89,7 +89,7 @@ TEST_F(DeathTest, FaultInAThreadOfATaskIsThatTasks) {
 }
 
 TEST_F(DeathTest, InterpreterThatDiesAgainAndAgainComesBackEachTime) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   for (int i = 0; i < 8; ++i) {
     ASSERT_EQ(Run(Call(v1::CPU, "crashes.py", "segfault")).ending(), v1::CRASHED) << i;
   }
@@ -98,7 +98,7 @@ TEST_F(DeathTest, InterpreterThatDiesAgainAndAgainComesBackEachTime) {
 }
 
 TEST_F(DeathTest, SignalThatItSurvivedDoesNotHideTheOneThatEndsIt) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   for (const v1::Tag tag : {v1::CPU, v1::IO}) {
     v1::Outcome outcome = Run(Script(tag,
                                      "import os, signal\n"
@@ -110,12 +110,13 @@ TEST_F(DeathTest, SignalThatItSurvivedDoesNotHideTheOneThatEndsIt) {
 }
 
 TEST_F(DeathTest, SignalThatANeighbourSurvivedIsNotBlamed) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   Doorbell doorbell;
-  v1::Task innocent = Script(v1::IO, "import os, signal, socket\n"
-                                     "os.kill(os.getpid(), signal.SIGCONT)\n"
-                                     "socket.create_connection(('127.0.0.1', " + std::to_string(doorbell.port()) +
-                                     ")).recv(1)");
+  v1::Task innocent = Script(v1::IO,
+                             "import os, signal, socket\n"
+                             "os.kill(os.getpid(), signal.SIGCONT)\n"
+                             "socket.create_connection(('127.0.0.1', " +
+                                 std::to_string(doorbell.port()) + ")).recv(1)");
   std::unique_ptr<PendingRun> neighbour = RunLater(innocent);
   doorbell.AwaitRings(1);
   EXPECT_EQ(Run(Call(v1::IO, "crashes.py", "segfault")).ending(), v1::CRASHED);
@@ -123,7 +124,7 @@ TEST_F(DeathTest, SignalThatANeighbourSurvivedIsNotBlamed) {
 }
 
 TEST_F(DeathTest, TimerOfATaskEndsItAsItWouldAScript) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   v1::Outcome outcome = Run(Script(v1::CPU,
                                    "import signal\n"
                                    "signal.setitimer(signal.ITIMER_REAL, 0.01)\n"

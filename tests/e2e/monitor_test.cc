@@ -1,4 +1,8 @@
 // What the server says of itself: GetInfo, GetStats, health, /metrics. All tell the same.
+#include <algorithm>
+#include <map>
+#include <sstream>
+
 #include "gmock/gmock.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "tests/testing/command.h"
@@ -7,7 +11,6 @@
 namespace gild::testing {
 namespace {
 
-using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -34,7 +37,7 @@ TEST_F(MonitorTest, InfoSaysWhatThisServerIs) {
 }
 
 TEST_F(MonitorTest, StatsCountWhatEnded) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   for (v1::Tag tag : {v1::IO, v1::CPU}) {
     Run(Script(tag, "pass"));
     Run(Script(tag, "1/0"));
@@ -55,7 +58,7 @@ TEST_F(MonitorTest, StatsCountWhatEnded) {
 TEST_F(MonitorTest, MetricsPassPromtool) {
   ASSERT_THAT(std::string(GILD_PROMTOOL), Not(HasSubstr("NOTFOUND")))
       << "install the package prometheus, or run ./test";
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   auto expect_nothing_to_say = [&](const std::string& when) {
     HttpReply reply = HttpGet("/metrics");
     ASSERT_EQ(reply.status, 200);
@@ -73,21 +76,74 @@ TEST_F(MonitorTest, MetricsPassPromtool) {
   expect_nothing_to_say("after some endings, restarts and refusals");
 }
 
-TEST_F(MonitorTest, MetricsTellWhatStatsTell) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
-  Run(Script(v1::IO, "pass"));
-  Run(Script(v1::AUTO, "1/0"));
-  std::string metrics = HttpGet("/metrics").body;
-  EXPECT_THAT(metrics, ContainsRegex(R"(gild_tasks[a-z_]*\{[^}]*ending="SUCCEEDED"[^}]*\} 1)"));
-  EXPECT_THAT(metrics, ContainsRegex(R"(gild_tasks[a-z_]*\{[^}]*ending="RAISED"[^}]*\} 1)"));
-  for (const char* word :
-       {"tag=\"AUTO\"", "lane=\"io\"", "slot=\"cpu-0\"", "mode=\"steal\"", "_bucket{", "build_info"}) {
-    EXPECT_THAT(metrics, HasSubstr(word));
+// The sum of those series of a family that have all these labels; a failure when there is none.
+double SumOf(const std::string& metrics, const std::string& family, const std::vector<std::string>& labels) {
+  double sum = 0;
+  int series = 0;
+  std::istringstream lines(metrics);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(family + "{", 0) != 0) continue;
+    const auto has = [&](const std::string& label) { return line.find(label) != std::string::npos; };
+    if (!std::all_of(labels.begin(), labels.end(), has)) continue;
+    sum += std::stod(line.substr(line.rfind(' ')));
+    ++series;
   }
+  EXPECT_GT(series, 0) << family << " " << ::testing::PrintToString(labels);
+  return sum;
+}
+
+TEST_F(MonitorTest, MetricsTellWhatStatsTell) {
+  StartSmallServer();
+  for (int i = 0; i < 2; ++i) Run(Script(v1::IO, "pass"));
+  Run(Script(v1::IO, "1/0"));
+  for (int i = 0; i < 3; ++i) Run(Script(v1::AUTO, "1/0"));
+  Run(Call(v1::CPU, "crashes.py", "segfault"));
+  AwaitSuccessor("cpu-0", 1);
+  const v1::Stats before = GetStats();
+  const std::string metrics = HttpGet("/metrics").body;
+  const v1::Stats stats = GetStats();
+
+  for (const v1::LaneStats& lane : stats.lanes()) {
+    const std::string label = lane.lane() == v1::IO_LANE ? "lane=\"io\"" : "lane=\"cpu\"";
+    std::map<int, uint64_t> endings;
+    for (const v1::EndingCount& count : lane.endings()) endings[count.ending()] = count.tasks();
+    EXPECT_EQ(endings.size(), 2u) << lane.DebugString();
+    for (int ending = v1::Ending_MIN + 1; ending <= v1::Ending_MAX; ++ending) {
+      const std::string name = v1::Ending_Name(static_cast<v1::Ending>(ending));
+      if (name.empty()) continue;
+      EXPECT_EQ(SumOf(metrics, "gild_tasks_total", {label, "ending=\"" + name + "\""}), endings[ending])
+          << label << name;
+    }
+    EXPECT_EQ(SumOf(metrics, "gild_lane_serving", {label}), lane.serving());
+    EXPECT_EQ(SumOf(metrics, "gild_queue_tasks", {label}), lane.queued());
+    EXPECT_EQ(SumOf(metrics, "gild_running_tasks", {label}), lane.running());
+  }
+  EXPECT_EQ(SumOf(metrics, "gild_tasks_total", {"tag=\"AUTO\"", "ending=\"RAISED\""}), 3);
+
+  for (int i = 0; i < stats.interpreters_size(); ++i) {
+    const v1::InterpreterStats& slot = stats.interpreters(i);
+    const std::string label = "slot=\"" + slot.slot() + "\"";
+    // An interpreter may do something between two looks.
+    const double takes = SumOf(metrics, "gild_lock_takes_total", {label});
+    EXPECT_GE(takes, before.interpreters(i).lock().takes());
+    EXPECT_LE(takes, slot.lock().takes());
+    const double hold = SumOf(metrics, "gild_lock_hold_seconds_total", {label});
+    EXPECT_GE(hold, Seconds(before.interpreters(i).lock().hold()) - 1e-8);
+    EXPECT_LE(hold, Seconds(slot.lock().hold()) + 1e-8);
+    uint64_t restarts = 0;
+    for (const v1::RestartCount& count : slot.restarts()) {
+      EXPECT_EQ(SumOf(metrics, "gild_interpreter_restarts_total", {label, "cause=\"" + count.cause() + "\""}),
+                count.restarts());
+      restarts += count.restarts();
+    }
+    EXPECT_EQ(SumOf(metrics, "gild_interpreter_restarts_total", {label}), restarts);
+    EXPECT_EQ(restarts, slot.generation() - 1);
+  }
+  for (const char* word : {"mode=\"steal\"", "_bucket{", "build_info"}) EXPECT_THAT(metrics, HasSubstr(word));
 }
 
 TEST_F(MonitorTest, ReflectionNamesTheServices) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   // By hand, as Debian ships no reflection.proto: ServerReflectionRequest{list_services: "*"} is field 7.
   grpc::GenericStub stub(channel());
   grpc::ClientContext context;
@@ -117,7 +173,7 @@ TEST_F(MonitorTest, ReflectionNamesTheServices) {
 }
 
 TEST_F(MonitorTest, HttpAnswersProbesAndNothingElse) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   EXPECT_EQ(HttpGet("/healthz").status, 200);
   EXPECT_EQ(HttpGet("/readyz").status, 200);
   EXPECT_EQ(HttpGet("/metrics").status, 200);

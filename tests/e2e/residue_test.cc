@@ -8,7 +8,7 @@ class ResidueTest : public BothLanesFixture {
  protected:
   // Runs one after the other in the same interpreter; returns what the second printed.
   std::string After(const std::string& first, const std::string& second) {
-    StartServer({"--io-interpreters", "1", "--io-threads", "1", "--cpu-interpreters", "1"});
+    StartSmallServer({"--io-threads", "1"});
     const v1::Outcome left = Run(Script(GetParam(), first));
     EXPECT_EQ(left.ending(), v1::SUCCEEDED) << left.DebugString();
     const v1::Outcome met = Run(Script(GetParam(), second));
@@ -62,8 +62,9 @@ TEST_P(CpuResidueTest, Timers) {
 
 TEST_P(CpuResidueTest, Threads) {
   StartSmallServer();
-  const v1::Outcome left = Run(Script(v1::CPU, "import threading, time\n"
-                                               "threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()"));
+  const v1::Outcome left = Run(Script(v1::CPU,
+                                      "import threading, time\n"
+                                      "threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()"));
   EXPECT_EQ(left.ending(), v1::SUCCEEDED) << left.DebugString();
   const v1::Outcome next = Run(Script(v1::CPU, "import threading\nprint(threading.active_count())"));
   EXPECT_EQ(next.stdout(), "1\n");

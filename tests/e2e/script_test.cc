@@ -60,8 +60,9 @@ TEST_P(ScriptTest, VerdictSaysWhatKindOfWorkItWas) {
   for (const auto& [code, kind] : kWork) {
     v1::Outcome outcome = Run(Script(GetParam(), code));
     EXPECT_EQ(outcome.verdict().kind(), kind) << code << outcome.DebugString();
-    EXPECT_NEAR(outcome.verdict().holding_share() + outcome.verdict().native_share() +
-                    outcome.verdict().waiting_share(), 1, 1e-6);
+    EXPECT_NEAR(
+        outcome.verdict().holding_share() + outcome.verdict().native_share() + outcome.verdict().waiting_share(), 1,
+        1e-6);
   }
 }
 
@@ -208,7 +209,7 @@ TEST_P(ScriptTest, OsExitIsExitedWithItsCodeAndKeepsTheOutput) {
 class AutoTest : public ServerFixture {};
 
 TEST_F(AutoTest, RunsInTheCpuLane) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   EXPECT_EQ(Run(Script(v1::AUTO, "pass")).lane(), v1::CPU_LANE);
 }
 

@@ -120,7 +120,8 @@ TEST_P(StreamTest, DrainEndsWhatRunsAndTheServerLeavesCleanly) {
   Add(&batch, 1, RingAndWait(GetParam(), doorbell.port()));
   ASSERT_TRUE(stream_->Write(batch));
   doorbell.AwaitRings(1);
-  SendTerm();
+  Send(SIGTERM);
+  Eventually("the server drains", [&] { return GetStats().draining(); });
   doorbell.LetIn();
   EXPECT_EQ(Receive(1)[1].ending(), v1::SUCCEEDED);
   EXPECT_EQ(AwaitServerExit(), 0);

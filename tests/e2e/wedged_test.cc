@@ -17,7 +17,7 @@ class WedgedTest : public ServerFixture {
 };
 
 TEST_F(WedgedTest, ServerAnswersAndNamesTheHolder) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   EXPECT_EQ(GetHealth(""), Health::kServing);
   EXPECT_EQ(GetHealth("gild.lane.io"), Health::kServing);
   EXPECT_EQ(GetHealth("gild.lane.cpu"), Health::kServing);
@@ -41,6 +41,9 @@ TEST_F(WedgedTest, ServerAnswersAndNamesTheHolder) {
   std::unique_ptr<PendingRun> next = RunLater(Script(v1::IO, "print(1)"));
   Eventually("the lane is not serving", [&] { return GetHealth("gild.lane.io") == Health::kNotServing; });
   EXPECT_EQ(GetHealth("gild.lane.cpu"), Health::kServing);
+  HttpReply ready = HttpGet("/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.body, "io: not serving: no interpreter can run a task now\ncpu: serving\n");
   EXPECT_FALSE(LaneOf(v1::IO_LANE).serving());
   EXPECT_TRUE(LaneOf(v1::CPU_LANE).serving());
   EXPECT_EQ(HttpGet("/metrics").status, 200);
@@ -54,7 +57,7 @@ TEST_F(WedgedTest, ServerAnswersAndNamesTheHolder) {
 }
 
 TEST_F(WedgedTest, WaitersAreCounted) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   std::unique_ptr<PendingRun> first = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
   Eventually("the lock is held", [&] { return Slot("io-0").holder().task_name() == "hold_the_lock"; });
   std::unique_ptr<PendingRun> second = RunLater(Script(v1::IO, "pass"));
@@ -62,7 +65,7 @@ TEST_F(WedgedTest, WaitersAreCounted) {
 }
 
 TEST_F(WedgedTest, TaskEndsAtItsLimit) {
-  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  StartSmallServer();
   v1::Task task = Call(v1::IO, "hangs.py", "hold_the_lock");
   *task.mutable_limits()->mutable_wall() = Ms(500);
   EXPECT_EQ(Run(task).ending(), v1::TIMED_OUT);
@@ -85,9 +88,8 @@ TEST_F(WedgedTest, OneWedgedInterpreterLeavesTheLaneServing) {
   EXPECT_EQ(GetHealth("gild.lane.io"), Health::kServing);
   // The same in the other one, and the lane is not.
   std::unique_ptr<PendingRun> second = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
-  Eventually("the other lock is held", [&] {
-    return Slot(wedged == "io-0" ? "io-1" : "io-0").holder().task_name() == "hold_the_lock";
-  });
+  Eventually("the other lock is held",
+             [&] { return Slot(wedged == "io-0" ? "io-1" : "io-0").holder().task_name() == "hold_the_lock"; });
   std::unique_ptr<PendingRun> more[] = {RunLater(Script(v1::IO, "pass")), RunLater(Script(v1::IO, "pass"))};
   Eventually("the lane does not serve", [&] { return GetHealth("gild.lane.io") == Health::kNotServing; });
   doorbell.LetIn();

@@ -21,6 +21,11 @@ def sleep(seconds):
     return [begin, time.monotonic()]
 
 
+def nap(times, seconds):
+    for _ in range(times):
+        time.sleep(seconds)
+
+
 def spin_and_look(name, seconds):
     """As spin_together; returns how many cores the task was allowed, each number once that it ever saw."""
     begin = time.monotonic()

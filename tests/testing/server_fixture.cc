@@ -9,9 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -162,7 +164,10 @@ void ServerFixture::TearDown() {
 }
 
 void ServerFixture::StartServer(const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {GILD_SERVER, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"};
+  std::vector<std::string> arguments = {GILD_SERVER, "--http-listen", "127.0.0.1:0"};
+  if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) {
+    arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
+  }
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) Throw("pipe2 failed");
@@ -174,11 +179,12 @@ void ServerFixture::StartServer(const std::vector<std::string>& flags) {
   out_pipe_ = out[0];
 
   std::string line = AwaitReadyLine(out_pipe_);
-  int grpc_port = 0;
-  if (std::sscanf(line.c_str(), "gild-server listening on 127.0.0.1:%d, http 127.0.0.1:%d", &grpc_port, &http_port_) != 2) {
+  std::smatch found;
+  if (!std::regex_search(line, found, std::regex("^gild-server listening on (.*), http 127.0.0.1:([0-9]+) "))) {
     Throw("gild-server's ready line is not one: '" + line + "'");
   }
-  address_ = "127.0.0.1:" + std::to_string(grpc_port);
+  address_ = found[1];
+  http_port_ = std::stoi(found[2]);
 
   grpc::ChannelArguments options;
   options.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -187,6 +193,12 @@ void ServerFixture::StartServer(const std::vector<std::string>& flags) {
   channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), options);
   executor_ = v1::Executor::NewStub(channel_);
   monitor_ = v1::Monitor::NewStub(channel_);
+}
+
+void ServerFixture::StartSmallServer(const std::vector<std::string>& more_flags) {
+  std::vector<std::string> flags = {"--io-interpreters", "1", "--cpu-interpreters", "1"};
+  flags.insert(flags.end(), more_flags.begin(), more_flags.end());
+  StartServer(flags);
 }
 
 std::string ServerFixture::AwaitReadyLine(int pipe_fd) {
@@ -201,7 +213,7 @@ std::string ServerFixture::AwaitReadyLine(int pipe_fd) {
   }
 }
 
-void ServerFixture::SendTerm() { kill(pid_, SIGTERM); }
+void ServerFixture::Send(int signal) { kill(pid_, signal); }
 
 int ServerFixture::AwaitServerExit() {
   int exit_code = AwaitExit(pid_);
@@ -211,7 +223,7 @@ int ServerFixture::AwaitServerExit() {
 }
 
 int ServerFixture::StopServer() {
-  SendTerm();
+  Send(SIGTERM);
   return AwaitServerExit();
 }
 

@@ -85,10 +85,13 @@ class ServerFixture : public ::testing::Test {
   ~ServerFixture() override;
   void TearDown() override;
 
+  // Listens on a free port of loopback, unless the flags say where.
   void StartServer(const std::vector<std::string>& flags = {});
+  // With one interpreter a lane.
+  void StartSmallServer(const std::vector<std::string>& more_flags = {});
   // SIGTERM, and what follows; the exit code.
   int StopServer();
-  void SendTerm();
+  void Send(int signal);
   int AwaitServerExit();
 
   v1::Outcome Run(const v1::Task& task);
@@ -134,8 +137,6 @@ class BothLanesFixture : public ServerFixture, public ::testing::WithParamInterf
  protected:
   v1::Lane lane() const { return GetParam() == v1::IO ? v1::IO_LANE : v1::CPU_LANE; }
   std::string slot() const { return GetParam() == v1::IO ? "io-0" : "cpu-0"; }
-  // One interpreter a lane.
-  void StartSmallServer() { StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"}); }
 };
 
 #define INSTANTIATE_IN_BOTH_LANES(fixture)                                     \
