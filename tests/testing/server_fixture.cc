@@ -13,7 +13,6 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -179,12 +178,14 @@ void ServerFixture::StartServer(const std::vector<std::string>& flags) {
   out_pipe_ = out[0];
 
   std::string line = AwaitReadyLine(out_pipe_);
-  std::smatch found;
-  if (!std::regex_search(line, found, std::regex("^gild-server listening on (.*), http 127.0.0.1:([0-9]+) "))) {
+  // `gild-server listening on ADDRESS, http 127.0.0.1:PORT (…`
+  const std::string begin = "gild-server listening on ", then = ", http 127.0.0.1:";
+  const size_t comma = line.find(then);
+  if (line.rfind(begin, 0) != 0 || comma == std::string::npos) {
     Throw("gild-server's ready line is not one: '" + line + "'");
   }
-  address_ = found[1];
-  http_port_ = std::stoi(found[2]);
+  address_ = line.substr(begin.size(), comma - begin.size());
+  http_port_ = std::stoi(line.substr(comma + then.size()));
 
   grpc::ChannelArguments options;
   options.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
