@@ -24,7 +24,7 @@ grpc-proto              the health service, as gRPC publishes it
 libabsl-dev             status, mutex, strings
 libc-ares-dev           wanted by the CMake package of gRPC
 libre2-dev              wanted by the CMake package of gRPC
-libssl-dev              wanted by the CMake package of gRPC
+libssl-dev              names functions by their SHA-256; wanted by the CMake package of gRPC
 zlib1g-dev              wanted by the CMake package of gRPC
 libmicrohttpd-dev       serves /metrics, /healthz, /readyz
 prometheus-cpp-dev      writes the metrics format
@@ -36,11 +36,13 @@ libcli11-dev            reads the command lines
 python3-dev             the CPython that gild-interpreter embeds
 python3-pil             resizes images in the demo
 python3-numpy           computes off the lock in the demo
+python3-cloudpickle     unpickles functions that clients send by value
 '
 
 packages_for_the_tests='
 libgtest-dev            runs the tests
 libgmock-dev            matchers of the tests
+docker-compose          checks docker-compose.yml
 python3-grpcio          asks gRPC health in tests/bench/promises.py
 '
 
