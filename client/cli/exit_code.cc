@@ -47,6 +47,7 @@ int ExitCode(const ServerError& error) {
     case ServerError::Kind::kCancelled: return kExitCancelled;
     case ServerError::Kind::kDeadline:
     case ServerError::Kind::kUnimplemented:
+    case ServerError::Kind::kFunctionMissing:
     case ServerError::Kind::kOther: break;
   }
   return kExitGildFailed;

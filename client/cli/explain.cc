@@ -134,6 +134,7 @@ Explanation Explain(const ServerError& error, const std::string& address) {
     case ServerError::Kind::kCancelled: return {"cancelled; the server stops the task", ""};
     case ServerError::Kind::kUnimplemented:
       return {absl::StrCat(server, " does not have that part of the API (", said, ")"), "is it an older gild?"};
+    case ServerError::Kind::kFunctionMissing:  // `gild run` calls none
     case ServerError::Kind::kOther: break;
   }
   return {absl::StrCat(server, " failed: ", absl::StatusCodeToString(error.code), ": ", said), ""};

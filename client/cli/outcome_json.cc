@@ -33,6 +33,9 @@ void Result(const v1::Value& result, JsonWriter* json) {
       }
       return;
     case v1::Value::kRaw: json->Key("result").Null().Key("result_base64").Base64(result.raw()); return;
+    case v1::Value::kPickled:
+      json->Key("result").Null().Key("result_pickle_base64").Base64(result.pickled());
+      return;
     case v1::Value::KIND_NOT_SET: json->Key("result").Null(); return;
   }
 }

@@ -194,6 +194,7 @@ int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Ter
   switch (outcome.result().kind_case()) {
     case v1::Value::kJson: result = outcome.result().json() + "\n"; break;
     case v1::Value::kRaw: result = outcome.result().raw(); break;
+    case v1::Value::kPickled: result = outcome.result().pickled(); break;
     case v1::Value::KIND_NOT_SET: break;
   }
   if (!WriteAll(STDOUT_FILENO, result)) return FailedWrite(terminal);

@@ -16,6 +16,7 @@ constexpr absl::Duration kWallDefault = absl::Seconds(30);
 constexpr absl::Duration kQueueDefault = absl::Seconds(60);
 constexpr absl::Duration kReplyAllowance = absl::Seconds(2);
 constexpr absl::Duration kMonitorDeadline = absl::Seconds(10);
+constexpr absl::Duration kPutDeadline = absl::Seconds(60);
 // The most a deadline may be: far beyond every ceiling, and far from overflow.
 constexpr absl::Duration kDeadlineMax = absl::Hours(24 * 7);
 // Field tags and the envelope around a task.
@@ -143,6 +144,17 @@ void Client::RunCallbacks() {
     last = std::move(found->second);
     underway_.erase(found);
   }
+}
+
+absl::StatusOr<std::string> Client::PutFunction(std::string pickled_function) {
+  grpc::ClientContext context;
+  SetDeadline(kPutDeadline, &context);
+  v1::PutFunctionRequest request;
+  request.set_pickled_function(std::move(pickled_function));
+  v1::PutFunctionReply reply;
+  const grpc::Status status = executor_->PutFunction(&context, request, &reply);
+  if (!status.ok()) return ToAbsl(status);
+  return std::move(*reply.mutable_function_sha256());
 }
 
 absl::StatusOr<v1::Info> Client::GetInfo() {

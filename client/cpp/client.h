@@ -80,6 +80,9 @@ class Client {
   // may call.
   Call RunAsync(v1::Task task, Callback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Stores a pickled callable; the result is the hash that a task's `function` calls it by. Waits 60 s at most.
+  absl::StatusOr<std::string> PutFunction(std::string pickled_function);
+
   // Many tasks on one stream. The client outlives it.
   std::unique_ptr<TaskStream> OpenStream(TaskStream::Options options) {
     return std::make_unique<TaskStream>(executor_.get(), options);

@@ -62,6 +62,8 @@ ServerError::Kind KindOf(const ServerError& error) {
     case absl::StatusCode::kDeadlineExceeded: return Kind::kDeadline;
     case absl::StatusCode::kCancelled: return Kind::kCancelled;
     case absl::StatusCode::kUnimplemented: return Kind::kUnimplemented;
+    case absl::StatusCode::kFailedPrecondition:
+      return error.reason == "FUNCTION_MISSING" ? Kind::kFunctionMissing : Kind::kOther;
     default: return Kind::kOther;
   }
 }

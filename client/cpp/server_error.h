@@ -36,6 +36,10 @@ struct ServerError {
     kRefused,
     // A field is wrong: `field_violations` names it.
     kInvalid,
+    // The task calls a function that the server does not have (any more): metadata `function_sha256` names it, in hex.
+    // Put
+    // it again.
+    kFunctionMissing,
     // No reply within the gRPC deadline.
     kDeadline,
     // This client cancelled the call.

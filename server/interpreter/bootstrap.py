@@ -9,6 +9,7 @@ import inspect
 import io
 import json
 import linecache
+import pickle
 import sys
 import threading
 import traceback
@@ -182,6 +183,28 @@ def execute(namespace, source, file_name, entry, arguments):
     if isinstance(result, (bytes, bytearray, memoryview)):
         return True, bytes(result)
     return False, _to_json(result).encode()
+
+
+# A task may replace pickle's own.
+unpickle = pickle.loads
+_pickle = pickle.dumps
+
+
+def call(function, pickled_arguments):
+    """Calls a function with the pickle of (args, kwargs); returns the pickle of its result."""
+    args, kwargs = unpickle(pickled_arguments) if pickled_arguments else ((), {})
+    result = function(*args, **kwargs)
+    try:
+        return _pickle(result, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # What pickle cannot name, a lambda or a local class, cloudpickle sends by value.
+        try:
+            from cloudpickle import dumps
+        except ModuleNotFoundError:
+            pass
+        else:
+            return dumps(result, protocol=5)
+        raise
 
 
 def join_threads(idents):

@@ -28,8 +28,8 @@
 namespace gild {
 namespace {
 
-// In the CPU lane the core is the interpreter's own: between two tasks it stays awake for about as long as the next one takes
-// to come when one waits. To halt the core and wake it again takes longer (1 to 2 % of a task of 5 ms).
+// In the CPU lane the core is the interpreter's own: between two tasks it stays awake for about as long as the next one
+// takes to come when one waits. To halt the core and wake it again takes longer (1 to 2 % of a task of 5 ms).
 constexpr int64_t kAwakeNs = 100 * kNsPerUs;
 
 // Not exit(): nothing of ours needs an orderly end, and user code must not get one more chance to run.
@@ -87,6 +87,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   internal::ToInterpreter frame;
   while (channel->Receive(&frame, kAwakeNs).value_or(false)) {
     if (!frame.has_start()) continue;
+    runner.Learn(frame.mutable_start());
     SendEnded(channel, runner.Run(frame.start(), MakeState(frame.start(), page), main_state));
   }
   End(kExitOfLostChannel);
@@ -180,6 +181,7 @@ class Workers {
   internal::ToInterpreter frame;
   while (channel->Receive(&frame).value_or(false)) {
     if (frame.has_start()) {
+      runner.Learn(frame.mutable_start());
       std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
       workers.Start(std::move(*frame.mutable_start()), std::move(task));
     } else if (frame.has_stop()) {

@@ -162,27 +162,50 @@ void TaskRunner::ForgetTask(uint64_t serial) {
 }
 
 PyRef TaskRunner::Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended) {
-  const PyRef arguments = ArgumentList(start);
-  const PyRef source = ToBytes(start.code());
-  if (!arguments || !source) return TakeException();
   if ((start.memory_bytes() > 0 && !LimitMemory(start.memory_bytes())) ||
       (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns()))) {
     PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory or processor time");
     return TakeException();
   }
-  PyRef result(PyObject_CallMethod(bootstrap_.get(), "execute", "OOssO", name_space, source.get(),
-                                   start.file_name().c_str(), start.entry().c_str(), arguments.get()));
+  const bool is_call = !start.function_sha256().empty();
+  const PyRef result = is_call ? CallFunction(start) : ExecuteSource(start, name_space);
   if (!result) return TakeException();
-  if (result.get() != Py_None) {
-    const bool raw = PyTuple_GET_ITEM(result.get(), 0) == Py_True;
-    const absl::string_view bytes = BytesOf(PyTuple_GET_ITEM(result.get(), 1));
-    ended->set_result_bytes(bytes.size());
-    if (bytes.size() <= start.result_bytes()) {
-      (raw ? ended->mutable_result()->mutable_raw() : ended->mutable_result()->mutable_json())
-          ->assign(bytes.data(), bytes.size());
-    }
+  if (result.get() == Py_None) return PyRef();
+  const bool raw = !is_call && PyTuple_GET_ITEM(result.get(), 0) == Py_True;
+  const absl::string_view bytes = BytesOf(is_call ? result.get() : PyTuple_GET_ITEM(result.get(), 1));
+  ended->set_result_bytes(bytes.size());
+  if (bytes.size() <= start.result_bytes()) {
+    internal::Value& value = *ended->mutable_result();
+    std::string* const kept = is_call ? value.mutable_pickled() : raw ? value.mutable_raw() : value.mutable_json();
+    kept->assign(bytes.data(), bytes.size());
   }
   return PyRef();
+}
+
+PyRef TaskRunner::ExecuteSource(const internal::StartTask& start, PyObject* name_space) {
+  const PyRef arguments = ArgumentList(start);
+  const PyRef source = ToBytes(start.code());
+  if (!arguments || !source) return PyRef();
+  return PyRef(PyObject_CallMethod(bootstrap_.get(), "execute", "OOssO", name_space, source.get(),
+                                   start.file_name().c_str(), start.entry().c_str(), arguments.get()));
+}
+
+PyRef TaskRunner::CallFunction(const internal::StartTask& start) {
+  const std::shared_ptr<CachedFunction> function = functions_.Find(start.function_sha256());
+  if (function == nullptr) {
+    PyErr_SetString(PyExc_SystemError, "the function did not reach its interpreter");
+    return PyRef();
+  }
+  if (!function->callable) {
+    PyRef callable(PyObject_CallMethod(bootstrap_.get(), "unpickle", "y#", function->pickled.data(),
+                                       static_cast<Py_ssize_t>(function->pickled.size())));
+    if (!callable) return PyRef();
+    // Two tasks may have come here at once: either's will do.
+    if (!function->callable) function->callable = std::move(callable);
+  }
+  return PyRef(PyObject_CallMethod(bootstrap_.get(), "call", "Oy#", function->callable.get(),
+                                   start.pickled_arguments().data(),
+                                   static_cast<Py_ssize_t>(start.pickled_arguments().size())));
 }
 
 std::optional<int> TaskRunner::ExitCodeOf(PyObject* error) {

@@ -198,7 +198,9 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Limits& limits, St
     return absl::StrCat("no such ending: ", static_cast<int>(ended.ending()));
   }
   if (ended.ending() == internal::CODE_STOPPED && stop == StopReason::kNone) return "a task that nobody stopped";
-  const size_t result_bytes = ended.result().has_raw() ? ended.result().raw().size() : ended.result().json().size();
+  // One of the three, the others are empty.
+  const size_t result_bytes =
+      ended.result().raw().size() + ended.result().json().size() + ended.result().pickled().size();
   if (result_bytes > static_cast<size_t>(limits.result_bytes)) {
     return too_long("a result", result_bytes, limits.result_bytes);
   }
@@ -230,6 +232,8 @@ void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason st
       outcome->error.reset();
       if (ended->result().has_raw()) {
         outcome->result = {Value::Kind::kRaw, std::move(*ended->mutable_result()->mutable_raw())};
+      } else if (ended->result().has_pickled()) {
+        outcome->result = {Value::Kind::kPickled, std::move(*ended->mutable_result()->mutable_pickled())};
       } else if (ended->result().has_json()) {
         outcome->result = {Value::Kind::kJson, std::move(*ended->mutable_result()->mutable_json())};
       }

@@ -30,6 +30,7 @@ internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
       case Value::Kind::kNone: break;
       case Value::Kind::kJson: value.set_json(argument.bytes); break;
       case Value::Kind::kRaw: value.set_raw(argument.bytes); break;
+      case Value::Kind::kPickled: value.set_pickled(argument.bytes); break;
     }
   }
   start.set_output_bytes(task.limits.output_bytes);
@@ -97,7 +98,7 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
     GILD_CHECK(is_new);
   }
   // Outside the lock: a frame may be large. An error means that the interpreter is going: Finish ends the task.
-  (void)channel_->Send(StartFrame(*task, row));
+  SendStart(*task, row);
 
   StopReason stop;
   {
@@ -111,6 +112,22 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
   // Asked for while the task was on its way: the order to stop must not overtake the task.
   if (stop != StopReason::kNone && !alone()) SendStop(serial);
   return true;
+}
+
+void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
+  internal::ToInterpreter frame = StartFrame(task, row);
+  if (task.function == nullptr) {
+    (void)channel_->Send(frame);
+    return;
+  }
+  internal::StartTask& start = *frame.mutable_start();
+  start.set_function_sha256(task.function->sha256);
+  start.set_pickled_arguments(task.pickled_arguments);
+  absl::MutexLock lock(&functions_mutex_);
+  KnownFunctions::Orders orders = functions_.Use(*task.function);
+  if (orders.send) start.set_pickled_function(task.function->pickled);
+  for (std::string& sha256 : orders.forget) start.add_forget_functions_sha256(std::move(sha256));
+  (void)channel_->Send(frame);
 }
 
 bool InterpreterHandle::Serving(int64_t now_ns) const {

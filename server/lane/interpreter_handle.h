@@ -28,6 +28,7 @@
 #include "server/ipc/channel.h"
 #include "server/ipc/page_file.h"
 #include "server/lane/endings.h"
+#include "server/lane/known_functions.h"
 #include "server/task/snapshot.h"
 
 namespace gild {
@@ -37,8 +38,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   struct Config {
     std::string name;  // "cpu-0#3"
     int threads = 1;   // tasks in flight
-    bool alone = true;  // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
-    int core = -1;     // -1: not pinned
+    bool alone =
+        true;       // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
+    int core = -1;  // -1: not pinned
     int64_t stop_grace_ns = kStopGraceNs;
   };
 
@@ -114,6 +116,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
   void CancelTimers(const InFlight& in_flight);
 
+  void SendStart(const Task& task, uint32_t row) ABSL_LOCKS_EXCLUDED(functions_mutex_);
   // Usage, lock and output of a task that did not end by itself.
   Outcome KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const;
   Outcome ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended, int64_t now_ns) const;
@@ -124,6 +127,10 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   const Events events_;
   const std::unique_ptr<PageFile> page_;
   std::shared_ptr<Channel> channel_;  // set by Create, for good
+
+  // Held from the decision what to send until it is sent: a task must not overtake its function.
+  absl::Mutex functions_mutex_;
+  KnownFunctions functions_ ABSL_GUARDED_BY(functions_mutex_);
 
   mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;

@@ -180,7 +180,8 @@ struct Metrics::Catalogue {
       }
     }
     // There from the start, so that the first one shows as an increase.
-    for (const char* reason : {"queue_full", "queue_bytes_full", "replies_unread", "draining", "invalid_argument"}) {
+    for (const char* reason :
+         {"queue_full", "queue_bytes_full", "replies_unread", "draining", "function_missing", "invalid_argument"}) {
       refusals.Add({{"reason", reason}});
     }
   }

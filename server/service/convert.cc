@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -123,6 +124,7 @@ std::optional<InvalidField> ReadSource(v1::Source* wire, Task* task) {
         task->arguments.push_back({Value::Kind::kJson, std::move(*argument->mutable_json())});
         break;
       case v1::Value::kRaw: task->arguments.push_back({Value::Kind::kRaw, std::move(*argument->mutable_raw())}); break;
+      case v1::Value::kPickled:
       case v1::Value::KIND_NOT_SET:
         return InvalidField{absl::StrCat("task.source.arguments[", i, "]"), "has neither json nor raw"};
     }
@@ -199,6 +201,7 @@ void ToWire(Value value, v1::Value* wire) {
     case Value::Kind::kNone: break;
     case Value::Kind::kJson: wire->set_json(RepairUtf8(value.bytes)); break;
     case Value::Kind::kRaw: wire->set_raw(std::move(value.bytes)); break;
+    case Value::Kind::kPickled: wire->set_pickled(std::move(value.bytes)); break;
   }
 }
 
@@ -283,18 +286,26 @@ grpc::Status MakeStatus(grpc::StatusCode code, const std::string& message,
 
 }  // namespace
 
-std::variant<Task, InvalidField> TaskFromWire(v1::Task wire) {
+std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, FunctionStore* functions) {
   Task task;
   task.id = NewTaskId();
   switch (wire.body_case()) {
-    case v1::Task::kSource: break;
-    case v1::Task::kFunction:
-      return InvalidField{"task.function", "functions by hash come in a later version: send source", true};
+    case v1::Task::kSource:
+    case v1::Task::kFunction: break;
     case v1::Task::BODY_NOT_SET: return InvalidField{"task.source", "is missing: a task needs a body"};
   }
   if (auto invalid = ReadTag(wire, &task)) return *invalid;
   if (auto invalid = ReadLabels(&wire, &task)) return *invalid;
   if (auto invalid = ReadLimits(wire.limits(), &task)) return *invalid;
+  if (wire.has_function()) {
+    const std::string& sha256 = wire.function().function_sha256();
+    if (sha256.size() != kSha256Bytes) return InvalidField{"task.function.function_sha256", "is not 32 bytes long"};
+    task.function = functions->Find(sha256);
+    if (task.function == nullptr) return MissingFunction{sha256};
+    task.pickled_arguments = std::move(*wire.mutable_function()->mutable_pickled_arguments());
+    if (task.name.empty()) task.name = absl::StrCat("function-", absl::BytesToHexString(sha256.substr(0, 4)));
+    return task;
+  }
   if (auto invalid = ReadSource(wire.mutable_source(), &task)) return *invalid;
   if (task.name.empty()) {
     // An entry beyond ASCII or beyond a name's length is no label.
@@ -441,7 +452,6 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
 
 grpc::Status ToStatus(const InvalidField& invalid) {
   const std::string message = absl::StrCat(invalid.field, " ", invalid.description);
-  if (invalid.unimplemented) return MakeStatus(grpc::StatusCode::UNIMPLEMENTED, message, {});
   google::rpc::ErrorInfo error;
   error.set_reason("INVALID_FIELD");
   error.set_domain(kDomain);
@@ -451,6 +461,17 @@ grpc::Status ToStatus(const InvalidField& invalid) {
   violation->set_field(invalid.field);
   violation->set_description(invalid.description);
   return MakeStatus(grpc::StatusCode::INVALID_ARGUMENT, message, {&error, &bad_request});
+}
+
+grpc::Status ToStatus(const MissingFunction& missing) {
+  const std::string hex = absl::BytesToHexString(missing.sha256);
+  google::rpc::ErrorInfo error;
+  error.set_reason("FUNCTION_MISSING");
+  error.set_domain(kDomain);
+  (*error.mutable_metadata())["function_sha256"] = hex;
+  return MakeStatus(grpc::StatusCode::FAILED_PRECONDITION,
+                    absl::StrCat("no function ", hex, " is stored: put it (Executor.PutFunction), then call it"),
+                    {&error});
 }
 
 grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {

@@ -4,7 +4,7 @@
 // user text goes into bytes fields as it is, and into string fields as valid UTF-8 (protobuf drops a string that is
 // not).
 //
-//   auto task = TaskFromWire(std::move(*request.mutable_task()));
+//   auto task = TaskFromWire(std::move(*request.mutable_task()), &functions);
 //   if (auto* invalid = std::get_if<InvalidField>(&task)) return ToStatus(*invalid);
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "gild/v1/executor.pb.h"
 #include "gild/v1/monitor.pb.h"
 #include "server/scheduler/scheduler.h"
+#include "server/service/function_store.h"
 #include "server/task/outcome.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
@@ -26,13 +27,17 @@
 namespace gild {
 
 struct InvalidField {
-  std::string field;           // "task.limits.wall"
-  std::string description;     // "is negative"
-  bool unimplemented = false;  // not wrong, but a later version's
+  std::string field;        // "task.limits.wall"
+  std::string description;  // "is negative"
 };
 
-// A task with a new id and without a serial.
-std::variant<Task, InvalidField> TaskFromWire(v1::Task wire);
+// The task calls a function that is not in the store.
+struct MissingFunction {
+  std::string sha256;
+};
+
+// A task with a new id and without a serial; the function it calls is looked up in the store.
+std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, FunctionStore* functions);
 
 v1::Tag ToWire(Tag tag);
 v1::Lane ToWire(LaneKind lane);
@@ -44,8 +49,9 @@ void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire);
 v1::Stats ToWire(const ServerSnapshot& snapshot);
 v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, int64_t queue_capacity);
 
-// Both carry a google.rpc.Status in their details, as executor.proto says.
+// All carry a google.rpc.Status in their details, as executor.proto says.
 grpc::Status ToStatus(const InvalidField& invalid);
+grpc::Status ToStatus(const MissingFunction& missing);
 grpc::Status ToStatus(const Refusal& refusal, LaneKind lane);
 
 }  // namespace gild

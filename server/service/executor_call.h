@@ -8,17 +8,20 @@
 #include "server/metrics/metrics.h"
 #include "server/scheduler/scheduler.h"
 #include "server/service/calls.h"
+#include "server/service/function_store.h"
 
 namespace gild {
 
 // What is served on completion queues; the rest of the Executor is synchronous.
-using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<v1::Executor::WithAsyncMethod_RunStream<v1::Executor::Service>>;
+using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<
+    v1::Executor::WithAsyncMethod_RunStream<v1::Executor::WithAsyncMethod_PutFunction<v1::Executor::Service>>>;
 
 // Lives as long as the calls.
 struct CallContext {
   AsyncExecutor* rpcs;
   Scheduler* scheduler;
   Metrics* metrics;
+  FunctionStore* functions;
   LiveCalls* live;
   // Replies of Run that their clients have not read, and how many bytes of them there may be before more is refused.
   std::atomic<int64_t>* unread_bytes;

@@ -2,6 +2,10 @@
 
 #include <grpcpp/server_context.h>
 
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "server/service/convert.h"
 #include "server/service/run_call.h"
 #include "server/service/stream_call.h"
 
@@ -16,14 +20,18 @@ grpc::Status Later(const char* rpc) {
   return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, std::string("Executor.") + rpc + " comes in a later version");
 }
 
+std::optional<InvalidField> ProblemOf(const v1::PutFunctionRequest& request) {
+  const size_t bytes = request.pickled_function().size();
+  if (bytes == 0) return InvalidField{"pickled_function", "is empty"};
+  if (bytes <= static_cast<size_t>(kFunctionBytesMax)) return std::nullopt;
+  return InvalidField{"pickled_function", absl::StrCat("is longer than ", kFunctionBytesMax, " bytes")};
+}
+
 }  // namespace
 
 // The synchronous half: what is not there yet.
 struct ExecutorService::Rpcs : public AsyncExecutor {
   using Context = grpc::ServerContext;
-  grpc::Status PutFunction(Context*, const v1::PutFunctionRequest*, v1::PutFunctionReply*) override {
-    return Later("PutFunction");
-  }
   grpc::Status Watch(Context*, const v1::WatchRequest*, grpc::ServerWriter<v1::WatchReply>*) override {
     return Later("Watch");
   }
@@ -39,9 +47,18 @@ ExecutorService::ExecutorService(Scheduler* scheduler, Metrics* metrics, int64_t
       context_{.rpcs = rpcs_.get(),
                .scheduler = scheduler,
                .metrics = metrics,
+               .functions = &functions_,
                .live = &live_,
                .unread_bytes = &unread_bytes_,
-               .unread_bytes_max = unread_bytes_max} {}
+               .unread_bytes_max = unread_bytes_max},
+      put_function_{.wait = [this](auto... arguments) { rpcs_->RequestPutFunction(arguments...); },
+                    .answer =
+                        [this](const v1::PutFunctionRequest& request, v1::PutFunctionReply* reply) {
+                          if (auto invalid = ProblemOf(request)) return ToStatus(*invalid);
+                          reply->set_function_sha256(functions_.Put(request.pickled_function())->sha256);
+                          return grpc::Status::OK;
+                        },
+                    .live = &live_} {}
 
 ExecutorService::~ExecutorService() = default;
 
@@ -51,6 +68,7 @@ void ExecutorService::Start(const CompletionQueues& queues) {
   for (const auto& queue : queues.queues()) {
     for (int i = 0; i < kPostedRuns; ++i) RunCall::Post(&context_, queue.get());
     for (int i = 0; i < kPostedStreams; ++i) StreamCall::Post(&context_, queue.get());
+    UnaryCall<v1::PutFunctionRequest, v1::PutFunctionReply>::Post(&put_function_, queue.get());
   }
 }
 

@@ -1,6 +1,7 @@
-// ExecutorService answers gild.v1.Executor: Run and RunStream on completion queues, everything else with UNIMPLEMENTED.
+// ExecutorService answers gild.v1.Executor: Run, RunStream and PutFunction on completion queues, everything else with
+// UNIMPLEMENTED.
 //
-// One object per call (RunCall, StreamCall). Start and Shutdown from one thread; the rest is gRPC's.
+// One object per call (RunCall, StreamCall, UnaryCall). Start and Shutdown from one thread; the rest is gRPC's.
 //
 //   ExecutorService executor(&scheduler, &metrics, kUnreadBytesMax);
 //   builder.RegisterService(executor.service());
@@ -18,6 +19,7 @@
 #include "absl/time/time.h"
 #include "server/service/completion_queue.h"
 #include "server/service/executor_call.h"
+#include "server/service/unary_call.h"
 
 namespace gild {
 
@@ -45,7 +47,9 @@ class ExecutorService {
   const std::unique_ptr<Rpcs> rpcs_;
   LiveCalls live_;
   std::atomic<int64_t> unread_bytes_ = 0;
+  FunctionStore functions_;
   const CallContext context_;
+  const UnaryMethod<v1::PutFunctionRequest, v1::PutFunctionReply> put_function_;
 };
 
 }  // namespace gild

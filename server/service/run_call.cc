@@ -33,11 +33,15 @@ void RunCall::Arrived(bool ok) {
   gone_.Arm(shared_from_this());
   Post(context_, queue_);
 
-  auto read = TaskFromWire(std::move(*request_.mutable_task()));
+  auto read = TaskFromWire(std::move(*request_.mutable_task()), context_->functions);
   request_.Clear();
   if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
     context_->metrics->Refused("invalid_argument");
     return FinishWithError(ToStatus(*invalid));
+  }
+  if (const MissingFunction* missing = std::get_if<MissingFunction>(&read)) {
+    context_->metrics->Refused("function_missing");
+    return FinishWithError(ToStatus(*missing));
   }
   Task& task = std::get<Task>(read);
   const LaneKind lane = task.lane;

@@ -112,19 +112,21 @@ void StreamCall::SubmitOne(v1::StreamTask wire) {
     Deliver(std::move(outcome));
   };
 
-  auto read = TaskFromWire(std::move(*wire.mutable_task()));
+  auto read = TaskFromWire(std::move(*wire.mutable_task()), context_->functions);
   bool is_new;
   {
     absl::MutexLock lock(&mutex_);
     is_new = in_flight_.emplace(client_id, 0).second;
   }
   if (!is_new) read = InvalidField{"tasks.client_id", "is that of another task in flight"};
-  if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
+  if (!std::holds_alternative<Task>(read)) {
     if (is_new) {
       absl::MutexLock lock(&mutex_);
       in_flight_.erase(client_id);
     }
-    return refuse(ToStatus(*invalid), "invalid_argument");
+    const MissingFunction* missing = std::get_if<MissingFunction>(&read);
+    return missing != nullptr ? refuse(ToStatus(*missing), "function_missing")
+                              : refuse(ToStatus(std::get<InvalidField>(read)), "invalid_argument");
   }
 
   Task& task = std::get<Task>(read);

@@ -32,6 +32,17 @@ inline constexpr int64_t kErrorMessageBytesMax = 4 << 10;
 inline constexpr int64_t kErrorTracebackBytesMax = 64 << 10;
 inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + (1 << 20);
 
+// ---- functions ----
+// One pickled function. Larger: INVALID_ARGUMENT.
+inline constexpr int64_t kFunctionBytesMax = 16 << 20;
+// All that clients have put. Full: the one used the longest ago is forgotten; a task that calls it is refused with
+// FAILED_PRECONDITION, which names it.
+inline constexpr size_t kFunctionsMax = 4096;
+inline constexpr int64_t kFunctionsBytesMax = 256 << 20;
+// Those that one interpreter has unpickled. Full: likewise, and it is sent again with the next task that calls it.
+inline constexpr size_t kInterpreterFunctionsMax = 256;
+inline constexpr int64_t kInterpreterFunctionsBytesMax = 64 << 20;
+
 // ---- queues ----
 // Tasks waiting for one lane, and the bytes they hold. Full: RESOURCE_EXHAUSTED with RetryInfo.
 inline constexpr int64_t kQueuedTasksMax = 4096;

@@ -20,7 +20,7 @@ const char* Name(LaneKind lane) {
 }
 
 int64_t Task::Bytes() const {
-  int64_t bytes = sizeof(Task) + code.size() + entry.size() + session.size() + name.size();
+  int64_t bytes = sizeof(Task) + code.size() + entry.size() + session.size() + name.size() + pickled_arguments.size();
   for (const Value& argument : arguments) bytes += sizeof(Value) + argument.bytes.size();
   return bytes;
 }

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "server/task/capacity.h"
+#include "server/task/function.h"
 
 namespace gild {
 
@@ -19,7 +21,7 @@ const char* Name(Tag tag);        // "AUTO" "IO" "CPU", as in the proto
 const char* Name(LaneKind lane);  // "io" "cpu", as in metrics and slot names
 
 struct Value {
-  enum class Kind { kNone, kJson, kRaw };
+  enum class Kind { kNone, kJson, kRaw, kPickled };
   Kind kind = Kind::kNone;
   std::string bytes;
 };
@@ -40,9 +42,13 @@ struct Task {
   std::string name;
   Tag tag = Tag::kAuto;
   LaneKind lane = LaneKind::kCpu;
+  // The body: source, or a function.
   std::string code;
   std::string entry;  // empty: the script is the task
   std::vector<Value> arguments;
+  std::shared_ptr<const Function> function;
+  std::string pickled_arguments;  // (args, kwargs)
+
   Limits limits;
   std::string session;
   std::vector<std::string> warnings;  // copied to the outcome

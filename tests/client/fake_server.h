@@ -95,6 +95,12 @@ class FakeServer {
       return run(request->task(), context, reply->mutable_outcome());
     }
     grpc::Status RunStream(grpc::ServerContext* context, Stream* calls) override { return stream(context, calls); }
+    grpc::Status PutFunction(grpc::ServerContext*, const v1::PutFunctionRequest* request,
+                             v1::PutFunctionReply* reply) override {
+      if (request->pickled_function().empty()) return Invalid("pickled_function", "is empty");
+      reply->set_function_sha256("hash of " + request->pickled_function());
+      return grpc::Status::OK;
+    }
     const RunHandler run;
     const StreamHandler stream;
   };

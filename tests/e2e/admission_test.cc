@@ -95,11 +95,6 @@ TEST_F(AdmissionTest, BadInputNamesTheField) {
 TEST_F(AdmissionTest, LaterPartsAreUnimplemented) {
   StartSmallServer();
   const auto kUnimplemented = grpc::StatusCode::UNIMPLEMENTED;
-  {
-    v1::Task task;
-    task.mutable_function()->set_function_sha256(std::string(32, '\0'));
-    EXPECT_EQ(TryRun(task).error_code(), kUnimplemented);
-  }
   // Unary: method, request and reply types.
 #define EXPECT_UNIMPLEMENTED(stub, method, request, reply)                                             \
   {                                                                                                    \
@@ -107,7 +102,6 @@ TEST_F(AdmissionTest, LaterPartsAreUnimplemented) {
     v1::reply answer;                                                                                  \
     EXPECT_EQ(stub->method(&context, v1::request(), &answer).error_code(), kUnimplemented) << #method; \
   }
-  EXPECT_UNIMPLEMENTED(executor(), PutFunction, PutFunctionRequest, PutFunctionReply);
   EXPECT_UNIMPLEMENTED(executor(), Submit, SubmitRequest, SubmitReply);
   EXPECT_UNIMPLEMENTED(executor(), Get, GetRequest, GetReply);
   EXPECT_UNIMPLEMENTED(executor(), Wait, WaitRequest, GetReply);

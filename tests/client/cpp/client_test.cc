@@ -60,6 +60,13 @@ TEST(ClientTest, RunBringsTheOutcome) {
   EXPECT_EQ(outcome->result().json(), "42");
 }
 
+TEST(ClientTest, AFunctionIsPutAndNamed) {
+  FakeServer server(&Echo);
+  Client client(server.address());
+  EXPECT_EQ(client.PutFunction("pickle").value(), "hash of pickle");
+  EXPECT_EQ(ServerError::From(client.PutFunction("").status()).kind, Kind::kInvalid);
+}
+
 TEST(ClientTest, EveryAsynchronousTaskComesBackOnceWithItsOwnOutcome) {
   FakeServer server(&Echo);
   Client client(server.address());
@@ -88,6 +95,14 @@ TEST(ClientTest, ARefusalSaysWhyAndWhenToComeBack) {
   EXPECT_EQ(error.reason, "QUEUE_FULL");
   EXPECT_EQ(error.retry_delay, absl::Seconds(3));
   EXPECT_THAT(error.metadata, testing::ElementsAre(testing::Pair("lane", "io")));
+}
+
+TEST(ClientTest, AMissingFunctionIsNamed) {
+  FakeServer server([](const v1::Task&, grpc::ServerContext*, v1::Outcome*) {
+    return FakeServer::Refuse(grpc::StatusCode::FAILED_PRECONDITION, "no function", "FUNCTION_MISSING", 0);
+  });
+  Client client(server.address());
+  EXPECT_EQ(ServerError::From(client.Run(Script("")).status()).kind, Kind::kFunctionMissing);
 }
 
 TEST(ClientTest, DrainingIsToldFromUnreachable) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
+
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -19,7 +21,7 @@ class TaskFromWireTest : public testing::Test {
   TaskFromWireTest() { wire_.mutable_source()->set_code("print(1)"); }
 
   Task Good() {
-    auto read = TaskFromWire(wire_);
+    auto read = TaskFromWire(wire_, &functions_);
     if (const auto* invalid = std::get_if<InvalidField>(&read)) {
       ADD_FAILURE() << invalid->field << " " << invalid->description;
       return Task();
@@ -29,7 +31,7 @@ class TaskFromWireTest : public testing::Test {
 
   // The field that is named; empty: the task was good.
   std::string Bad() {
-    auto read = TaskFromWire(wire_);
+    auto read = TaskFromWire(wire_, &functions_);
     const auto* invalid = std::get_if<InvalidField>(&read);
     if (invalid == nullptr) return "";
     EXPECT_NE(invalid->description, "");
@@ -37,6 +39,7 @@ class TaskFromWireTest : public testing::Test {
   }
 
   v1::Task wire_;
+  FunctionStore functions_;
 };
 
 TEST_F(TaskFromWireTest, AScriptTakesTheDefaults) {
@@ -76,11 +79,25 @@ TEST_F(TaskFromWireTest, ATaskNeedsABody) {
   EXPECT_EQ(Bad(), "task.source");
 }
 
-TEST_F(TaskFromWireTest, AFunctionIsForALaterVersion) {
-  wire_.mutable_function();
-  auto read = TaskFromWire(wire_);
-  ASSERT_TRUE(std::holds_alternative<InvalidField>(read));
-  EXPECT_EQ(ToStatus(std::get<InvalidField>(read)).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+TEST_F(TaskFromWireTest, AFunctionIsLookedUpByItsHash) {
+  const auto function = functions_.Put("pickled");
+  wire_.mutable_function()->set_function_sha256(function->sha256);
+  wire_.mutable_function()->set_pickled_arguments("arguments");
+  const Task task = Good();
+  EXPECT_EQ(task.function, function);
+  EXPECT_EQ(task.pickled_arguments, "arguments");
+  EXPECT_EQ(task.name, "function-" + absl::BytesToHexString(function->sha256.substr(0, 4)));
+
+  wire_.mutable_function()->set_function_sha256("short");
+  EXPECT_EQ(Bad(), "task.function.function_sha256");
+
+  const std::string unknown(kSha256Bytes, '\xAB');
+  wire_.mutable_function()->set_function_sha256(unknown);
+  const auto read = TaskFromWire(wire_, &functions_);
+  ASSERT_TRUE(std::holds_alternative<MissingFunction>(read));
+  const grpc::Status status = ToStatus(std::get<MissingFunction>(read));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr(absl::BytesToHexString(unknown)));
 }
 
 TEST_F(TaskFromWireTest, CodeIsNeitherEmptyNorTooLong) {
@@ -250,7 +267,8 @@ TEST(ToWireTest, EveryTagHasTheSameNameOnTheWireAndComesBack) {
     v1::Task wire;
     wire.mutable_source()->set_code("x");
     wire.set_tag(ToWire(tag));
-    EXPECT_EQ(std::get<Task>(TaskFromWire(wire)).tag, tag);
+    FunctionStore functions;
+    EXPECT_EQ(std::get<Task>(TaskFromWire(wire, &functions)).tag, tag);
   }
 }
 
