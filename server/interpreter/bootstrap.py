@@ -177,7 +177,8 @@ def execute(namespace, source, file_name, entry, arguments):
             function = getattr(function, name)
     except (KeyError, AttributeError):
         raise EntryNotFound(f"the code defines no {entry!r}") from None
-    if inspect.iscoroutinefunction(function):
+    # Not inspect.iscoroutinefunction, which uses builtins that a task may have replaced.
+    if getattr(getattr(function, "__code__", None), "co_flags", 0) & inspect.CO_COROUTINE:
         raise TypeError(f"{entry!r} is an async def: this version runs plain functions (call asyncio.run in one)")
     result = function(*[value if raw else _from_json(value.decode()) for raw, value in arguments])
     if isinstance(result, (bytes, bytearray, memoryview)):

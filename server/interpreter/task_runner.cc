@@ -154,6 +154,11 @@ void TaskRunner::ForgetTask(uint64_t serial) {
   PyThreadState_SetAsyncExc(pthread_self(), nullptr);
   // threading.local keeps its values here; context variables had a context of their own.
   if (PyObject* const thread_locals = PyThreadState_GetDict()) PyDict_Clear(thread_locals);
+#if PY_VERSION_HEX >= 0x030D0000
+  // From 3.13 on, they last as long as these two, which are made anew when they are missing.
+  Py_CLEAR(PyThreadState_Get()->threading_local_key);
+  Py_CLEAR(PyThreadState_Get()->threading_local_sentinel);
+#endif
   PyEval_SetTrace(nullptr, nullptr);
   PyEval_SetProfile(nullptr, nullptr);
   const PyRef forgotten(PyObject_CallMethod(bootstrap_.get(), "forget_streams", "K", serial));

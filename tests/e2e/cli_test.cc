@@ -141,6 +141,7 @@ TEST_F(CliTest, JsonReplacesBadText) {
 
 TEST_F(CliTest, DemoMeasuresEveryWorkloadInBothLanes) {
   StartSmallServer();
+  if (Lacks("PIL") || Lacks("numpy")) GTEST_SKIP() << "no Pillow or no NumPy";
   CommandResult result = Gild({"demo", "--scale", "0.01", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   google::protobuf::Struct report;

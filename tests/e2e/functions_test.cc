@@ -24,7 +24,10 @@ constexpr char kCounter[] =
 
 class FunctionsTest : public BothLanesFixture {
  protected:
-  void SetUp() override { StartSmallServer(); }
+  void SetUp() override {
+    StartSmallServer();
+    if (Lacks("cloudpickle")) GTEST_SKIP() << "no cloudpickle";
+  }
 
   std::string Made(const std::string& entry, const std::vector<v1::Value>& arguments) {
     const v1::Outcome outcome = Run(gild::testing::Call(v1::CPU, "pickles.py", entry, arguments));

@@ -249,6 +249,13 @@ std::unique_ptr<PendingRun> ServerFixture::RunLater(const v1::Task& task, int64_
   return std::make_unique<PendingRun>(executor(), task, deadline_ms);
 }
 
+bool ServerFixture::Lacks(const std::string& module) {
+  const v1::Outcome outcome = Run(Script(v1::CPU, "import " + module));
+  const bool is_there = outcome.ending() == v1::SUCCEEDED;
+  EXPECT_TRUE(is_there || std::string(GILD_PYTHON) != "/usr/bin/python3") << outcome.error().traceback();
+  return !is_there;
+}
+
 v1::Info ServerFixture::GetInfo() {
   grpc::ClientContext context;
   context.set_deadline(In(60'000));

@@ -100,6 +100,9 @@ class ServerFixture : public ::testing::Test {
   // A generous gRPC deadline, or the test's own.
   std::unique_ptr<PendingRun> RunLater(const v1::Task& task, int64_t deadline_ms = 200'000);
 
+  // Whether the interpreters cannot import it. Only another CPython than Debian's (./test --python) may lack anything.
+  bool Lacks(const std::string& module);
+
   v1::Info GetInfo();
   v1::Stats GetStats();
   v1::InterpreterStats Slot(const std::string& name);
