@@ -4,8 +4,8 @@
 
 namespace gild {
 
-void FunctionCache::Learn(internal::StartTask* start) {
-  if (start->forget_functions_sha256().empty() && !start->has_pickled_function()) return;
+std::shared_ptr<CachedFunction> FunctionCache::Learn(internal::StartTask* start) {
+  if (start->function_sha256().empty()) return nullptr;
   absl::MutexLock lock(&mutex_);
   for (const std::string& sha256 : start->forget_functions_sha256()) {
     const auto found = functions_.find(sha256);
@@ -18,15 +18,14 @@ void FunctionCache::Learn(internal::StartTask* start) {
     function->pickled = std::move(*start->mutable_pickled_function());
     functions_[start->function_sha256()] = std::move(function);
   }
+  const auto found = functions_.find(start->function_sha256());
+  return found == functions_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<CachedFunction> FunctionCache::Find(const std::string& sha256) {
-  std::vector<std::shared_ptr<CachedFunction>>
-      forgotten;  // destroyed after the mutex is free: a destructor may run Python
+void FunctionCache::Bury() {
+  std::vector<std::shared_ptr<CachedFunction>> forgotten;  // outlives the mutex's hold: a destructor may run Python
   absl::MutexLock lock(&mutex_);
   forgotten.swap(forgotten_);
-  const auto found = functions_.find(sha256);
-  return found == functions_.end() ? nullptr : found->second;
 }
 
 }  // namespace gild

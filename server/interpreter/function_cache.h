@@ -1,8 +1,8 @@
 // FunctionCache: the functions that this interpreter has been sent, unpickled at their first call and kept.
 //
-// What is kept the server decides (lane/known_functions): Learn carries out its orders, in the order of the frames,
-// before the task that they came with runs. So a function is there whenever a task calls it, unless the server has
-// broken the protocol.
+// What is kept the server decides (lane/known_functions): Learn carries out its orders in the order of the frames, and
+// gives the task the function it calls there and then. A later frame may order to forget it before the task comes to
+// run.
 #pragma once
 
 #include <memory>
@@ -24,17 +24,17 @@ struct CachedFunction {
 
 class FunctionCache {
  public:
-  // Takes the function out of the frame, and forgets what it says. The thread that receives frames; no interpreter's
-  // lock.
-  void Learn(internal::StartTask* start) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Null: it was never sent. Keep it only as long as the interpreter's lock is held for it to be let go of. REQUIRES:
-  // the lock.
-  std::shared_ptr<CachedFunction> Find(const std::string& sha256) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes the function out of the frame, and forgets what it says. What the task calls: null when it calls none, or one
+  // that was never sent; let go of it with the interpreter's lock only. The thread that receives frames, without the
+  // interpreter's lock.
+  std::shared_ptr<CachedFunction> Learn(internal::StartTask* start) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lets go of what was forgotten. REQUIRES: the interpreter's lock.
+  void Bury() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::Mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<CachedFunction>> functions_ ABSL_GUARDED_BY(mutex_);
-  // Forgotten, to be let go of by whoever has the interpreter's lock next.
+  // Waits for Bury.
   std::vector<std::shared_ptr<CachedFunction>> forgotten_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -87,8 +87,9 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   internal::ToInterpreter frame;
   while (channel->Receive(&frame, kAwakeNs).value_or(false)) {
     if (!frame.has_start()) continue;
-    runner.Learn(frame.mutable_start());
-    SendEnded(channel, runner.Run(frame.start(), MakeState(frame.start(), page), main_state));
+    const std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
+    task->function = runner.Learn(frame.mutable_start());
+    SendEnded(channel, runner.Run(frame.start(), task, main_state));
   }
   End(kExitOfLostChannel);
 }
@@ -181,8 +182,8 @@ class Workers {
   internal::ToInterpreter frame;
   while (channel->Receive(&frame).value_or(false)) {
     if (frame.has_start()) {
-      runner.Learn(frame.mutable_start());
       std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
+      task->function = runner.Learn(frame.mutable_start());
       workers.Start(std::move(*frame.mutable_start()), std::move(task));
     } else if (frame.has_stop()) {
       // It may have ended meanwhile.

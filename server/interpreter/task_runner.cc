@@ -90,7 +90,7 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   {
     const FreshContext context;
     PyRef name_space(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
-    PyRef error = name_space ? Execute(start, name_space.get(), &ended) : TakeException();
+    PyRef error = name_space ? Execute(start, task->function.get(), name_space.get(), &ended) : TakeException();
     if (InForkedProcess()) {
       // A child that the task forked has come to the end of the code: it is not the task, and must not answer for it.
       _exit(error ? ExitCodeOf(error.get()).value_or(1) : 0);
@@ -126,6 +126,7 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   ClearDeathNote(start.serial());
 
   ForgetTask(start.serial());
+  task->function.reset();
   PyEval_SaveThread();
 
   // System calls for figures are no business of the lock's.
@@ -166,14 +167,15 @@ void TaskRunner::ForgetTask(uint64_t serial) {
   PyErr_Clear();
 }
 
-PyRef TaskRunner::Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended) {
+PyRef TaskRunner::Execute(const internal::StartTask& start, CachedFunction* function, PyObject* name_space,
+                          internal::TaskEnded* ended) {
   if ((start.memory_bytes() > 0 && !LimitMemory(start.memory_bytes())) ||
       (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns()))) {
     PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory or processor time");
     return TakeException();
   }
   const bool is_call = !start.function_sha256().empty();
-  const PyRef result = is_call ? CallFunction(start) : ExecuteSource(start, name_space);
+  const PyRef result = is_call ? CallFunction(start, function) : ExecuteSource(start, name_space);
   if (!result) return TakeException();
   if (result.get() == Py_None) return PyRef();
   const bool raw = !is_call && PyTuple_GET_ITEM(result.get(), 0) == Py_True;
@@ -195,8 +197,8 @@ PyRef TaskRunner::ExecuteSource(const internal::StartTask& start, PyObject* name
                                    start.file_name().c_str(), start.entry().c_str(), arguments.get()));
 }
 
-PyRef TaskRunner::CallFunction(const internal::StartTask& start) {
-  const std::shared_ptr<CachedFunction> function = functions_.Find(start.function_sha256());
+PyRef TaskRunner::CallFunction(const internal::StartTask& start, CachedFunction* function) {
+  functions_.Bury();
   if (function == nullptr) {
     PyErr_SetString(PyExc_SystemError, "the function did not reach its interpreter");
     return PyRef();

@@ -24,8 +24,8 @@ class TaskRunner {
   // its own.
   TaskRunner(PyRef bootstrap, bool alone) : bootstrap_(std::move(bootstrap)), alone_(alone) {}
 
-  // Call for each StartTask in the order in which they come, before Run.
-  void Learn(internal::StartTask* start) { functions_.Learn(start); }
+  // What the task calls (TaskState::function). Call for each StartTask in the order in which they come.
+  std::shared_ptr<CachedFunction> Learn(internal::StartTask* start) { return functions_.Learn(start); }
   // `thread_state` belongs to the calling thread. Of a task nothing stays in it: no thread-local values, no context
   // variables.
   internal::TaskEnded Run(const internal::StartTask& start, std::shared_ptr<TaskState> task,
@@ -36,10 +36,11 @@ class TaskRunner {
 
  private:
   // Runs the code; its exception is null when there was none.
-  PyRef Execute(const internal::StartTask& start, PyObject* name_space, internal::TaskEnded* ended);
+  PyRef Execute(const internal::StartTask& start, CachedFunction* function, PyObject* name_space,
+                internal::TaskEnded* ended);
   // The result, and null with an exception set when there is none.
   PyRef ExecuteSource(const internal::StartTask& start, PyObject* name_space);
-  PyRef CallFunction(const internal::StartTask& start);
+  PyRef CallFunction(const internal::StartTask& start, CachedFunction* function);
   // Beginning tasks come to the lock one by one: a hundred at once would wake each other in vain all the time.
   void TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) ABSL_LOCKS_EXCLUDED(turn_);
   void ForgetTask(uint64_t serial);

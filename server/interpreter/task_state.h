@@ -29,6 +29,8 @@ struct ThreadRecord {
   ThreadLedger* ledger;  // null: as long
 };
 
+struct CachedFunction;
+
 struct TaskState {
   uint64_t serial = 0;
   Row* row = nullptr;
@@ -36,6 +38,7 @@ struct TaskState {
   char* err = nullptr;
   uint64_t output_bytes = 0;
   bool end_on_output_overflow = false;
+  std::shared_ptr<CachedFunction> function;  // that it calls; its runner lets go of it at the task's end
 
   std::atomic<bool> stop{false};             // a StopTask came
   std::atomic<bool> ended{false};            // set under the lock; output is dropped from here on
