@@ -45,29 +45,35 @@ class MeterTest : public ServerFixture, public ::testing::WithParamInterface<int
 INSTANTIATE_TEST_SUITE_P(Tasks, MeterTest, ::testing::Values(1, 2, 4, 8),
                          [](const auto& info) { return std::to_string(info.param); });
 
-TEST_P(MeterTest, BooksOfSpinningTasksClose) {
+TEST_P(MeterTest, SpinningTasksHoldTheLockAllTheTimeBetweenThem) {
   StartSmallServer();
-  double hold_before = Seconds(Slot("io-0").lock().hold());
-  std::vector<std::unique_ptr<PendingRun>> runs;
-  for (int i = 0; i < GetParam(); ++i) {
-    runs.push_back(RunLater(Call(v1::IO, "spins.py", "spin_together", {Json("\"spin\""), Json("1.5")})));
+  // The lock lies free while the next thread is being woken, and when other programs want the cores too that takes its
+  // time: one good round of a few will do. The books must close in every round.
+  double held = 0;
+  for (int round = 0; round < 5 && held < 0.97; ++round) {
+    double hold_before = Seconds(Slot("io-0").lock().hold());
+    std::vector<std::unique_ptr<PendingRun>> runs;
+    for (int i = 0; i < GetParam(); ++i) {
+      runs.push_back(RunLater(Call(v1::IO, "spins.py", "spin_together", {Json(std::to_string(round)), Json("1.5")})));
+    }
+    double hold = 0, begin = 1e300, end = 0;
+    for (const auto& run : runs) {
+      const v1::Outcome& outcome = run->outcome();
+      ASSERT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+      ASSERT_TRUE(outcome.has_lock());
+      EXPECT_NEAR(BookedShare(outcome), 1.0, 0.02) << outcome.DebugString();
+      Span span = SpanOf(outcome);
+      begin = std::min(begin, span.begin_s);
+      end = std::max(end, span.end_s);
+      hold += Seconds(outcome.lock().hold());
+    }
+    held = hold / (end - begin);
+    // No two of them at once. Each also holds it, shortly, before it reads the clock first and after it reads it last.
+    EXPECT_LE(held, 1.01);
+    // The interpreter's own sum agrees with its tasks'.
+    EXPECT_NEAR((Seconds(Slot("io-0").lock().hold()) - hold_before) / hold, 1.0, 0.02);
   }
-  double hold = 0, begin = 1e300, end = 0;
-  for (const auto& run : runs) {
-    const v1::Outcome& outcome = run->outcome();
-    ASSERT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
-    ASSERT_TRUE(outcome.has_lock());
-    EXPECT_NEAR(BookedShare(outcome), 1.0, 0.02) << outcome.DebugString();
-    Span span = SpanOf(outcome);
-    begin = std::min(begin, span.begin_s);
-    end = std::max(end, span.end_s);
-    hold += Seconds(outcome.lock().hold());
-  }
-  // No two of them at once. Each also holds it, shortly, before it reads the clock first and after it reads it last.
-  // How close they come to holding it all the time depends on the machine: bench/promises.py.
-  EXPECT_LE(hold / (end - begin), 1.01);
-  // The interpreter's own sum agrees with its tasks'.
-  EXPECT_NEAR((Seconds(Slot("io-0").lock().hold()) - hold_before) / hold, 1.0, 0.02);
+  EXPECT_GE(held, 0.97) << "share of the time that somebody held the lock";
 }
 
 TEST_P(MeterTest, SleepingTasksHardlyHoldIt) {
@@ -77,7 +83,7 @@ TEST_P(MeterTest, SleepingTasksHardlyHoldIt) {
   for (const auto& run : runs) {
     const v1::Outcome& outcome = run->outcome();
     ASSERT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
-    EXPECT_LT(Seconds(outcome.lock().hold()), Seconds(outcome.usage().run()) / 2) << outcome.DebugString();
+    EXPECT_LT(Seconds(outcome.lock().hold()) / Seconds(outcome.usage().run()), 0.02) << outcome.DebugString();
   }
 }
 
