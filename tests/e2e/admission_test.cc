@@ -168,7 +168,10 @@ TEST_F(DrainTest, EndOfTheGraceEndsWhatStillRuns) {
 TEST_F(DrainTest, WedgedInterpreterDoesNotKeepTheServer) {
   StartSmallServer({"--grace", "500ms"});
   std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
-  Eventually("the lock is held", [&] { return Slot("io-0").holder().task_name() == "hold_the_lock"; });
+  Eventually("the lock is held", [&] {
+    const v1::Holder holder = Slot("io-0").holder();
+    return holder.task_name() == "hold_the_lock" && Seconds(holder.held_for()) > 0.2;
+  });
   Send(SIGTERM);
   EXPECT_EQ(run->outcome().ending(), v1::INTERPRETER_LOST) << run->outcome().DebugString();
   EXPECT_EQ(AwaitServerExit(), 0);
