@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace gild {
 namespace {
@@ -39,7 +40,7 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     const int64_t bytes = task.Bytes();
     // What can start at once does not wait, so the bounds of the queue say nothing about it.
     if (!state.waiting.empty() || FreeSlot(state) == state.slots.end()) {
-      if (static_cast<int64_t>(state.waiting.size()) >= bounds_.queued_tasks) {
+      if (Queued(state) >= bounds_.queued_tasks) {
         return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
       }
       if (state.waiting_bytes + bytes > bounds_.queued_bytes) {
@@ -85,6 +86,33 @@ void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
   Act(std::move(actions), now_ns);
 }
 
+void Scheduler::Pause(const std::vector<uint64_t>& serials) {
+  absl::MutexLock lock(&mutex_);
+  for (const uint64_t serial : serials) {
+    auto found = entries_.find(serial);
+    if (found == entries_.end() || found->second.placed || std::exchange(found->second.paused, true)) continue;
+    LaneState& state = State(found->second.task->lane);
+    state.waiting.erase(serial);
+    ++state.paused;
+  }
+}
+
+void Scheduler::Resume(const std::vector<uint64_t>& serials, int64_t now_ns) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const uint64_t serial : serials) {
+      auto found = entries_.find(serial);
+      if (found == entries_.end() || !std::exchange(found->second.paused, false)) continue;
+      LaneState& state = State(found->second.task->lane);
+      state.waiting.insert(serial);
+      --state.paused;
+    }
+    for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
+  }
+  Act(std::move(actions), now_ns);
+}
+
 void Scheduler::Expire(int64_t now_ns) {
   Actions actions;
   {
@@ -104,7 +132,7 @@ void Scheduler::Expire(int64_t now_ns) {
   Act(std::move(actions), now_ns);
 }
 
-void Scheduler::SlotReady(LaneKind lane, int slot, int capacity, int64_t now_ns) {
+void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t now_ns) {
   Actions actions;
   {
     absl::MutexLock lock(&mutex_);
@@ -118,7 +146,22 @@ void Scheduler::SlotReady(LaneKind lane, int slot, int capacity, int64_t now_ns)
 
 void Scheduler::SlotGone(LaneKind lane, int slot) {
   absl::MutexLock lock(&mutex_);
-  State(lane).slots[slot].capacity = 0;
+  State(lane).slots[slot].capacity = kGone;
+}
+
+void Scheduler::OnLoop(uint64_t serial, int64_t now_ns) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = entries_.find(serial);
+    if (found == entries_.end() || !found->second.placed || std::exchange(found->second.on_loop, true)) return;
+    const LaneKind lane = found->second.task->lane;
+    Slot& slot = State(lane).slots[found->second.slot];
+    --slot.on_threads;
+    ++slot.on_loop;
+    Place(lane, now_ns, &actions);
+  }
+  Act(std::move(actions), now_ns);
 }
 
 void Scheduler::Ended(uint64_t serial, Outcome outcome, int64_t now_ns) {
@@ -131,7 +174,8 @@ void Scheduler::Ended(uint64_t serial, Outcome outcome, int64_t now_ns) {
     const LaneKind lane = entry.task->lane;
     LaneState& state = State(lane);
     --state.running;
-    --state.slots[entry.slot].in_flight;
+    Slot& slot = state.slots[entry.slot];
+    --(entry.on_loop ? slot.on_loop : slot.on_threads);
     const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
     state.run_ns_average += (state.run_ns_average == 0 ? 1 : kAverageWeight) * (run_ns - state.run_ns_average);
     outcome.usage.queue_ns = entry.placed_ns - entry.accepted_ns;
@@ -179,7 +223,7 @@ std::vector<LaneSnapshot> Scheduler::Lanes() const {
   for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) {
     const LaneState& state = lane == LaneKind::kIo ? io_ : cpu_;
     lanes.push_back({.lane = lane,
-                     .queued = static_cast<int>(state.waiting.size()),
+                     .queued = static_cast<int>(Queued(state)),
                      .queued_bytes = state.waiting_bytes,
                      .running = state.running,
                      .endings = state.endings});
@@ -190,16 +234,17 @@ std::vector<LaneSnapshot> Scheduler::Lanes() const {
 std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state) {
   auto best = state.slots.end();
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    if (slot->second.in_flight >= slot->second.capacity) continue;
-    if (best == state.slots.end() || slot->second.in_flight < best->second.in_flight) best = slot;
+    const auto& [capacity, on_threads, on_loop, readies] = slot->second;
+    if (on_threads >= capacity.threads || on_threads + on_loop >= capacity.threads + capacity.loop_tasks) continue;
+    if (best == state.slots.end() || on_threads + on_loop < best->second.on_threads + best->second.on_loop) best = slot;
   }
   return best;
 }
 
 int64_t Scheduler::RetryAfterNs(const LaneState& state) {
   int capacity = 0;
-  for (const auto& [number, slot] : state.slots) capacity += slot.capacity;
-  const double wait_ns = state.run_ns_average * state.waiting.size() / std::max(capacity, 1);
+  for (const auto& [number, slot] : state.slots) capacity += slot.capacity.threads;
+  const double wait_ns = state.run_ns_average * Queued(state) / std::max(capacity, 1);
   return std::clamp(wait_ns, double{kRetryAfterNsMin}, double{kRetryAfterNsMax});
 }
 
@@ -214,7 +259,7 @@ void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
     entry.handing_over = true;
     entry.slot = slot->first;
     entry.placed_ns = now_ns;
-    ++slot->second.in_flight;
+    ++slot->second.on_threads;
     ++state.running;
     actions->hand_overs.push_back({entry.task, slot->first, slot->second.readies});
   }
@@ -234,8 +279,8 @@ void Scheduler::Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Ac
   LaneState& state = State(lane);
   Slot& slot = state.slots[hand_over.slot];
   // Unless a successor reported ready meanwhile: the refusal was not its own, and its SlotReady will not come again.
-  if (slot.readies == hand_over.readies) slot.capacity = 0;
-  --slot.in_flight;
+  if (slot.readies == hand_over.readies) slot.capacity = kGone;
+  --slot.on_threads;
   --state.running;
   entry.placed = false;
   if (entry.stop != Stop::kNo) {
@@ -256,6 +301,7 @@ void Scheduler::Enqueue(Entry& entry) {
 
 void Scheduler::Dequeue(Entry& entry) {
   LaneState& state = State(entry.task->lane);
+  if (std::exchange(entry.paused, false)) --state.paused;
   state.waiting.erase(entry.task->serial);
   state.waiting_bytes -= entry.bytes;
   expiries_.erase({entry.expires_ns, entry.task->serial});

@@ -63,11 +63,24 @@ class Scheduler {
   // The client's own deadline passed: as Cancel, but a waiting task ends as EXPIRED.
   void DeadlinePassed(uint64_t serial, int64_t now_ns);
 
+  // Those of the tasks that wait are not started before Resume; they still expire, and count as queued.
+  void Pause(const std::vector<uint64_t>& serials);
+  void Resume(const std::vector<uint64_t>& serials, int64_t now_ns);
+
   // Ends what waited longer than its limits.queue. Call now and then.
   void Expire(int64_t now_ns);
 
-  // From the lanes. `capacity`: how many tasks the new interpreter takes at once.
-  void SlotReady(LaneKind lane, int slot, int capacity, int64_t now_ns);
+  // What one interpreter takes at once: tasks on threads, and beside them tasks on its event loop. Where a task will
+  // run shows only when its code has returned, so each is placed on a thread.
+  struct Capacity {
+    int threads = 1;
+    int loop_tasks = 0;
+  };
+
+  // From the lanes.
+  void SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t now_ns);
+  // The task has left its thread for the event loop.
+  void OnLoop(uint64_t serial, int64_t now_ns);
   void SlotGone(LaneKind lane, int slot);
   void Ended(uint64_t serial, Outcome outcome, int64_t now_ns);
 
@@ -94,21 +107,28 @@ class Scheduler {
     int64_t expires_ns = 0;
     // In a slot, from placement on; `handing_over` until the lane's run has returned.
     bool placed = false;
+    bool paused = false;
     bool handing_over = false;
+    bool on_loop = false;
     Stop stop = Stop::kNo;
     int slot = -1;
     int64_t placed_ns = 0;
   };
 
+  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0};
+
   struct Slot {
-    int capacity = 0;      // 0: gone
-    int in_flight = 0;     // placed and not yet ended, whichever interpreter they were placed for
+    Capacity capacity = kGone;
+    // Placed and not yet ended, whichever interpreter they were placed for.
+    int on_threads = 0;
+    int on_loop = 0;
     uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
   };
 
   struct LaneState {
     std::set<uint64_t> waiting;  // by serial: a task that a lane refuses is first again by itself
-    int64_t waiting_bytes = 0;
+    int64_t paused = 0;
+    int64_t waiting_bytes = 0;  // of the paused, too
     int running = 0;
     std::map<int, Slot> slots;
     std::map<Ending, uint64_t> endings;
@@ -135,6 +155,7 @@ class Scheduler {
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
   static std::map<int, Slot>::iterator FreeSlot(LaneState& state);
+  static int64_t Queued(const LaneState& state) { return static_cast<int64_t>(state.waiting.size()) + state.paused; }
   static int64_t RetryAfterNs(const LaneState& state);
 
   void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -156,6 +156,7 @@ void StreamCall::SubmitOne(v1::StreamTask wire) {
 }
 
 void StreamCall::Written(bool ok) {
+  std::vector<uint64_t> resumed;
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
@@ -168,7 +169,12 @@ void StreamCall::Written(bool ok) {
       waiting_bytes_ = 0;
     }
     WriteSome();
+    if (paused_ && waiting_bytes_ < static_cast<size_t>(kStreamBytesMax) / 2) {
+      paused_ = false;
+      resumed = Serials();
+    }
   }
+  if (!resumed.empty()) context_->scheduler->Resume(resumed, NowNs());
   Pump();
 }
 
@@ -186,12 +192,18 @@ void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome outcome) {
   wire.set_client_id(client_id);
   ToWire(task, std::move(outcome), wire.mutable_outcome());
   bool broken;
+  std::vector<uint64_t> paused;
   {
     absl::MutexLock lock(&mutex_);
     in_flight_.erase(client_id);
     Deliver(std::move(wire));
     broken = waiting_bytes_ > static_cast<size_t>(kStreamBytesBroken);
+    if (!paused_ && waiting_bytes_ > static_cast<size_t>(kStreamBytesMax)) {
+      paused_ = true;
+      paused = Serials();
+    }
   }
+  if (!paused.empty()) context_->scheduler->Pause(paused);
   if (broken) {
     Break(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                        absl::StrCat("the client leaves more than ", kStreamBytesBroken >> 20,
@@ -221,13 +233,19 @@ void StreamCall::WriteSome() {
   stream_.Write(reply_, written_.AsVoid());
 }
 
+std::vector<uint64_t> StreamCall::Serials() const {
+  std::vector<uint64_t> serials;
+  for (const auto& [client_id, serial] : in_flight_) {
+    if (serial != 0) serials.push_back(serial);
+  }
+  return serials;
+}
+
 void StreamCall::Break(const grpc::Status& status) {
   std::vector<uint64_t> serials;
   {
     absl::MutexLock lock(&mutex_);
-    for (const auto& [client_id, serial] : in_flight_) {
-      if (serial != 0) serials.push_back(serial);
-    }
+    serials = Serials();
     if (!over_) {
       over_ = true;
       waiting_.clear();

@@ -3,8 +3,10 @@
 // Flow control from end to end. A task counts against the stream's window from its Submit until its outcome is written;
 // while the window is full no further task of the message in hand is submitted, and while there are such the next
 // message is not read, so that HTTP/2 stops the sender. The window is kStreamTasksMax tasks, and kStreamBytesMax bytes
-// of outcomes: those that wait to be written, and for each task in flight what is expected of it: 1 MiB at first, then
-// what the latest outcomes were. Outcomes that grow beyond all expectation, to kStreamBytesBroken, end the stream.
+// of outcomes: those that wait to be written, and for each task in flight what is expected of it: 4 KiB at first, then
+// what the latest outcomes were. When the outcomes that wait fill the window by themselves, the tasks that have not
+// started are paused until half of it is written. Those of running tasks that then still grow to kStreamBytesBroken end
+// the stream.
 //
 // Thread rule: tags come on the queue's one thread, which alone reads and submits (Pump); Ended comes on any. What both
 // touch is behind the mutex, which is never held while the scheduler is called.
@@ -20,6 +22,7 @@
 #include <deque>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -56,6 +59,8 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   void CancelAsked() ABSL_LOCKS_EXCLUDED(mutex_);
   void Deliver(v1::StreamOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the tasks in flight.
+  std::vector<uint64_t> Serials() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The stream is over before its tasks: they are stopped, and their outcomes dropped.
   void Break(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -75,8 +80,9 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   bool over_ ABSL_GUARDED_BY(mutex_) = false;         // Finish was called, or the client is gone
   std::unordered_map<uint64_t, uint64_t> in_flight_ ABSL_GUARDED_BY(mutex_);  // client's id: serial, 0: being submitted
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;         // those being written included
-  size_t expected_bytes_ ABSL_GUARDED_BY(mutex_) = 1 << 20;  // of the outcome of a task in flight
+  size_t expected_bytes_ ABSL_GUARDED_BY(mutex_) = 4 << 10;  // of the outcome of a task in flight
   v1::RunStreamReply reply_ ABSL_GUARDED_BY(mutex_);         // being written
   size_t writing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -45,7 +45,7 @@ inline constexpr int64_t kInterpreterFunctionsBytesMax = 64 << 20;
 
 // ---- queues ----
 // Tasks waiting for one lane, and the bytes they hold. Full: RESOURCE_EXHAUSTED with RetryInfo.
-inline constexpr int64_t kQueuedTasksMax = 4096;
+inline constexpr int64_t kQueuedTasksMax = 16384;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 
 // What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. Full: its
@@ -58,9 +58,9 @@ inline constexpr int64_t kUnreadRetryNs = 1 * kNsPerSecond;
 
 // One stream of tasks (RunStream). Full: the server submits no more of it and does not read on, so that HTTP/2 stops
 // the sender. Tasks: in flight, or with an outcome that waits to be written; also the most in one message, where more
-// end the stream with INVALID_ARGUMENT. Bytes: of outcomes, written or expected. Broken: outcomes that grew beyond what
-// was expected of them and are not read; the stream is cancelled.
-inline constexpr int64_t kStreamTasksMax = 1024;
+// end the stream with INVALID_ARGUMENT. Bytes: of outcomes, written or expected; when as many wait to be written, its
+// tasks that have not started are paused. Broken: what its running tasks then still bring; the stream is cancelled.
+inline constexpr int64_t kStreamTasksMax = 16384;
 inline constexpr int64_t kStreamBytesMax = 64 << 20;
 inline constexpr int64_t kStreamBytesBroken = 256 << 20;
 
@@ -79,6 +79,8 @@ inline constexpr unsigned kHttpConnectionsMax = 256;
 // ---- interpreters ----
 inline constexpr int kInterpretersMax = 256;  // a lane; flag refused beyond
 inline constexpr int kThreadsMax = 1024;      // an I/O interpreter; flag refused beyond
+// Tasks on the event loop of one I/O interpreter, beside those on its threads. Full: the next wait in the queue.
+inline constexpr int kLoopTasksMax = 16384;
 // A stopped task of the I/O lane has so long to end; then its interpreter is replaced.
 inline constexpr int64_t kStopGraceNs = 1 * kNsPerSecond;
 // A lock held so long without a break, or a lane without a ready interpreter: the lane is NOT_SERVING.

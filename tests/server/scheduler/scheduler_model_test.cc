@@ -87,7 +87,7 @@ class SchedulerModel {
         const LaneKind lane = AnyLane();
         const int slot = Below(kSlots);
         Capacity(lane, slot) = CapacityOf(lane);
-        scheduler_.SlotReady(lane, slot, CapacityOf(lane), now_ns_);
+        scheduler_.SlotReady(lane, slot, {.threads = CapacityOf(lane)}, now_ns_);
         break;
       }
       case 4: {

@@ -102,8 +102,8 @@ using ExpiryTest = SchedulerTest;
 using DrainTest = SchedulerTest;
 
 TEST_F(PlacementTest, ATaskStartsAtOnceInAFreeSlotOfItsLane) {
-  scheduler().SlotReady(LaneKind::kIo, 0, 4, 0);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 4}, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t cpu = Submit(CpuTask());
   const uint64_t io = Submit(IoTask());
   EXPECT_THAT(cpu_.Started(), ElementsAre(cpu));
@@ -114,14 +114,14 @@ TEST_F(PlacementTest, WithoutAReadySlotATaskWaits) {
   const uint64_t serial = Submit(CpuTask());
   EXPECT_THAT(cpu_.starts, IsEmpty());
   EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   EXPECT_THAT(cpu_.Started(), ElementsAre(serial));
   EXPECT_EQ(Lane(LaneKind::kCpu).queued, 0);
   EXPECT_EQ(Lane(LaneKind::kCpu).queued_bytes, 0);
 }
 
 TEST_F(PlacementTest, AFullLaneMakesTheTaskWaitUntilOneEnds) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t first = Submit(CpuTask());
   const uint64_t second = Submit(CpuTask());
   EXPECT_THAT(cpu_.Started(), ElementsAre(first));
@@ -131,15 +131,15 @@ TEST_F(PlacementTest, AFullLaneMakesTheTaskWaitUntilOneEnds) {
 
 TEST_F(PlacementTest, WaitingTasksStartInTheOrderOfTheirArrival) {
   const uint64_t a = Submit(CpuTask()), b = Submit(CpuTask()), c = Submit(CpuTask());
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   End(a);
   End(b);
   EXPECT_THAT(cpu_.Started(), ElementsAre(a, b, c));
 }
 
 TEST_F(PlacementTest, TheSlotWithTheLeastInFlightIsTaken) {
-  scheduler().SlotReady(LaneKind::kIo, 0, 4, 0);
-  scheduler().SlotReady(LaneKind::kIo, 1, 4, 0);
+  scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 4}, 0);
+  scheduler().SlotReady(LaneKind::kIo, 1, {.threads = 4}, 0);
   const uint64_t a = Submit(IoTask());
   Submit(IoTask());
   End(a);
@@ -148,8 +148,46 @@ TEST_F(PlacementTest, TheSlotWithTheLeastInFlightIsTaken) {
   EXPECT_THAT(io_.Slots(), ElementsAre(0, 1, 0, 0));
 }
 
+TEST_F(PlacementTest, PausedTasksKeepTheirPlaceAndLetOthersPass) {
+  const uint64_t a = Submit(CpuTask()), b = Submit(CpuTask()), c = Submit(CpuTask());
+  scheduler().Pause({a, b, 99});
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 3);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(c));
+  scheduler().Pause({c});  // runs: too late
+  scheduler().Cancel(b, 0);
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
+  End(c);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(c));
+  scheduler().Resume({a, b, c}, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(c, a));
+  End(a);
+  EXPECT_TRUE(scheduler().Idle());
+}
+
+TEST_F(PlacementTest, ATaskOnTheEventLoopLeavesItsThreadToTheNext) {
+  scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 1, .loop_tasks = 2}, 0);
+  const uint64_t a = Submit(IoTask()), b = Submit(IoTask()), c = Submit(IoTask()), d = Submit(IoTask());
+  EXPECT_THAT(io_.Started(), ElementsAre(a));
+  scheduler().OnLoop(a, 0);
+  scheduler().OnLoop(a, 0);  // said once more: nothing changes
+  EXPECT_THAT(io_.Started(), ElementsAre(a, b));
+  scheduler().OnLoop(b, 0);
+  EXPECT_THAT(io_.Started(), ElementsAre(a, b, c));
+  // The loop is full: what leaves its thread now would find no room beside those.
+  scheduler().OnLoop(c, 0);
+  EXPECT_THAT(io_.Started(), ElementsAre(a, b, c));
+  End(b);
+  EXPECT_THAT(io_.Started(), ElementsAre(a, b, c, d));
+  End(d);
+  End(c);
+  End(a);
+  EXPECT_TRUE(scheduler().Idle());
+  EXPECT_EQ(Lane(LaneKind::kIo).running, 0);
+}
+
 TEST_F(PlacementTest, OneLaneDoesNotHoldUpTheOther) {
-  scheduler().SlotReady(LaneKind::kIo, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 1}, 0);
   Submit(CpuTask());
   const uint64_t io = Submit(IoTask());
   EXPECT_THAT(io_.Started(), ElementsAre(io));
@@ -157,35 +195,35 @@ TEST_F(PlacementTest, OneLaneDoesNotHoldUpTheOther) {
 
 TEST_F(PlacementTest, ARefusedTaskIsFirstInTheQueueAgain) {
   cpu_.on_run = [](int, const Task&) { return false; };
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t first = Submit(CpuTask());
   const uint64_t second = Submit(CpuTask());
   cpu_.on_run = nullptr;
-  scheduler().SlotReady(LaneKind::kCpu, 0, 2, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 2}, 0);
   EXPECT_THAT(cpu_.Started(), ElementsAre(first, first, second));
 }
 
 TEST_F(PlacementTest, ASlotThatRefusesIsGoneUntilItIsReadyAgain) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
-  scheduler().SlotReady(LaneKind::kCpu, 1, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1}, 0);
   cpu_.on_run = [](int slot, const Task&) { return slot != 0; };
   Submit(CpuTask());
   Submit(CpuTask());
   EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 1));  // the refused task went on to slot 1, the next one waits
   EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
   cpu_.on_run = nullptr;
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 1, 0));
 }
 
 TEST_F(PlacementTest, ARefusalByAPredecessorDoesNotLoseTheReadySuccessor) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   bool first = true;
   cpu_.on_run = [&](int, const Task&) {
     if (!first) return true;
     first = false;
     scheduler().SlotGone(LaneKind::kCpu, 0);
-    scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+    scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
     return false;
   };
   const uint64_t serial = Submit(CpuTask());
@@ -194,17 +232,17 @@ TEST_F(PlacementTest, ARefusalByAPredecessorDoesNotLoseTheReadySuccessor) {
 }
 
 TEST_F(PlacementTest, AGoneSlotGetsNothing) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   scheduler().SlotGone(LaneKind::kCpu, 0);
   Submit(CpuTask());
   EXPECT_THAT(cpu_.starts, IsEmpty());
 }
 
 TEST_F(PlacementTest, WhatAPredecessorStillRunsCountsAgainstTheSuccessor) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t first = Submit(CpuTask());
   scheduler().SlotGone(LaneKind::kCpu, 0);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t second = Submit(CpuTask());
   EXPECT_THAT(cpu_.Started(), ElementsAre(first));
   End(first, 0, Ending::kInterpreterLost);
@@ -216,7 +254,7 @@ TEST_F(PlacementTest, ATaskMayEndBeforeRunReturns) {
     End(task.serial);
     return true;
   };
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t serial = Submit(CpuTask());
   EXPECT_EQ(outcomes_.count(serial), 1);
   EXPECT_TRUE(scheduler().Idle());
@@ -247,15 +285,15 @@ TEST_F(AdmissionTest, BeyondTheBoundInBytesIsRefused) {
 
 TEST_F(AdmissionTest, WhatStartsAtOnceIsNotBoundByTheQueue) {
   Bound(0, 0);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask())));
   EXPECT_TRUE(std::holds_alternative<Refusal>(TrySubmit(CpuTask())));
 }
 
 TEST_F(AdmissionTest, RetryAfterIsRunTimeTimesQueueOverCapacity) {
   Bound(4, 1 << 20);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
-  scheduler().SlotReady(LaneKind::kCpu, 1, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1}, 0);
   const uint64_t first = Submit(CpuTask(), 0);
   End(first, 400 * kNsPerMs);  // the average is now 400 ms
   for (int i = 0; i < 2 + 4; ++i) Submit(CpuTask(), kNsPerSecond);
@@ -268,7 +306,7 @@ TEST_F(AdmissionTest, RetryAfterStaysWithinItsClamps) {
   Submit(CpuTask());
   EXPECT_EQ(std::get<Refusal>(TrySubmit(CpuTask())).retry_after_ns, 50 * kNsPerMs);
 
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   End(1, 3600 * kNsPerSecond);
   Submit(CpuTask());
   Submit(CpuTask());
@@ -277,13 +315,13 @@ TEST_F(AdmissionTest, RetryAfterStaysWithinItsClamps) {
 
 TEST_F(SchedulerTest, QueueTimeIsFromAcceptanceToHandOver) {
   const uint64_t serial = Submit(CpuTask(), 100);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 350);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 350);
   End(serial, 900);
   EXPECT_EQ(outcomes_.at(serial).usage.queue_ns, 250);
 }
 
 TEST_F(SchedulerTest, WarningsOfTheTaskComeBeforeThoseOfTheLane) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   Task task = CpuTask();
   task.warnings = {"lowered"};
   const uint64_t serial = Submit(task);
@@ -294,7 +332,7 @@ TEST_F(SchedulerTest, WarningsOfTheTaskComeBeforeThoseOfTheLane) {
 }
 
 TEST_F(SchedulerTest, EndingsAreCountedByLane) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   End(Submit(CpuTask()));
   End(Submit(CpuTask()), 0, Ending::kRaised);
   const uint64_t waiting = Submit(IoTask());
@@ -305,7 +343,7 @@ TEST_F(SchedulerTest, EndingsAreCountedByLane) {
 }
 
 TEST_F(SchedulerTest, ASecondEndingOfATaskIsIgnored) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t serial = Submit(CpuTask());
   End(serial);
   End(serial);
@@ -325,7 +363,7 @@ TEST_F(StopTest, AWaitingTaskEndsAsCancelled) {
 }
 
 TEST_F(StopTest, ARunningTaskIsStoppedByItsLane) {
-  scheduler().SlotReady(LaneKind::kIo, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 1}, 0);
   const uint64_t serial = Submit(IoTask());
   scheduler().Cancel(serial, 0);
   EXPECT_THAT(io_.cancels, ElementsAre(serial));
@@ -333,7 +371,7 @@ TEST_F(StopTest, ARunningTaskIsStoppedByItsLane) {
 }
 
 TEST_F(StopTest, AnEndedTaskIsLeftAlone) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t serial = Submit(CpuTask());
   End(serial);
   scheduler().Cancel(serial, 0);
@@ -350,14 +388,14 @@ TEST_F(StopTest, APassedDeadlineExpiresAWaitingTask) {
 }
 
 TEST_F(StopTest, APassedDeadlineStopsARunningTask) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t serial = Submit(CpuTask());
   scheduler().DeadlinePassed(serial, 5);
   EXPECT_THAT(cpu_.cancels, ElementsAre(serial));
 }
 
 TEST_F(StopTest, ACancelDuringTheHandOverReachesTheLaneAfterIt) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   cpu_.on_run = [&](int, const Task& task) {
     scheduler().Cancel(task.serial, 0);
     EXPECT_THAT(cpu_.cancels, IsEmpty());
@@ -368,7 +406,7 @@ TEST_F(StopTest, ACancelDuringTheHandOverReachesTheLaneAfterIt) {
 }
 
 TEST_F(StopTest, ACancelDuringARefusedHandOverEndsTheTask) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   cpu_.on_run = [&](int, const Task& task) {
     scheduler().Cancel(task.serial, 0);
     return false;
@@ -409,7 +447,7 @@ TEST_F(ExpiryTest, EachLaneExpiresItsOwn) {
 }
 
 TEST_F(ExpiryTest, ARunningTaskDoesNotExpire) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   Submit(CpuTask());
   scheduler().Expire(kQueueNsMax * 2);
   EXPECT_THAT(outcomes_, IsEmpty());
@@ -420,11 +458,11 @@ TEST_F(ExpiryTest, ARefusedTaskKeepsItsFirstExpiry) {
   Task task = CpuTask();
   task.limits.queue_ns = 100;
   Submit(task, 0);
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 50);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 50);
 }
 
 TEST_F(DrainTest, NewTasksAreRefusedAndAcceptedOnesGoOn) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t running = Submit(CpuTask());
   const uint64_t waiting = Submit(CpuTask());
   scheduler().Drain();
@@ -438,7 +476,7 @@ TEST_F(DrainTest, NewTasksAreRefusedAndAcceptedOnesGoOn) {
 }
 
 TEST_F(DrainTest, TheEndOfTheGraceEndsWhatWaits) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t running = Submit(CpuTask());
   const uint64_t waiting = Submit(CpuTask());
   const uint64_t other = Submit(IoTask());
@@ -455,7 +493,7 @@ TEST_F(DrainTest, TheEndOfTheGraceEndsWhatWaits) {
 }
 
 TEST_F(DrainTest, ATaskRefusedAfterTheGraceEndsAsWell) {
-  scheduler().SlotReady(LaneKind::kCpu, 0, 1, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   cpu_.on_run = [&](int, const Task&) {
     scheduler().EndWaiting(7);
     return false;

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 
 TEST_F(RpcServerTest, ATaskGoesDownAndItsOutcomeComesBack) {
   Start();
-  scheduler_->SlotReady(LaneKind::kCpu, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kCpu, 0, {.threads = 1}, NowNs());
   auto call = Run(Request());
   const auto task = cpu_.AwaitStart();
   EXPECT_EQ(task->code, "print('hello')");
@@ -30,7 +30,7 @@ TEST_F(RpcServerTest, ATaskGoesDownAndItsOutcomeComesBack) {
 
 TEST_F(RpcServerTest, ManyCallsAreInFlightAtOnce) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 200, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 200}, NowNs());
   std::vector<std::unique_ptr<Call>> calls;
   for (int i = 0; i < 150; ++i) calls.push_back(Run(Request(v1::IO)));  // more than are posted on a queue
   for (size_t i = 1; i <= calls.size(); ++i) End(*io_.AwaitStart(i), "");
@@ -39,7 +39,7 @@ TEST_F(RpcServerTest, ManyCallsAreInFlightAtOnce) {
 
 TEST_F(RpcServerTest, TheClientsCancelStopsTheTask) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   auto call = Run(Request(v1::IO));
   io_.AwaitStart();
   call->context.TryCancel();
@@ -49,7 +49,7 @@ TEST_F(RpcServerTest, TheClientsCancelStopsTheTask) {
 
 TEST_F(RpcServerTest, APassedDeadlineStopsTheTask) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
   v1::RunReply reply;
@@ -222,7 +222,7 @@ TEST_F(RpcServerTest, InfoAndStatsAreAnswered) {
 
 TEST_F(RpcServerTest, ShutdownStopsWhatIsInFlightAndReturns) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   auto running = Run(Request(v1::IO));
   io_.AwaitStart();
   auto waiting = Run(Request(v1::CPU));

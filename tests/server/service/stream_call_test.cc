@@ -72,7 +72,7 @@ class StreamCallTest : public RpcServerTest {
 
 TEST_F(StreamCallTest, OutcomesComeAsTheyEndMatchedByTheClientsId) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 10, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 10}, NowNs());
   Open();
   Send(Batch({70, 80, 90}));
   for (const int last : {3, 2, 1}) {
@@ -89,7 +89,7 @@ TEST_F(StreamCallTest, OutcomesComeAsTheyEndMatchedByTheClientsId) {
 
 TEST_F(StreamCallTest, HalfCloseWaitsForTheLastOutcome) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 10, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 10}, NowNs());
   Open();
   Send(Batch({1}));
   stream_->WritesDone();
@@ -106,7 +106,7 @@ TEST_F(StreamCallTest, AnEmptyStreamEndsWell) {
 
 TEST_F(StreamCallTest, AnInvalidTaskIsRefusedAloneAndNamesTheField) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 10, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 10}, NowNs());
   Open();
   v1::RunStreamRequest batch = Batch({1, 2});
   batch.mutable_tasks(0)->mutable_task()->clear_source();
@@ -125,7 +125,7 @@ TEST_F(StreamCallTest, AnInvalidTaskIsRefusedAloneAndNamesTheField) {
 
 TEST_F(StreamCallTest, AnIdThatIsInFlightIsRefusedAndTheFirstGoesOn) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 10, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 10}, NowNs());
   Open();
   Send(Batch({5, 5}));
   const v1::StreamOutcome refused = Receive();
@@ -145,7 +145,7 @@ TEST_F(StreamCallTest, AFullQueueRefusesWithATimeToRetry) {
   EXPECT_EQ(refused.client_id(), 2u);
   EXPECT_EQ(refused.refusal().code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(DetailOf<google::rpc::RetryInfo>(refused.refusal()).retry_delay().nanos(), 50'000'000);
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   End(*io_.AwaitStart(), "");
   EXPECT_EQ(Receive().client_id(), 1u);
   EXPECT_TRUE(Close().ok());
@@ -153,7 +153,7 @@ TEST_F(StreamCallTest, AFullQueueRefusesWithATimeToRetry) {
 
 TEST_F(StreamCallTest, ADrainingServerRefusesWhatComesAndEndsWhatRuns) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 10, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 10}, NowNs());
   Open();
   Send(Batch({1}));
   const auto running = io_.AwaitStart();
@@ -167,7 +167,7 @@ TEST_F(StreamCallTest, ADrainingServerRefusesWhatComesAndEndsWhatRuns) {
 
 TEST_F(StreamCallTest, OneTaskIsCancelledByItsId) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 10, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 10}, NowNs());
   Open();
   Send(Batch({1, 2}));
   const auto second = io_.AwaitStart(2);
@@ -185,7 +185,7 @@ TEST_F(StreamCallTest, OneTaskIsCancelledByItsId) {
 
 TEST_F(StreamCallTest, ABrokenStreamStopsItsTasks) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 2, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 2}, NowNs());
   Open();
   Send(Batch({1, 2, 3}));
   io_.AwaitStart(2);
@@ -198,7 +198,7 @@ TEST_F(StreamCallTest, ABrokenStreamStopsItsTasks) {
 
 TEST_F(StreamCallTest, APassedDeadlineStopsItsTasks) {
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 2, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 2}, NowNs());
   context_.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
   Open();
   Send(Batch({1}));
@@ -223,7 +223,7 @@ TEST_F(StreamCallTest, TooManyTasksInOneMessageEndTheStream) {
 TEST_F(StreamCallTest, ASenderThatNeverStopsIsHeldBackByTheWindow) {
   constexpr uint64_t kTasks = 5000;
   Start();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   Open();
   LearnThatOutcomesAreSmall();
   scheduler_->SlotGone(LaneKind::kIo, 0);
@@ -236,7 +236,7 @@ TEST_F(StreamCallTest, ASenderThatNeverStopsIsHeldBackByTheWindow) {
     stream_->WritesDone();
   });
   while (scheduler_->Lanes()[0].queued < kStreamTasksMax) std::this_thread::yield();
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   std::set<uint64_t> seen;
   for (uint64_t i = 1; i <= kTasks; ++i) {
     const auto task = io_.AwaitStart(kSmall + i);
@@ -256,12 +256,13 @@ TEST_F(StreamCallTest, AReaderThatStopsCostsBoundedMemoryAndNobodyElse) {
   // Outcomes that wait or are in flight, and what HTTP/2 and the sockets hold.
   constexpr size_t kMost = (kStreamBytesMax >> 20) + 16;
   Start();
-  // A quick reader would be given an ever larger HTTP/2 window, and what lies in it is the client's memory, not the server's.
+  // A quick reader would be given an ever larger HTTP/2 window, and what lies in it is the client's memory, not the
+  // server's.
   grpc::ChannelArguments fixed_window;
   fixed_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   executor_ =
       v1::Executor::NewStub(grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), fixed_window));
-  scheduler_->SlotReady(LaneKind::kIo, 0, 16, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 16}, NowNs());
   Open();
   std::thread sender([this] {
     for (uint64_t i = 0; i < kTasks; ++i) {
@@ -275,7 +276,7 @@ TEST_F(StreamCallTest, AReaderThatStopsCostsBoundedMemoryAndNobodyElse) {
   size_t ended = 0;
   while (ended < (kStreamBytesMax >> 20) - 8) End(*io_.AwaitStart(++ended), large);
   // Others are served meanwhile.
-  scheduler_->SlotReady(LaneKind::kCpu, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kCpu, 0, {.threads = 1}, NowNs());
   auto other = Run(Request(v1::CPU));
   End(*cpu_.AwaitStart(), "other");
   EXPECT_TRUE(other->status.get().ok());
@@ -293,7 +294,7 @@ TEST_F(StreamCallTest, AReaderThatStopsCostsBoundedMemoryAndNobodyElse) {
 
 TEST_F(StreamCallTest, OutcomesThatGrowBeyondMeasureUnreadBreakTheStream) {
   Start({.queued_tasks = 2000});
-  scheduler_->SlotReady(LaneKind::kIo, 0, 1024, NowNs());
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1024}, NowNs());
   Open();
   LearnThatOutcomesAreSmall();
   v1::RunStreamRequest batch;

@@ -13,7 +13,7 @@ TEST_F(RpcServerTest, RepliesThatNobodyReadsAreBounded) {
   constexpr size_t kReplyBytes = 8 << 20;  // more than HTTP/2 takes off a writer's hands unread
   unread_bytes_max_ = kReplyBytes;
   Start();
-  scheduler_->SlotReady(LaneKind::kCpu, 0, 1, NowNs());
+  scheduler_->SlotReady(LaneKind::kCpu, 0, {.threads = 1}, NowNs());
 
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(2 * kReplyBytes);
