@@ -96,6 +96,13 @@ std::string LanesText(const v1::Stats& stats, const std::function<std::string(co
   return table.Text(bold);
 }
 
+// "3/128+500": on its threads, of so many, and on its event loop.
+std::string TasksText(const v1::InterpreterStats& it) {
+  std::string text = absl::StrCat(it.running() - std::min(it.running(), it.on_loop()), "/", it.capacity());
+  if (it.on_loop() > 0) absl::StrAppend(&text, "+", it.on_loop());
+  return text;
+}
+
 std::string InterpretersText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {
   Table table({{"SLOT"},
                {"LANE"},
@@ -118,7 +125,7 @@ std::string InterpretersText(const v1::Stats& stats, const std::function<std::st
       holder = absl::StrCat(who, " for ", TimeText(FromProto(it.holder().held_for())));
     }
     table.Row({it.slot(), LaneTitle(it.lane()), StateWord(it.state()), absl::StrCat(it.generation()),
-               it.pid() == 0 ? "-" : absl::StrCat(it.pid()), absl::StrCat(it.running(), "/", it.capacity()),
+               it.pid() == 0 ? "-" : absl::StrCat(it.pid()), TasksText(it),
                lock_time(it.lock().has_wait(), it.lock().wait()), lock_time(it.lock().has_hold(), it.lock().hold()),
                lock_time(it.lock().has_longest_hold(), it.lock().longest_hold()),
                it.has_waiters() ? absl::StrCat(it.waiters()) : "n/a", holder});

@@ -33,9 +33,7 @@ void Result(const v1::Value& result, JsonWriter* json) {
       }
       return;
     case v1::Value::kRaw: json->Key("result").Null().Key("result_base64").Base64(result.raw()); return;
-    case v1::Value::kPickled:
-      json->Key("result").Null().Key("result_pickle_base64").Base64(result.pickled());
-      return;
+    case v1::Value::kPickled: json->Key("result").Null().Key("result_pickle_base64").Base64(result.pickled()); return;
     case v1::Value::KIND_NOT_SET: json->Key("result").Null(); return;
   }
 }
@@ -73,6 +71,7 @@ void WriteUsage(const v1::Usage& usage, JsonWriter* json) {
   Time("run", usage.has_run(), usage.run(), json);
   Time("cpu", usage.has_cpu(), usage.cpu(), json);
   Time("cpu_wait", usage.has_cpu_wait(), usage.cpu_wait(), json);
+  if (usage.has_loop_wait()) Time("loop_wait", true, usage.loop_wait(), json);
   Count("peak_memory_bytes", usage.has_peak_memory_bytes(), usage.peak_memory_bytes(), json);
   Count("core", usage.has_core() && usage.core() >= 0, usage.core(), json);
   json->Key("interpreter").String(usage.interpreter().empty() ? kUnavailable : usage.interpreter());

@@ -4,8 +4,8 @@ Embedded in the binary and imported once, in the zygote. `_gild` is the C++ side
 """
 
 import _gild
+import asyncio
 import builtins
-import inspect
 import io
 import json
 import linecache
@@ -22,6 +22,7 @@ __builtins__ = dict(vars(builtins))
 CODE_CACHE_ENTRIES_MAX = 64
 CODE_CACHE_SOURCE_BYTES_MAX = 64 << 10  # a longer body is compiled each time
 SOURCE_LINES_SHOWN_MAX = 20_000
+_OURS = (__file__, "<gild event loop>", asyncio.runners.__file__, asyncio.base_events.__file__)  # frames not shown
 
 
 class TaskStopped(BaseException):
@@ -166,7 +167,7 @@ def new_namespace(file_name, alone):
 
 
 def execute(namespace, source, file_name, entry, arguments):
-    """Runs the body. Returns None for a script, else (True, bytes) for a raw result or (False, json text as bytes)."""
+    """Runs the body. Returns what the entry returned; None for a script."""
     exec(_compiled(source, file_name), namespace)
     if not entry:
         return None
@@ -177,10 +178,11 @@ def execute(namespace, source, file_name, entry, arguments):
             function = getattr(function, name)
     except (KeyError, AttributeError):
         raise EntryNotFound(f"the code defines no {entry!r}") from None
-    # Not inspect.iscoroutinefunction, which uses builtins that a task may have replaced.
-    if getattr(getattr(function, "__code__", None), "co_flags", 0) & inspect.CO_COROUTINE:
-        raise TypeError(f"{entry!r} is an async def: this version runs plain functions (call asyncio.run in one)")
-    result = function(*[value if raw else _from_json(value.decode()) for raw, value in arguments])
+    return function(*[value if raw else _from_json(value.decode()) for raw, value in arguments])
+
+
+def encoded(result):
+    """(True, bytes) for a raw result, or (False, json text as bytes)."""
     if isinstance(result, (bytes, bytearray, memoryview)):
         return True, bytes(result)
     return False, _to_json(result).encode()
@@ -192,9 +194,12 @@ _pickle = pickle.dumps
 
 
 def call(function, pickled_arguments):
-    """Calls a function with the pickle of (args, kwargs); returns the pickle of its result."""
+    """Calls a function with the pickle of (args, kwargs)."""
     args, kwargs = unpickle(pickled_arguments) if pickled_arguments else ((), {})
-    result = function(*args, **kwargs)
+    return function(*args, **kwargs)
+
+
+def pickled(result):
     try:
         return _pickle(result, protocol=5)
     except (pickle.PicklingError, AttributeError, TypeError):
@@ -206,6 +211,10 @@ def call(function, pickled_arguments):
         else:
             return dumps(result, protocol=5)
         raise
+
+
+# A task may replace asyncio's own.
+run_coroutine = asyncio.run
 
 
 def join_threads(idents):
@@ -256,7 +265,7 @@ def describe(error, file_name, source):
     except Exception as second:
         message = f"<its str() raised {type(second).__name__}>"
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+    while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
         frames = frames.tb_next
     text = source.decode("utf-8", "replace")
     lines = text.splitlines(keepends=True) if text.count("\n") <= SOURCE_LINES_SHOWN_MAX else []

@@ -19,6 +19,7 @@
 #include "server/base/errors.h"
 #include "server/interpreter/blocking_calls.h"
 #include "server/interpreter/death_note.h"
+#include "server/interpreter/event_loop.h"
 #include "server/interpreter/process_limits.h"
 #include "server/interpreter/stopper.h"
 #include "server/interpreter/task_runner.h"
@@ -89,7 +90,8 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
     if (!frame.has_start()) continue;
     const std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
     task->function = runner.Learn(frame.mutable_start());
-    SendEnded(channel, runner.Run(frame.start(), task, main_state));
+    // Alone, every task comes to its end here.
+    SendEnded(channel, std::get<internal::TaskEnded>(runner.Run(frame.start(), task, main_state)));
   }
   End(kExitOfLostChannel);
 }
@@ -98,20 +100,25 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 class Workers {
  public:
-  Workers(BlockingChannel* channel, TaskRunner* runner, PyInterpreterState* interpreter)
-      : channel_(channel), runner_(runner), interpreter_(interpreter) {}
+  Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter)
+      : channel_(channel),
+        runner_(runner),
+        interpreter_(interpreter),
+        loop_(channel, runner, std::move(loop_module), [this](uint64_t serial) { Forget(serial); }) {}
 
   void Start(internal::StartTask start, std::shared_ptr<TaskState> task) {
     Worker* worker = nullptr;
+    const bool on_loop = loop_.Takes(start);
     {
       absl::MutexLock lock(&mutex_);
       running_[task->serial] = task;
-      if (!idle_.empty()) {
+      if (!on_loop && !idle_.empty()) {
         // The last to rest: its stack is warm.
         worker = idle_.back();
         idle_.pop_back();
       }
     }
+    if (on_loop) return loop_.Start(std::move(start), std::move(task));
     if (worker == nullptr) {
       // As many as tasks were ever in flight at once, which the server bounds by the page's rows.
       worker = new Worker;
@@ -131,6 +138,8 @@ class Workers {
     auto found = running_.find(serial);
     return found == running_.end() ? nullptr : found->second;
   }
+
+  EventLoop* loop() { return &loop_; }
 
  private:
   struct Worker {
@@ -154,15 +163,24 @@ class Workers {
         worker->task = nullptr;
       }
       const uint64_t serial = task->serial;
-      internal::TaskEnded ended = runner_->Run(start, std::move(task), thread_state);
+      std::variant<internal::TaskEnded, Coroutine> end = runner_->Run(start, task, thread_state);
       {
         // Idle before the reply: the server may send the next task at once.
         absl::MutexLock lock(&mutex_);
-        running_.erase(serial);
+        if (std::holds_alternative<internal::TaskEnded>(end)) running_.erase(serial);
         idle_.push_back(worker);
       }
-      SendEnded(channel_, std::move(ended));
+      if (Coroutine* const coroutine = std::get_if<Coroutine>(&end)) {
+        loop_.Adopt(std::move(start), std::move(task), std::move(*coroutine));
+      } else {
+        SendEnded(channel_, std::move(std::get<internal::TaskEnded>(end)));
+      }
     }
+  }
+
+  void Forget(uint64_t serial) {
+    absl::MutexLock lock(&mutex_);
+    running_.erase(serial);
   }
 
   BlockingChannel* const channel_;
@@ -171,13 +189,16 @@ class Workers {
   absl::Mutex mutex_;
   std::vector<Worker*> idle_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);
+  EventLoop loop_;
 };
 
 [[noreturn]] void RunOnWorkers(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
   InstallStopSignal();
   TaskRunner runner(std::move(bootstrap), /*alone=*/false);
-  Stopper stopper(&runner);
-  Workers workers(channel, &runner, PyInterpreterState_Get());
+  absl::StatusOr<PyRef> loop_module = ImportEventLoop();
+  if (!loop_module.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
+  Workers workers(channel, &runner, *std::move(loop_module), PyInterpreterState_Get());
+  Stopper stopper(&runner, workers.loop());
   PyEval_SaveThread();
   internal::ToInterpreter frame;
   while (channel->Receive(&frame).value_or(false)) {

@@ -5,19 +5,30 @@
 #include <thread>
 
 #include "server/base/clock.h"
+#include "server/interpreter/event_loop.h"
 #include "server/interpreter/output.h"
 #include "server/meter/lock_hooks.h"
 
 namespace gild {
 namespace {
 
-#include "bootstrap_source.inc"  // kBootstrapSource, made from bootstrap.py by CMake
+// kBootstrapSource and kEventLoopSource, made by CMake from bootstrap.py and event_loop.py.
+#include "bootstrap_source.inc"
+#include "event_loop_source.inc"
 
 constexpr int64_t kCalibrationLimitNs = 2 * kNsPerSecond;
 
 absl::Status StatusOf(const PyStatus& status) {
   if (!PyStatus_Exception(status)) return absl::OkStatus();
   return absl::InternalError(std::string("start Python: ") + (status.err_msg != nullptr ? status.err_msg : "exit"));
+}
+
+absl::StatusOr<PyRef> ImportEmbedded(const char* source, const char* module_name, const char* file_name) {
+  const PyRef code(Py_CompileString(source, file_name, Py_file_input));
+  PyRef module;
+  if (code) module = PyRef(PyImport_ExecCodeModuleEx(module_name, code.get(), file_name));
+  if (!module) return absl::InternalError(std::string("import ") + module_name + ": " + DescribeException());
+  return module;
 }
 
 }  // namespace
@@ -46,7 +57,10 @@ std::string DescribeException() {
 }
 
 absl::Status StartPython() {
-  if (PyImport_AppendInittab("_gild", MakeOutputModule) != 0) return absl::InternalError("register the _gild module");
+  if (PyImport_AppendInittab("_gild", MakeOutputModule) != 0 ||
+      PyImport_AppendInittab("_gild_loop", MakeEventLoopModule) != 0) {
+    return absl::InternalError("register the modules _gild and _gild_loop");
+  }
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config.write_bytecode = 0;
@@ -63,13 +77,15 @@ absl::Status StartPython() {
 }
 
 absl::StatusOr<PyRef> ImportBootstrap() {
-  PyRef code(Py_CompileString(kBootstrapSource, "<gild>", Py_file_input));
-  PyRef module;
-  if (code) module = PyRef(PyImport_ExecCodeModuleEx("_gild_bootstrap", code.get(), "<gild>"));
-  if (!module) return absl::InternalError("import bootstrap.py: " + DescribeException());
-  const PyRef done(PyObject_CallMethod(module.get(), "install_streams", nullptr));
+  absl::StatusOr<PyRef> module = ImportEmbedded(kBootstrapSource, "_gild_bootstrap", "<gild>");
+  if (!module.ok()) return module;
+  const PyRef done(PyObject_CallMethod(module->get(), "install_streams", nullptr));
   if (!done) return absl::InternalError("replace sys.stdout: " + DescribeException());
   return module;
+}
+
+absl::StatusOr<PyRef> ImportEventLoop() {
+  return ImportEmbedded(kEventLoopSource, "_gild_event_loop", "<gild event loop>");
 }
 
 absl::Status CalibrateMeter() {

@@ -1,7 +1,7 @@
 // The embedded CPython: how it is started, how its lock meter is calibrated, and PyRef, an owned reference.
 //
-// The only folder that includes Python.h. Thread rule: everything here but StartPython is called with the lock held. Names of
-// exceptions and steps are turned into absl::Status here, so that callers above need no PyErr_* calls.
+// The only folder that includes Python.h. Thread rule: everything here but StartPython is called with the lock held.
+// Names of exceptions and steps are turned into absl::Status here, so that callers above need no PyErr_* calls.
 #pragma once
 
 // First: it defines feature macros.
@@ -49,6 +49,9 @@ absl::Status StartPython();
 
 // The module of bootstrap.py, imported once. REQUIRES: StartPython.
 absl::StatusOr<PyRef> ImportBootstrap();
+
+// The module of event_loop.py. REQUIRES: ImportBootstrap.
+absl::StatusOr<PyRef> ImportEventLoop();
 
 // Learns the lock's condition variables by one contended acquire. An error says why the meter is not available.
 absl::Status CalibrateMeter();

@@ -45,19 +45,27 @@ std::vector<std::shared_ptr<TaskState>> Stopper::Stopping() {
 
 void Stopper::SignalLoop() {
   while (true) {
-    for (const auto& task : Stopping()) SignalThreads(task.get(), StopSignal());
+    for (const auto& task : Stopping()) Signal(task.get());
     absl::SleepFor(kSignalAgain);
   }
+}
+
+void Stopper::Signal(TaskState* task) {
+  SignalThreads(task, StopSignal());
+  if (task->on_loop) loop_->SignalStep(task, StopSignal());
 }
 
 void Stopper::RaiseLoop() {
   while (true) {
     const auto stopping = Stopping();
     const PyGILState_STATE state = PyGILState_Ensure();
-    for (const auto& task : stopping) runner_->RaiseStop(task.get());
+    for (const auto& task : stopping) {
+      runner_->RaiseStop(task.get());
+      if (task->on_loop) loop_->RaiseStop(task.get());
+    }
     PyGILState_Release(state);
     // And now out of whatever they were waiting in.
-    for (const auto& task : stopping) SignalThreads(task.get(), StopSignal());
+    for (const auto& task : stopping) Signal(task.get());
     absl::SleepFor(kRaiseAgain);
   }
 }

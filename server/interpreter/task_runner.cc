@@ -58,6 +58,10 @@ PyRef ArgumentList(const internal::StartTask& start) {
   return list;
 }
 
+bool IsCall(const internal::StartTask& start) { return !start.function_sha256().empty(); }
+
+}  // namespace
+
 void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
   ended->set_lock_available(LockHooksCalibrated());
   ended->set_lock_wait_ns(row.lock.wait_ns.load());
@@ -68,46 +72,58 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
   ended->set_lock_longest_hold_ns(row.lock.longest_hold_ns.load());
 }
 
-}  // namespace
-
-internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::shared_ptr<TaskState> task,
-                                    PyThreadState* thread_state) {
-  internal::TaskEnded ended;
-  ended.set_serial(start.serial());
+std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::StartTask& start,
+                                                             std::shared_ptr<TaskState> task,
+                                                             PyThreadState* thread_state) {
   Row* const row = task->row;
   const bool peak_known = alone_ && ResetPeakMemory();
   const int64_t cpu_before_ns = alone_ ? ProcessCpuNs() : ThreadCpuNs();
   const std::optional<int64_t> cpu_wait_before_ns = ThreadCpuWaitNs();
   const int64_t begin_ns = NowNs();
-  row->serial.store(start.serial());
   row->process_cpu_at_begin_ns.store(cpu_before_ns);
   row->unknown_peak_bytes.store(peak_known ? ChildrenPeakMemoryBytes() : INT64_MAX);
-  row->begin_ns.store(begin_ns);
+  Begin(start, *task, begin_ns);
 
   // From here on it is the task's time; its first wait for the lock is its own.
   WorkFor(task, begin_ns);
   TakeLockInTurn(thread_state, begin_ns);
+  internal::TaskEnded ended;
+  Coroutine suspended{.begin_ns = begin_ns};
   {
     const FreshContext context;
-    PyRef name_space(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
-    PyRef error = name_space ? Execute(start, task->function.get(), name_space.get(), &ended) : TakeException();
-    if (InForkedProcess()) {
-      // A child that the task forked has come to the end of the code: it is not the task, and must not answer for it.
-      _exit(error ? ExitCodeOf(error.get()).value_or(1) : 0);
-    }
-    if (task->other_threads.load() > 0) {
-      JoinThreads(task.get());
-      if (PyErr_Occurred() != nullptr) {
-        PyRef second = TakeException();
-        if (!error) error = std::move(second);
+    PyRef name_space = NewNamespace(start);
+    PyRef value = name_space ? Execute(start, task->function.get(), name_space.get()) : PyRef();
+    if (value && PyCoro_CheckExact(value.get())) {
+      if (alone_) {
+        value = PyRef(PyObject_CallMethod(bootstrap_.get(), "run_coroutine", "O", value.get()));
+      } else if (!InForkedProcess()) {
+        suspended.name_space = std::move(name_space);
+        suspended.coroutine = std::move(value);
       }
     }
-    // The task may still have all it was allowed; its error's text needs room, too.
-    if (start.memory_bytes() > 0) LimitMemory(kErrorTextMemoryBytes);
-    Classify(start, *task, std::move(error), &ended);
-    // Functions and their globals are a cycle; a big array should not wait for the collector.
-    if (name_space && task->other_threads.load() == 0) PyDict_Clear(name_space.get());
-    PyErr_Clear();
+    if (!suspended.coroutine) {
+      PyRef error = value ? PyRef() : TakeException();
+      if (InForkedProcess()) {
+        // A child that the task forked has come to the end of the code: it is not the task, and must not answer for it.
+        _exit(error ? ExitCodeOf(error.get()).value_or(1) : 0);
+      }
+      if (task->other_threads.load() > 0) {
+        JoinThreads(task.get());
+        if (PyErr_Occurred() != nullptr) {
+          value = PyRef();
+          PyRef second = TakeException();
+          if (!error) error = std::move(second);
+        }
+      }
+      Conclude(start, *task, std::move(value), std::move(error), &ended);
+      // Functions and their globals are a cycle; a big array should not wait for the collector.
+      if (name_space && task->other_threads.load() == 0) PyDict_Clear(name_space.get());
+      PyErr_Clear();
+    }
+  }
+  if (suspended.coroutine) {
+    Suspend(cpu_before_ns, &suspended);
+    return suspended;
   }
   if (task->other_threads.load() > 0) {
     PyThreadState* const saved = PyEval_SaveThread();
@@ -125,7 +141,8 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   SetLockUsage(*row, &ended);
   ClearDeathNote(start.serial());
 
-  ForgetTask(start.serial());
+  ForgetThread();
+  ForgetStreams(start.serial());
   task->function.reset();
   PyEval_SaveThread();
 
@@ -140,6 +157,23 @@ internal::TaskEnded TaskRunner::Run(const internal::StartTask& start, std::share
   return ended;
 }
 
+void TaskRunner::Suspend(int64_t cpu_before_ns, Coroutine* coroutine) {
+  HandOver(NowNs());
+  ForgetThread();
+  PyEval_SaveThread();
+  coroutine->cpu_ns = ThreadCpuNs() - cpu_before_ns;
+}
+
+void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, int64_t begin_ns) {
+  task.row->serial.store(start.serial());
+  // Last: it says that the rest is there.
+  task.row->begin_ns.store(begin_ns);
+}
+
+PyRef TaskRunner::NewNamespace(const internal::StartTask& start) {
+  return PyRef(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
+}
+
 void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
   if (!turn_.TryLock()) {
     // Waiting for one's turn is waiting for the lock.
@@ -150,7 +184,7 @@ void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
   turn_.Unlock();
 }
 
-void TaskRunner::ForgetTask(uint64_t serial) {
+void TaskRunner::ForgetThread() {
   // A stop that was raised too late must not meet the next task.
   PyThreadState_SetAsyncExc(pthread_self(), nullptr);
   // threading.local keeps its values here; context variables had a context of their own.
@@ -162,22 +196,28 @@ void TaskRunner::ForgetTask(uint64_t serial) {
 #endif
   PyEval_SetTrace(nullptr, nullptr);
   PyEval_SetProfile(nullptr, nullptr);
-  const PyRef forgotten(PyObject_CallMethod(bootstrap_.get(), "forget_streams", "K", serial));
   if (alone_) DisarmTimers();
+}
+
+void TaskRunner::ForgetStreams(uint64_t serial) {
+  const PyRef forgotten(PyObject_CallMethod(bootstrap_.get(), "forget_streams", "K", serial));
   PyErr_Clear();
 }
 
-PyRef TaskRunner::Execute(const internal::StartTask& start, CachedFunction* function, PyObject* name_space,
-                          internal::TaskEnded* ended) {
+PyRef TaskRunner::Execute(const internal::StartTask& start, CachedFunction* function, PyObject* name_space) {
   if ((start.memory_bytes() > 0 && !LimitMemory(start.memory_bytes())) ||
       (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns()))) {
     PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory or processor time");
-    return TakeException();
+    return PyRef();
   }
-  const bool is_call = !start.function_sha256().empty();
-  const PyRef result = is_call ? CallFunction(start, function) : ExecuteSource(start, name_space);
+  return IsCall(start) ? CallFunction(start, function) : ExecuteSource(start, name_space);
+}
+
+PyRef TaskRunner::Encode(const internal::StartTask& start, PyObject* value, internal::TaskEnded* ended) {
+  const bool is_call = IsCall(start);
+  if (!is_call && start.entry().empty()) return PyRef();  // a script has no result
+  const PyRef result(PyObject_CallMethod(bootstrap_.get(), is_call ? "pickled" : "encoded", "O", value));
   if (!result) return TakeException();
-  if (result.get() == Py_None) return PyRef();
   const bool raw = !is_call && PyTuple_GET_ITEM(result.get(), 0) == Py_True;
   const absl::string_view bytes = BytesOf(is_call ? result.get() : PyTuple_GET_ITEM(result.get(), 1));
   ended->set_result_bytes(bytes.size());
@@ -233,6 +273,15 @@ void TaskRunner::JoinThreads(TaskState* task) {
   const PyRef done(PyObject_CallMethod(bootstrap_.get(), "join_threads", "O", set.get()));
 }
 
+void TaskRunner::Conclude(const internal::StartTask& start, const TaskState& task, PyRef value, PyRef error,
+                          internal::TaskEnded* ended) {
+  ended->set_serial(start.serial());
+  if (value) error = Encode(start, value.get(), ended);
+  // The task may still have all it was allowed; its error's text needs room, too.
+  if (start.memory_bytes() > 0) LimitMemory(kErrorTextMemoryBytes);
+  Classify(start, task, std::move(error), ended);
+}
+
 void TaskRunner::Classify(const internal::StartTask& start, const TaskState& task, PyRef error,
                           internal::TaskEnded* ended) {
   // Read once: describing may raise a stop once more.
@@ -282,9 +331,13 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
 
 void TaskRunner::RaiseStop(TaskState* task) {
   if (task->ended.load()) return;
+  for (const uint64_t ident : ThreadIdents(task)) RaiseStopIn(ident);
+}
+
+void TaskRunner::RaiseStopIn(uint64_t ident) {
   const PyRef stopped(PyObject_GetAttrString(bootstrap_.get(), "TaskStopped"));
   if (!stopped) return PyErr_Clear();
-  for (const uint64_t ident : ThreadIdents(task)) PyThreadState_SetAsyncExc(ident, stopped.get());
+  PyThreadState_SetAsyncExc(ident, stopped.get());
 }
 
 }  // namespace gild

@@ -33,32 +33,49 @@ struct Start {
   std::list<ThreadRecord>::iterator record;
 };
 
-// Runs at the thread's end however it ends: PyThread_exit_thread is pthread_exit.
-void EndInherited(void* start_pointer) {
-  std::unique_ptr<Start> start(static_cast<Start*>(start_pointer));
+pid_t CurrentTid() { return static_cast<pid_t>(syscall(SYS_gettid)); }
+
+// The calling thread is one of the task's other threads, until Leave.
+void Join(std::shared_ptr<TaskState>* owner, std::list<ThreadRecord>::iterator record) {
+  TaskState* const task = owner->get();
+  absl::MutexLock lock(&task->mutex);
+  *record = {.thread = pthread_self(),
+             .tid = CurrentTid(),
+             .ledger = &CurrentThreadLedger(),
+             .cpu_before_ns = ClockNs(CLOCK_THREAD_CPUTIME_ID)};
+  // Its task may have ended meanwhile.
+  if (!task->ended.load()) ProcessLedger().Enter(&CurrentThreadLedger(), task->row, task->serial, NowNs());
+  current_owner = owner;
+  current_task = task;
+}
+
+void Leave(TaskState* task, std::list<ThreadRecord>::iterator record) {
   current_task = nullptr;
   current_owner = nullptr;
   if (InForkedProcess()) return;
-  absl::MutexLock lock(&start->task->mutex);
-  start->task->finished_threads_cpu_ns.fetch_add(ClockNs(CLOCK_THREAD_CPUTIME_ID), std::memory_order_relaxed);
-  start->task->other_threads.fetch_sub(1);
-  start->task->threads.erase(start->record);
+  absl::MutexLock lock(&task->mutex);
+  task->finished_threads_cpu_ns.fetch_add(ClockNs(CLOCK_THREAD_CPUTIME_ID) - record->cpu_before_ns,
+                                          std::memory_order_relaxed);
+  task->other_threads.fetch_sub(1);
+  task->threads.erase(record);
+}
+
+// The place of a thread that will Join.
+std::list<ThreadRecord>::iterator Expect(TaskState* task) {
+  absl::MutexLock lock(&task->mutex);
+  task->other_threads.fetch_add(1);
+  return task->threads.insert(task->threads.end(), ThreadRecord{});
+}
+
+// Runs at the thread's end however it ends: PyThread_exit_thread is pthread_exit.
+void EndInherited(void* start_pointer) {
+  const std::unique_ptr<Start> start(static_cast<Start*>(start_pointer));
+  Leave(start->task.get(), start->record);
 }
 
 void* RunInherited(void* start_pointer) {
   auto* start = static_cast<Start*>(start_pointer);
-  {
-    absl::MutexLock lock(&start->task->mutex);
-    start->record->thread = pthread_self();
-    start->record->tid = static_cast<pid_t>(syscall(SYS_gettid));
-    start->record->ledger = &CurrentThreadLedger();
-    // Its task may have ended between the creation and now.
-    if (!start->task->ended.load()) {
-      ProcessLedger().Enter(&CurrentThreadLedger(), start->task->row, start->task->serial, NowNs());
-    }
-    current_owner = &start->task;
-    current_task = start->task.get();
-  }
+  Join(&start->task, start->record);
   void* result = nullptr;
   pthread_cleanup_push(EndInherited, start);
   result = start->routine(start->argument);
@@ -73,7 +90,10 @@ TaskState* CurrentTask() { return current_task; }
 void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns) {
   GILD_CHECK(current_task == nullptr);
   absl::MutexLock lock(&task->mutex);
-  task->threads.push_front({pthread_self(), static_cast<pid_t>(syscall(SYS_gettid)), &CurrentThreadLedger()});
+  task->threads.push_front({.thread = pthread_self(),
+                            .tid = CurrentTid(),
+                            .ledger = &CurrentThreadLedger(),
+                            .cpu_before_ns = ClockNs(CLOCK_THREAD_CPUTIME_ID)});
   current_owner = new std::shared_ptr<TaskState>(task);
   current_task = task.get();
   ProcessLedger().Enter(&CurrentThreadLedger(), task->row, task->serial, now_ns);
@@ -83,14 +103,57 @@ int StopWorking(int64_t now_ns) {
   GILD_CHECK(current_task != nullptr);
   const std::unique_ptr<std::shared_ptr<TaskState>> owner(std::exchange(current_owner, nullptr));
   TaskState* const task = std::exchange(current_task, nullptr);
+  const int others = EndTask(task, now_ns);
+  absl::MutexLock lock(&task->mutex);
+  task->threads.pop_front();
+  return others;
+}
+
+int EndTask(TaskState* task, int64_t now_ns) {
   absl::MutexLock lock(&task->mutex);
   task->ended.store(true);
   // The others touch their books only when they take or let go of the lock, which we have.
   for (const ThreadRecord& record : task->threads) {
     if (record.ledger != nullptr) ProcessLedger().Leave(record.ledger, now_ns);
   }
-  task->threads.pop_front();
   return task->other_threads.load();
+}
+
+void HandOver(int64_t now_ns) {
+  GILD_CHECK(current_task != nullptr);
+  const std::unique_ptr<std::shared_ptr<TaskState>> owner(std::exchange(current_owner, nullptr));
+  TaskState* const task = std::exchange(current_task, nullptr);
+  ProcessLedger().Enter(&CurrentThreadLedger(), nullptr, 0, now_ns);
+  absl::MutexLock lock(&task->mutex);
+  task->threads.pop_front();
+}
+
+void BeginStep(std::shared_ptr<TaskState>* task, int64_t now_ns) {
+  current_owner = task;
+  current_task = task->get();
+  ProcessLedger().Enter(&CurrentThreadLedger(), current_task->row, current_task->serial, now_ns);
+}
+
+void EndStep(int64_t now_ns) {
+  current_task = nullptr;
+  current_owner = nullptr;
+  ProcessLedger().Enter(&CurrentThreadLedger(), nullptr, 0, now_ns);
+}
+
+OffDuty::OffDuty() : task_(std::exchange(current_task, nullptr)), owner_(std::exchange(current_owner, nullptr)) {}
+
+OffDuty::~OffDuty() {
+  current_task = task_;
+  current_owner = owner_;
+}
+
+Helper::Helper(std::shared_ptr<TaskState> task) : task_(std::move(task)), record_(Expect(task_.get())) {
+  Join(&task_, record_);
+}
+
+Helper::~Helper() {
+  if (!task_->ended.load()) ProcessLedger().Enter(&CurrentThreadLedger(), nullptr, 0, NowNs());
+  Leave(task_.get(), record_);
 }
 
 void WaitForOtherThreads(TaskState* task, int64_t until_ns) {
@@ -106,7 +169,7 @@ int64_t OtherThreadsCpuNs(TaskState* task) {
     clockid_t clock;
     if (record.tid != 0 && !pthread_equal(record.thread, pthread_self()) &&
         pthread_getcpuclockid(record.thread, &clock) == 0) {
-      sum_ns += ClockNs(clock);
+      sum_ns += ClockNs(clock) - record.cpu_before_ns;
     }
   }
   return sum_ns;
@@ -142,18 +205,15 @@ void InstallForkGuard() {
 }  // namespace gild
 
 // Threads inherit the task of their creator. Threads of no task are created as ever.
-extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* thread,
+                                                                     const pthread_attr_t* attributes,
                                                                      void* (*routine)(void*), void* argument) noexcept {
   using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static auto* const real = reinterpret_cast<Create*>(dlsym(RTLD_NEXT, "pthread_create"));
   if (gild::current_task == nullptr) return real(thread, attributes, routine, argument);
 
   auto* start = new gild::Start{routine, argument, *gild::current_owner, {}};
-  {
-    absl::MutexLock lock(&start->task->mutex);
-    start->record = start->task->threads.insert(start->task->threads.end(), {pthread_t{}, 0, nullptr});
-    start->task->other_threads.fetch_add(1);
-  }
+  start->record = gild::Expect(start->task.get());
   const int error = real(thread, attributes, gild::RunInherited, start);
   if (error != 0) {
     {

@@ -22,12 +22,19 @@ constexpr size_t kDescriptorsPerReadMax = 8;
 BlockingChannel::BlockingChannel(UniqueFd fd)
     : fd_(std::move(fd)), read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)) {}
 
-absl::Status BlockingChannel::Send(const google::protobuf::MessageLite& message) {
-  const std::string frame = EncodeFrame(message);
+absl::Status BlockingChannel::Send(const google::protobuf::MessageLite& message) { return Write(EncodeFrame(message)); }
+
+absl::Status BlockingChannel::Send(absl::Span<const internal::FromInterpreter> messages) {
+  std::string frames;
+  for (const internal::FromInterpreter& message : messages) frames += EncodeFrame(message);
+  return Write(frames);
+}
+
+absl::Status BlockingChannel::Write(absl::string_view bytes) {
   absl::MutexLock lock(&send_mutex_);
   size_t sent = 0;
-  while (sent < frame.size()) {
-    iovec piece{.iov_base = const_cast<char*>(frame.data()) + sent, .iov_len = frame.size() - sent};
+  while (sent < bytes.size()) {
+    iovec piece{.iov_base = const_cast<char*>(bytes.data()) + sent, .iov_len = bytes.size() - sent};
     msghdr header{};
     header.msg_iov = &piece;
     header.msg_iovlen = 1;
@@ -62,7 +69,8 @@ absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* mes
     header.msg_iovlen = 1;
     header.msg_control = control.data();
     header.msg_controllen = control.size();
-    // Asleep in poll, not in recvmsg: the kernel wakes a reader there also when its own frame has been taken, for nothing.
+    // Asleep in poll, not in recvmsg: the kernel wakes a reader there also when its own frame has been taken, for
+    // nothing.
     pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
     const bool sleeps = awake_ns <= 0 || NowNs() >= asleep_ns;
     const int events = poll(&ready, 1, sleeps ? -1 : 0);

@@ -11,7 +11,10 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "gild/internal/frames.pb.h"
 #include "google/protobuf/message_lite.h"
 #include "server/base/unique_fd.h"
 #include "server/ipc/frame.h"
@@ -23,6 +26,8 @@ class BlockingChannel {
   explicit BlockingChannel(UniqueFd fd);
 
   absl::Status Send(const google::protobuf::MessageLite& message) ABSL_LOCKS_EXCLUDED(send_mutex_);
+  // Several frames, written as one.
+  absl::Status Send(absl::Span<const internal::FromInterpreter> messages) ABSL_LOCKS_EXCLUDED(send_mutex_);
 
   // False: the server is gone (end of file). For `awake_ns` it looks again and again before it goes to sleep.
   absl::StatusOr<bool> Receive(google::protobuf::MessageLite* message, int64_t awake_ns = 0);
@@ -35,6 +40,8 @@ class BlockingChannel {
   int fd() const { return fd_.get(); }
 
  private:
+  absl::Status Write(absl::string_view bytes) ABSL_LOCKS_EXCLUDED(send_mutex_);
+
   UniqueFd fd_;
   FrameReader reader_;
   const std::unique_ptr<char[]> read_buffer_;

@@ -40,6 +40,8 @@ enum class Death : uint32_t {
 // How an interpreter exits that has lost its channel without being killed (its task closed it, say). With no death note
 // of a task's own _exit beside it.
 inline constexpr int kExitOfLostChannel = 70;
+// And one whose event loop has died.
+inline constexpr int kExitOfLostLoop = 71;
 
 struct PageHeader {
   std::atomic<uint32_t> rows;  // set by the server

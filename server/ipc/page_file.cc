@@ -43,7 +43,7 @@ void AddTo(LockUsage* sum, const LockUsage& more) {
 }
 
 absl::StatusOr<std::unique_ptr<PageFile>> PageFile::Create(uint32_t rows) {
-  GILD_CHECK(rows > 0 && rows <= static_cast<uint32_t>(kThreadsMax));
+  GILD_CHECK(rows > 0 && rows <= static_cast<uint32_t>(kThreadsMax + kLoopTasksMax));
   const PageLayout layout{rows};
   UniqueFd fd(memfd_create("gild-page", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return ErrnoStatus(errno, "memfd_create");

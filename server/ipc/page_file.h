@@ -20,7 +20,7 @@ namespace gild {
 
 class PageFile {
  public:
-  // REQUIRES: 0 < rows <= kThreadsMax.
+  // REQUIRES: 0 < rows <= kThreadsMax + kLoopTasksMax.
   static absl::StatusOr<std::unique_ptr<PageFile>> Create(uint32_t rows);
   ~PageFile();
   PageFile(const PageFile&) = delete;

@@ -159,6 +159,9 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
     outcome->evidence.detail = absl::StrCat("its interpreter ", death.interpreter, " closed its channel");
     return;
   }
+  if (exit_code == kExitOfLostLoop && !NoteAgrees(death)) {
+    return EndLost(absl::StrCat("the event loop of its interpreter ", death.interpreter, " died"), doomed, outcome);
+  }
   if (exit_code && (named || death.alone)) return EndByExit(*exit_code, outcome);
   if (!death.alone && NoteAgrees(death) && !named) {
     const std::string culprit = death.culprit_name.empty() ? "a thread that an earlier task left behind"
@@ -185,6 +188,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
   }
   if (!was_ready || !death.end) return "start_failed";
   if (only_task_ended == Ending::kCpuLimit) return "cpu_limit";
+  if (ExitCodeOf(death) == kExitOfLostLoop && !NoteAgrees(death)) return "loop_died";
   if (ExitCodeOf(death)) return "exited";
   const bool own_doing = NoteAgrees(death) || IsOwnDoing(SignalOf(death).value_or(0));
   return own_doing ? "crashed" : "killed";

@@ -52,7 +52,7 @@ void SetOutput(PageFile::Output output, Outcome* outcome) {
 
 absl::StatusOr<std::shared_ptr<InterpreterHandle>> InterpreterHandle::Create(Poller* poller, Config config,
                                                                              Events events, ChildEnds* child_ends) {
-  absl::StatusOr<std::unique_ptr<PageFile>> page = PageFile::Create(config.threads);
+  absl::StatusOr<std::unique_ptr<PageFile>> page = PageFile::Create(config.threads + config.loop_tasks);
   if (!page.ok()) return page.status();
   absl::StatusOr<UniqueFd> page_copy = (*page)->Duplicate();
   if (!page_copy.ok()) return page_copy.status();
@@ -155,6 +155,7 @@ void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) con
   absl::MutexLock lock(&mutex_);
   snapshot->pid = pid_;
   snapshot->running = static_cast<int>(in_flight_.size());
+  snapshot->on_loop = on_loop_;
   if (!holder) return;
   snapshot->holder = HolderSnapshot{.held_ns = holder->held_ns};
   auto found = in_flight_.find(holder->serial);
@@ -172,6 +173,7 @@ void InterpreterHandle::OnFrame(absl::string_view payload) {
   }
   switch (frame.kind_case()) {
     case internal::FromInterpreter::kReady: return OnReady();
+    case internal::FromInterpreter::kOnLoop: return OnTasksOnLoop(frame.on_loop());
     case internal::FromInterpreter::kEnded: return OnTaskEnded(std::move(*frame.mutable_ended()));
     case internal::FromInterpreter::KIND_NOT_SET: return Doom(Retirement::kProtocolError, "a frame that says nothing");
   }
@@ -193,6 +195,23 @@ void InterpreterHandle::OnReady() {
   events_.on_ready();
 }
 
+void InterpreterHandle::OnTasksOnLoop(const internal::TasksOnLoop& on_loop) {
+  std::string problem;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const uint64_t serial : on_loop.serials()) {
+      auto found = in_flight_.find(serial);
+      if (found == in_flight_.end() || alone() || std::exchange(found->second.on_loop, true)) {
+        problem = absl::StrCat("on its event loop: a task that cannot be there: ", serial);
+        break;
+      }
+      ++on_loop_;
+    }
+  }
+  if (!problem.empty()) return Doom(Retirement::kProtocolError, std::move(problem));
+  for (const uint64_t serial : on_loop.serials()) events_.on_task_on_loop(serial);
+}
+
 void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
   const uint64_t serial = ended.serial();
   InFlight in_flight;
@@ -207,6 +226,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
       in_flight = std::move(found->second);
       in_flight_.erase(found);
       completed_one_ = true;
+      if (in_flight.on_loop) --on_loop_;
       if (in_flight.overdue) available_again = --overdue_ == 0 && state_ == State::kReady;
     }
   }
@@ -427,6 +447,7 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
   usage.cpu_ns = positive(ended->cpu_ns());
   // Below zero: unavailable.
   if (ended->cpu_wait_ns() >= 0) usage.cpu_wait_ns = ended->cpu_wait_ns();
+  if (in_flight.on_loop) usage.loop_wait_ns = positive(ended->loop_wait_ns());
   if (alone() && ended->peak_memory_bytes() > 0) usage.peak_memory_bytes = ended->peak_memory_bytes();
   if (ended->core() >= 0) usage.core = ended->core();
   if (ended->lock_available()) {

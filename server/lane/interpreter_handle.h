@@ -36,8 +36,9 @@ namespace gild {
 class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle> {
  public:
   struct Config {
-    std::string name;  // "cpu-0#3"
-    int threads = 1;   // tasks in flight
+    std::string name;    // "cpu-0#3"
+    int threads = 1;     // tasks in flight, but for those on its event loop
+    int loop_tasks = 0;  // on its event loop
     bool alone =
         true;       // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
     int core = -1;  // -1: not pinned
@@ -48,6 +49,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::function<void()> on_ready;
     // It takes no new tasks for now (a stopped task is overdue), and takes them again.
     std::function<void(bool available)> on_available;
+    std::function<void(uint64_t serial)> on_task_on_loop;  // it occupies no thread any more
     std::function<void(uint64_t serial, Outcome outcome)> on_task_ended;
     // It must be killed, then Finish called. Once.
     std::function<void()> on_doomed;
@@ -96,6 +98,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     uint32_t row = 0;
     int64_t sent_ns = 0;
     bool handed_over = false;  // its StartTask is written: a StopTask may follow
+    bool on_loop = false;
     StopReason stop = StopReason::kNone;
     bool overdue = false;  // stopped, and has not ended soon
     Poller::TimerId wall_timer = 0;
@@ -107,6 +110,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   void OnFrame(absl::string_view payload);
   void OnReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTasksOnLoop(const internal::TasksOnLoop& on_loop) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaskEnded(internal::TaskEnded ended) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWallPassed(uint64_t serial);
@@ -136,6 +140,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;
   std::vector<uint32_t> free_rows_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, InFlight> in_flight_ ABSL_GUARDED_BY(mutex_);  // by serial
+  int on_loop_ ABSL_GUARDED_BY(mutex_) = 0;
   int overdue_ ABSL_GUARDED_BY(mutex_) = 0;
   int pid_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t ready_ns_ ABSL_GUARDED_BY(mutex_) = 0;   // 0: it never was

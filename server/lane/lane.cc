@@ -44,6 +44,7 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
     : config_(std::move(config)), poller_(poller), factory_(slots), events_(std::move(events)) {
   GILD_CHECK(config_.slots > 0 && config_.slots <= kInterpretersMax);
   GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax && (!alone() || config_.threads == 1));
+  GILD_CHECK(config_.loop_tasks >= 0 && config_.loop_tasks <= kLoopTasksMax && (!alone() || config_.loop_tasks == 0));
   for (int i = 0; i < config_.slots; ++i) {
     Slot& slot = slots_.emplace_back();
     slot.name = absl::StrCat(Name(config_.kind), "-", i);
@@ -169,12 +170,14 @@ void Lane::StartInterpreter(int slot) {
   }
   InterpreterHandle::Config config{.name = absl::StrCat(s.name, "#", generation),
                                    .threads = config_.threads,
+                                   .loop_tasks = config_.loop_tasks,
                                    .alone = alone(),
                                    .core = s.core,
                                    .stop_grace_ns = config_.stop_grace_ns};
   InterpreterHandle::Events events{
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
       .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
+      .on_task_on_loop = [this](uint64_t serial) { events_.on_loop(serial); },
       .on_task_ended = [this](uint64_t serial, Outcome outcome) { events_.ended(serial, std::move(outcome)); },
       .on_doomed = [this, slot] { OnDoomed(slot); },
       .on_silent = [this, slot] { OnSilent(slot); }};
@@ -201,13 +204,13 @@ void Lane::OnInterpreterReady(int slot) {
   DropTimer(slot);
   SetPhase(slot, Phase::kReady);
   LogInfo("interpreter ready", {{"slot", slots_[slot].name}, {"generation", absl::StrCat(GenerationOf(slot))}});
-  events_.ready(slot, config_.threads);
+  events_.ready(slot);
 }
 
 void Lane::OnAvailable(int slot, bool available) {
   if (PhaseOf(slot) != Phase::kReady) return;
   if (available) {
-    events_.ready(slot, config_.threads);
+    events_.ready(slot);
   } else {
     events_.gone(slot);
   }

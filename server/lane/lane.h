@@ -5,8 +5,8 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Cancel, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events are
-// called with no lock held, from the poller's thread.
+// Thread rule: Run, Cancel, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events
+// are called with no lock held, from the poller's thread.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ class Lane {
   struct Config {
     LaneKind kind = LaneKind::kCpu;
     int slots = 1;
-    int threads = 1;         // tasks in flight in one interpreter
+    int threads = 1;         // tasks in flight in one interpreter, but for
+    int loop_tasks = 0;      // those on its event loop
     std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
     int nice = 0;
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
@@ -48,8 +49,9 @@ class Lane {
   };
 
   struct Events {
-    std::function<void(int slot, int capacity)> ready;
+    std::function<void(int slot)> ready;
     std::function<void(int slot)> gone;
+    std::function<void(uint64_t serial)> on_loop;  // the task occupies no thread any more
     std::function<void(uint64_t serial, Outcome outcome)> ended;
   };
 

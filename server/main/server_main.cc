@@ -154,9 +154,10 @@ class Server {
   void Drain();
   void Stop();
 
-  std::unique_ptr<Lane> MakeLane(LaneKind kind, int slots, int threads, std::vector<int> cores, int nice);
+  std::unique_ptr<Lane> MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
+                                 int nice);
   Scheduler::LanePort Port(std::unique_ptr<Lane>* lane);
-  void OnSlotReady(LaneKind lane, int slot, int capacity) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnSlotReady(LaneKind lane, int slot, Scheduler::Capacity capacity) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnZygoteGone(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
   bool AllReady() ABSL_LOCKS_EXCLUDED(mutex_);
   bool ZygoteGone() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -227,22 +228,26 @@ void Server::MakeLanes() {
   scheduler_ = std::make_unique<Scheduler>(
       Port(&io_), Port(&cpu_),
       Scheduler::Bounds{.queued_tasks = options_.queue_tasks, .queued_bytes = options_.queue_bytes});
-  io_ = MakeLane(LaneKind::kIo, options_.io_interpreters, options_.io_threads, {}, 0);
-  cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, 1, cores_, kCpuLaneNice);
+  io_ = MakeLane(LaneKind::kIo, options_.io_interpreters, {.threads = options_.io_threads, .loop_tasks = kLoopTasksMax},
+                 {}, 0);
+  cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, {.threads = 1}, cores_, kCpuLaneNice);
   metrics_ = std::make_unique<Metrics>(Info(), [this] { return Snapshot(); });
 }
 
-std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, int threads, std::vector<int> cores, int nice) {
+std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
+                                       int nice) {
   return std::make_unique<Lane>(
       Lane::Config{.kind = kind,
                    .slots = slots,
-                   .threads = threads,
+                   .threads = capacity.threads,
+                   .loop_tasks = capacity.loop_tasks,
                    .cores = std::move(cores),
                    .nice = nice,
                    .scratch_root = folder_.path()},
       &poller_, zygote_.get(),
-      Lane::Events{.ready = [this, kind](int slot, int capacity) { OnSlotReady(kind, slot, capacity); },
+      Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
+                   .on_loop = [this](uint64_t serial) { scheduler_->OnLoop(serial, NowNs()); },
                    .ended = [this](uint64_t serial,
                                    Outcome outcome) { scheduler_->Ended(serial, std::move(outcome), NowNs()); }});
 }
@@ -366,7 +371,7 @@ void Server::Stop() {
   alarm(0);
 }
 
-void Server::OnSlotReady(LaneKind lane, int slot, int capacity) {
+void Server::OnSlotReady(LaneKind lane, int slot, Scheduler::Capacity capacity) {
   scheduler_->SlotReady(lane, slot, capacity, NowNs());
   absl::MutexLock lock(&mutex_);
   if (ready_slots_.insert({lane, slot}).second) doorbell_->Ring();

@@ -221,6 +221,7 @@ void ToWire(const Usage& usage, v1::Usage* wire) {
   if (usage.run_ns) *wire->mutable_run() = ToDuration(*usage.run_ns);
   if (usage.cpu_ns) *wire->mutable_cpu() = ToDuration(*usage.cpu_ns);
   if (usage.cpu_wait_ns) *wire->mutable_cpu_wait() = ToDuration(*usage.cpu_wait_ns);
+  if (usage.loop_wait_ns) *wire->mutable_loop_wait() = ToDuration(*usage.loop_wait_ns);
   if (usage.peak_memory_bytes) wire->set_peak_memory_bytes(NotNegative(*usage.peak_memory_bytes));
   if (usage.core) wire->set_core(*usage.core);
   wire->set_interpreter(usage.interpreter);
@@ -242,6 +243,7 @@ void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
   wire->set_generation(slot.generation);
   wire->set_pid(slot.pid);
   wire->set_running(slot.running);
+  wire->set_on_loop(slot.on_loop);
   wire->set_capacity(slot.capacity);
   if (slot.lock) {
     ToWire(*slot.lock, wire->mutable_lock());

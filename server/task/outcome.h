@@ -32,9 +32,9 @@ enum class Ending {
 };
 
 inline constexpr std::array kEndings = {
-    Ending::kSucceeded,   Ending::kRaised,      Ending::kExited,      Ending::kCrashed,   Ending::kTimedOut,
-    Ending::kCpuLimit,    Ending::kMemoryLimit, Ending::kOutputLimit, Ending::kResultLimit, Ending::kCancelled,
-    Ending::kExpired,     Ending::kInterpreterLost, Ending::kProtocolError,
+    Ending::kSucceeded, Ending::kRaised,          Ending::kExited,        Ending::kCrashed,     Ending::kTimedOut,
+    Ending::kCpuLimit,  Ending::kMemoryLimit,     Ending::kOutputLimit,   Ending::kResultLimit, Ending::kCancelled,
+    Ending::kExpired,   Ending::kInterpreterLost, Ending::kProtocolError,
 };
 
 const char* Name(Ending ending);  // "SUCCEEDED", as in the proto
@@ -55,6 +55,7 @@ struct Usage {
   std::optional<int64_t> run_ns;
   std::optional<int64_t> cpu_ns;
   std::optional<int64_t> cpu_wait_ns;
+  std::optional<int64_t> loop_wait_ns;  // tasks on an event loop only
   std::optional<int64_t> peak_memory_bytes;
   std::optional<int> core;
   std::string interpreter;  // "cpu-0#1": slot, generation; empty when it never got one

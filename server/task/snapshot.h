@@ -31,7 +31,8 @@ struct SlotSnapshot {
   uint64_t generation = 0;
   int pid = 0;
   int running = 0;
-  int capacity = 0;
+  int on_loop = 0;   // of `running`
+  int capacity = 0;  // threads
   std::optional<LockUsage> lock;
   int waiters = 0;  // means nothing without `lock`, nor does `holder`
   std::optional<HolderSnapshot> holder;

@@ -1,8 +1,8 @@
 // Verdict: what kind of work a task was, from its own figures: where it would be served best.
 //
-// Waiting for the lock is its neighbours' doing, so the shares are of the rest of its run: holding the lock (Python
-// bytecode, and C code that keeps it), busy off the lock (C code that lets it go: NumPy, Pillow), and neither (waiting
-// for the world). A kind needs more than half.
+// Waiting for the lock, or for one's turn on the event loop, is the neighbours' doing, so the shares are of the rest of
+// its run: holding the lock (Python bytecode, and C code that keeps it), busy off the lock (C code that lets it go:
+// NumPy, Pillow), and neither (waiting for the world). A kind needs more than half.
 #pragma once
 
 #include <optional>

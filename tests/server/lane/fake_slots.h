@@ -109,6 +109,11 @@ class FakeInterpreter {
     *frame.mutable_ended() = ended;
     Send(frame);
   }
+  void OnLoop(const std::vector<uint64_t>& serials) {
+    internal::FromInterpreter frame;
+    frame.mutable_on_loop()->mutable_serials()->Assign(serials.begin(), serials.end());
+    Send(frame);
+  }
   void Send(const internal::FromInterpreter& frame) { (void)channel_->Send(frame); }
   void SendBytes(const std::string& bytes) { (void)!write(channel_->fd(), bytes.data(), bytes.size()); }
 

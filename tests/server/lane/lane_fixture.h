@@ -53,7 +53,7 @@ class LaneTest : public ::testing::Test {
   void Open(Lane::Config config) {
     lane_ = std::make_unique<Lane>(config, poller_.get(), &slots_,
                                    Lane::Events{.ready =
-                                                    [this](int slot, int) {
+                                                    [this](int slot) {
                                                       absl::MutexLock lock(&mutex_);
                                                       ++readies_[slot];
                                                       EXPECT_TRUE(ready_now_.insert(slot).second) << "ready twice";
@@ -63,6 +63,11 @@ class LaneTest : public ::testing::Test {
                                                       absl::MutexLock lock(&mutex_);
                                                       ++gones_[slot];
                                                       ready_now_.erase(slot);
+                                                    },
+                                                .on_loop =
+                                                    [this](uint64_t serial) {
+                                                      absl::MutexLock lock(&mutex_);
+                                                      on_loop_.push_back(serial);
                                                     },
                                                 .ended =
                                                     [this](uint64_t serial, Outcome outcome) {
@@ -134,6 +139,12 @@ class LaneTest : public ::testing::Test {
     return outcomes_[task->serial].front();
   }
 
+  void AwaitOnLoop(const std::vector<uint64_t>& serials) {
+    absl::MutexLock lock(&mutex_);
+    const auto told = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return on_loop_ == serials; };
+    mutex_.Await(absl::Condition(&told));
+  }
+
   // The interpreter dies: its channel is at its end, its init reports.
   void Die(FakeInterpreter& child, int wait_status) {
     child.CloseChannel();
@@ -161,6 +172,7 @@ class LaneTest : public ::testing::Test {
   std::map<int, int> gones_ ABSL_GUARDED_BY(mutex_);
   std::set<int> ready_now_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, std::vector<Outcome>> outcomes_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint64_t> on_loop_ ABSL_GUARDED_BY(mutex_);  // in the order in which they were told
 };
 
 }  // namespace gild

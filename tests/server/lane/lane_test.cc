@@ -171,6 +171,47 @@ TEST_F(LaneTest, ThreadsLeftBehindInTheIoLaneAreAWarning) {
   EXPECT_TRUE(Restarts().empty());
 }
 
+// ---- tasks on the event loop ----
+
+TEST_F(LaneTest, ATaskOnTheEventLoopIsToldOnceAndCounted) {
+  Lane::Config config = IoConfig(1);
+  config.loop_tasks = 1;
+  FakeInterpreter child = OpenReady(config);
+  auto first = NewTask(), second = NewTask();
+  const internal::StartTask start = StartAndBegin(child, first);
+  child.OnLoop({start.serial()});
+  AwaitOnLoop({first->serial});
+  EXPECT_TRUE(lane_->Run(0, second));
+  const internal::StartTask other = child.AwaitTask();
+  child.Begin(other);
+  EXPECT_EQ(lane_->Snapshot(NowNs())[0].running, 2);
+  EXPECT_EQ(lane_->Snapshot(NowNs())[0].on_loop, 1);
+
+  internal::TaskEnded ended = FakeInterpreter::Ended(start, internal::CODE_SUCCEEDED);
+  ended.set_loop_wait_ns(7);
+  child.End(ended);
+  EXPECT_EQ(AwaitOutcome(first).usage.loop_wait_ns, 7);
+  EXPECT_EQ(lane_->Snapshot(NowNs())[0].on_loop, 0);
+  // Nobody said that this one was on the loop.
+  ended = FakeInterpreter::Ended(other, internal::CODE_SUCCEEDED);
+  ended.set_loop_wait_ns(7);
+  child.End(ended);
+  EXPECT_FALSE(AwaitOutcome(second).usage.loop_wait_ns.has_value());
+}
+
+class LaneLoopTest : public LaneTest, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Twice, LaneLoopTest, ::testing::Bool());
+
+TEST_P(LaneLoopTest, ATaskThatCannotBeOnTheEventLoopBreaksTheProtocol) {
+  Lane::Config config = IoConfig(1);
+  config.loop_tasks = 1;
+  FakeInterpreter child = OpenReady(config);
+  auto task = NewTask();
+  const internal::StartTask start = StartAndBegin(child, task);
+  child.OnLoop({start.serial(), GetParam() ? start.serial() : start.serial() + 1});
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kProtocolError);
+}
+
 // ---- what can be seen ----
 
 TEST_F(LaneTest, TheSnapshotTellsWhoHoldsTheLock) {
