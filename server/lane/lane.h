@@ -5,8 +5,8 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Cancel, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events are
-// called with no lock held, from the poller's thread.
+// Thread rule: Run, Cancel, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events
+// are called with no lock held, from the poller's thread.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +37,7 @@ class Lane {
     std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
     int nice = 0;
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
+    std::string group;         // control group of the lane's processes, a folder; empty: the server's
     int64_t start_limit_ns = kStartLimitNs;
     int64_t stop_grace_ns = kStopGraceNs;
     int64_t back_off_ns_first = kBackOffNsFirst;
