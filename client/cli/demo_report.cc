@@ -53,7 +53,8 @@ struct CoreTime {
 std::map<int, CoreTime> CoreTimesBetween(const v1::Stats& before, const v1::Stats& after) {
   std::map<int, CoreTime> times;
   const auto add = [&times](const v1::CoreStats& core, int sign) {
-    const absl::Duration busy = FromProto(core.user()) + FromProto(core.system());
+    const absl::Duration busy =
+        FromProto(core.io_lane()) + FromProto(core.cpu_lane()) + FromProto(core.server()) + FromProto(core.other());
     times[core.core()].busy += sign * busy;
     times[core.core()].whole += sign * (busy + FromProto(core.idle()) + FromProto(core.steal()));
   };

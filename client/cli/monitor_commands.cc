@@ -142,25 +142,55 @@ v1::CoreStats CoreIn(const v1::Stats* stats, int core) {
   return {};
 }
 
+// What a core's time was since the snapshot before, or since the server's start.
+struct CoreShare {
+  int core = 0;
+  absl::Duration io, cpu, server, other, idle, steal;
+
+  absl::Duration Whole() const { return io + cpu + server + other + idle + steal; }
+};
+
+CoreShare ShareOf(const v1::CoreStats& core, const v1::CoreStats& since) {
+  return {.core = core.core(),
+          .io = FromProto(core.io_lane()) - FromProto(since.io_lane()),
+          .cpu = FromProto(core.cpu_lane()) - FromProto(since.cpu_lane()),
+          .server = FromProto(core.server()) - FromProto(since.server()),
+          .other = FromProto(core.other()) - FromProto(since.other()),
+          .idle = FromProto(core.idle()) - FromProto(since.idle()),
+          .steal = FromProto(core.steal()) - FromProto(since.steal())};
+}
+
+std::string LostText(const v1::Stats& stats, const v1::Stats* before, absl::Duration whole) {
+  if (!stats.has_lost_parallelism()) return "lost parallelism n/a: there is no lock meter\n";
+  absl::Duration lost = FromProto(stats.lost_parallelism());
+  if (before != nullptr) lost -= FromProto(before->lost_parallelism());
+  return absl::StrCat("lost parallelism ", Share(lost, whole), ", ", TimeText(lost),
+                      " at most: cores idled while tasks waited for a lock or in a queue\n");
+}
+
 std::string CoresText(const v1::Stats& stats, const v1::Stats* before,
                       const std::function<std::string(const std::string&)>& bold) {
+  if (stats.cores().empty()) return "cores n/a: the server cannot read /proc/stat\n";
+  const std::string since = before == nullptr ? "since the server's start" : "of the last interval";
   Table table({{"CORE", Align::kRight},
-               {"USER", Align::kRight},
-               {"SYSTEM", Align::kRight},
+               {"I/O", Align::kRight},
+               {"CPU", Align::kRight},
+               {"SERVER", Align::kRight},
+               {"OTHER", Align::kRight},
                {"IDLE", Align::kRight},
                {"STEAL", Align::kRight},
-               {before == nullptr ? "(since boot)" : "(of the last interval)"}});
+               {absl::StrCat("(", since, stats.core_split_exact() ? ")" : "; I/O and SERVER are estimates)")}});
+  absl::Duration whole;
   for (const v1::CoreStats& core : stats.cores()) {
-    const v1::CoreStats since = CoreIn(before, core.core());
-    const absl::Duration user = FromProto(core.user()) - FromProto(since.user());
-    const absl::Duration system = FromProto(core.system()) - FromProto(since.system());
-    const absl::Duration idle = FromProto(core.idle()) - FromProto(since.idle());
-    const absl::Duration steal = FromProto(core.steal()) - FromProto(since.steal());
-    const absl::Duration whole = user + system + idle + steal;
-    table.Row(
-        {absl::StrCat(core.core()), Share(user, whole), Share(system, whole), Share(idle, whole), Share(steal, whole)});
+    const CoreShare share = ShareOf(core, CoreIn(before, core.core()));
+    whole += share.Whole();
+    std::vector<std::string> cells = {absl::StrCat(share.core)};
+    for (const absl::Duration part : {share.io, share.cpu, share.server, share.other, share.idle, share.steal}) {
+      cells.push_back(Share(part, share.Whole()));
+    }
+    table.Row(std::move(cells));
   }
-  return table.Text(bold);
+  return table.Text(bold) + LostText(stats, before, whole);
 }
 
 std::string RestartsText(const v1::Stats& stats) {
@@ -185,7 +215,9 @@ std::string InfoText(const v1::Info& info, const std::string& address, const Ter
                   info.meter_available() ? "exact" : absl::StrCat("unavailable: ", OneLine(info.meter_detail())), "\n");
   absl::StrAppend(&text, "isolation   ", listed(info.isolation()), "\n");
   absl::StrAppend(&text, "preloaded   ", listed(info.preloaded()), "\n");
-  absl::StrAppend(&text, "cores       ", listed(info.cores()), "\n\n");
+  absl::StrAppend(&text, "cores       ", listed(info.cores()), "\n");
+  absl::StrAppend(&text, "their split ",
+                  info.core_split_exact() ? "exact: " : "estimated: ", OneLine(info.core_split_detail()), "\n\n");
   Table lanes({{"LANE"}, {"INTERPRETERS", Align::kRight}, {"THREADS EACH", Align::kRight}, {"QUEUE", Align::kRight}});
   for (const v1::LaneInfo& lane : info.lanes()) {
     lanes.Row({LaneTitle(lane.lane()), absl::StrCat(lane.interpreters()), absl::StrCat(lane.threads_per_interpreter()),

@@ -20,7 +20,7 @@ int ShowStats(bool json, const std::string& address, const Terminal& terminal);
 int WatchStats(bool json, absl::Duration interval, const std::string& address, const Terminal& terminal);
 
 std::string InfoText(const v1::Info& info, const std::string& address, const Terminal& terminal);
-// With the snapshot before it: the cores' shares are of the time between the two, else since boot.
+// With the snapshot before it: the cores' shares are of the time between the two, else since the server's start.
 std::string StatsText(const v1::Stats& stats, const v1::Stats* before, const Terminal& terminal);
 
 }  // namespace gild::cli

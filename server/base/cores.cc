@@ -54,11 +54,11 @@ std::vector<CoreTimes> ParseCoreTimes(absl::string_view proc_stat, const std::ve
   return times;
 }
 
-absl::StatusOr<std::vector<CoreTimes>> ReadCoreTimes(const std::vector<int>& cores) {
-  std::ifstream file("/proc/stat");
+absl::StatusOr<std::vector<CoreTimes>> ReadCoreTimes(const std::vector<int>& cores, const std::string& path) {
+  std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
-  if (!file) return absl::UnavailableError("cannot read /proc/stat");
+  if (!file) return absl::UnavailableError("cannot read " + path);
   return ParseCoreTimes(text.str(), cores, sysconf(_SC_CLK_TCK));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,7 +23,8 @@ struct CoreTimes {
 };
 
 // Of the given cores, in their order. Cores the kernel does not list are left out.
-absl::StatusOr<std::vector<CoreTimes>> ReadCoreTimes(const std::vector<int>& cores);
+absl::StatusOr<std::vector<CoreTimes>> ReadCoreTimes(const std::vector<int>& cores,
+                                                     const std::string& path = "/proc/stat");
 // The parsing alone; `ticks_per_second` as sysconf(_SC_CLK_TCK).
 std::vector<CoreTimes> ParseCoreTimes(absl::string_view proc_stat, const std::vector<int>& cores,
                                       int64_t ticks_per_second);

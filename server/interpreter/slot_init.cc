@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "server/base/cgroup.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/interpreter/child_events.h"
@@ -28,7 +29,7 @@ class SlotInit {
 
   [[noreturn]] void Run() {
     internal::FromInit ready;
-    ready.mutable_ready();
+    ready.mutable_ready()->set_group_error(JoinGroup());
     Report(ready);
     while (true) {
       switch (events_.Wait()) {
@@ -39,6 +40,12 @@ class SlotInit {
   }
 
  private:
+  // A slot that is not counted for its lane serves all the same. Empty: it is, or need not be.
+  std::string JoinGroup() {
+    if (setup_.slot.group().empty()) return "";
+    return std::string(JoinCgroup(setup_.slot.group()).message());
+  }
+
   void Report(const internal::FromInit& frame) {
     if (!channel_.Send(frame).ok()) End();
   }

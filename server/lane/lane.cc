@@ -108,7 +108,8 @@ std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
   std::vector<SlotSnapshot> snapshots;
   for (int i = 0; i < config_.slots; ++i) {
     SlotSnapshot& snapshot = snapshots.emplace_back();
-    snapshot.slot = slots_[i].name;  // never changes
+    snapshot.slot = slots_[i].name;  // never changes, nor does its core
+    snapshot.core = slots_[i].core;
     snapshot.lane = config_.kind;
     snapshot.capacity = config_.threads;
 
@@ -137,7 +138,7 @@ std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
 
 void Lane::MakeSlot(int slot) {
   Slot& s = slots_[slot];
-  SlotOrder order{.name = s.name, .core = s.core, .nice = config_.nice};
+  SlotOrder order{.name = s.name, .core = s.core, .nice = config_.nice, .group = config_.group};
   if (!config_.scratch_root.empty()) {
     order.scratch = absl::StrCat(config_.scratch_root, "/", s.name);
     if (mkdir(order.scratch.c_str(), 0700) != 0 && errno != EEXIST) {

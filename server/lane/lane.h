@@ -38,6 +38,7 @@ class Lane {
     std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
     int nice = 0;
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
+    std::string group;         // control group of the lane's processes, a folder; empty: the server's
     int64_t start_limit_ns = kStartLimitNs;
     int64_t stop_grace_ns = kStopGraceNs;
     int64_t back_off_ns_first = kBackOffNsFirst;

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -35,6 +36,8 @@
 #include "server/main/options.h"
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
+#include "server/process/core_groups.h"
+#include "server/process/core_meter.h"
 #include "server/process/spawn.h"
 #include "server/process/zygote.h"
 #include "server/scheduler/scheduler.h"
@@ -146,6 +149,7 @@ class Server {
   int Serve();
 
  private:
+  void MakeCoreMeter();
   absl::Status StartZygote();
   void StartPoller();
   void MakeLanes();
@@ -154,6 +158,8 @@ class Server {
   void Drain();
   void Stop();
 
+  std::vector<SlotSnapshot> Slots(int64_t now_ns) const;
+  void CountCoresNowAndThen();
   std::unique_ptr<Lane> MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
                                  int nice);
   Scheduler::LanePort Port(std::unique_ptr<Lane>* lane);
@@ -178,6 +184,8 @@ class Server {
   // Destroyed from the bottom up.
   std::unique_ptr<Doorbell> doorbell_;
   RuntimeFolder folder_;
+  std::unique_ptr<CoreGroups> core_groups_;  // null: they cannot be made here
+  std::unique_ptr<CoreMeter> core_meter_;
   Poller poller_;
   std::unique_ptr<Zygote> zygote_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -198,19 +206,41 @@ class Server {
 };
 
 absl::Status Server::Start() {
+  MakeCoreMeter();
   GILD_RETURN_IF_ERROR(StartZygote());
   StartPoller();
   MakeLanes();
   return OpenDoors();
 }
 
+// Before the zygote, which is born into the server's group.
+void Server::MakeCoreMeter() {
+  absl::StatusOr<std::unique_ptr<CoreGroups>> groups = CoreGroups::Make();
+  core_meter_ = std::make_unique<CoreMeter>(
+      cores_,
+      CoreMeter::Sources{
+          .core_times = [this] { return ReadCoreTimes(cores_); },
+          .groups = [this] { return core_groups_->Read(cores_); },
+          .server_ns =
+              [this] { return ProcessTimeNs(getpid()) + (zygote_ == nullptr ? 0 : ProcessTimeNs(zygote_->pid())); },
+          .process_ns = &ProcessTimeNs});
+  if (groups.ok()) {
+    core_groups_ = *std::move(groups);
+    LogInfo("the split of the cores is exact", {{"by", core_meter_->detail()}});
+  } else {
+    core_meter_->Distrust(std::string(groups.status().message()));
+  }
+  core_meter_->Look(started_ns_, {});  // the counting begins
+}
+
 absl::Status Server::StartZygote() {
   const std::string program = options_.interpreter.empty() ? InterpreterProgramBesideUs() : options_.interpreter;
   // Signals still end us here, so that ^C works during a long import; the zygote ends with its conversation.
   absl::StatusOr<std::unique_ptr<Zygote>> zygote =
-      Zygote::Start(&poller_, {.program = program, .preload = options_.preload, .on_gone = [this](absl::Status reason) {
-                                 OnZygoteGone(reason);
-                               }});
+      Zygote::Start(&poller_, {.program = program,
+                               .preload = options_.preload,
+                               .on_gone = [this](absl::Status reason) { OnZygoteGone(reason); },
+                               .on_group_missed = [this](const std::string& why) { core_meter_->Distrust(why); }});
   if (!zygote.ok()) return zygote.status();
   zygote_ = *std::move(zygote);
   doorbell_ = std::make_unique<Doorbell>();
@@ -243,7 +273,8 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
                    .loop_tasks = capacity.loop_tasks,
                    .cores = std::move(cores),
                    .nice = nice,
-                   .scratch_root = folder_.path()},
+                   .scratch_root = folder_.path(),
+                   .group = core_groups_ == nullptr ? "" : core_groups_->folder(kind)},
       &poller_, zygote_.get(),
       Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
@@ -289,6 +320,7 @@ absl::Status Server::OpenDoors() {
     cpu_->Start();
     health_->Watch(&poller_);
     ExpireNowAndThen();
+    CountCoresNowAndThen();
   });
   return absl::OkStatus();
 }
@@ -399,6 +431,19 @@ void Server::ExpireNowAndThen() {
   poller_.RunAt(NowNs() + kExpiryPeriodNs, [this] { ExpireNowAndThen(); });
 }
 
+void Server::CountCoresNowAndThen() {
+  const int64_t now_ns = NowNs();
+  const std::vector<SlotSnapshot> slots = Slots(now_ns);
+  std::optional<int> waiting;
+  if (zygote_->info().meter_available) {
+    waiting = 0;
+    for (const SlotSnapshot& slot : slots) *waiting += slot.lock ? slot.waiters : 0;
+    for (const LaneSnapshot& lane : scheduler_->Lanes()) *waiting += lane.queued;
+  }
+  core_meter_->Count(NowNs(), slots, waiting);
+  poller_.RunAt(now_ns + CoreMeter::kPeriodNs, [this] { CountCoresNowAndThen(); });
+}
+
 void Server::OnPoller(std::function<void()> action) {
   absl::Mutex mutex;
   bool done = false;
@@ -419,13 +464,20 @@ ServerInfo Server::Info() const {
           .meter_detail = zygote.meter_detail,
           .isolation = zygote_->isolation(),
           .preloaded = zygote.preloaded,
-          .cores = cores_};
+          .cores = cores_,
+          .core_split_exact = core_meter_->exact(),
+          .core_split_detail = core_meter_->detail()};
+}
+
+std::vector<SlotSnapshot> Server::Slots(int64_t now_ns) const {
+  std::vector<SlotSnapshot> slots = io_->Snapshot(now_ns);
+  for (SlotSnapshot& slot : cpu_->Snapshot(now_ns)) slots.push_back(std::move(slot));
+  return slots;
 }
 
 ServerSnapshot Server::Snapshot() const {
   const int64_t now_ns = NowNs();
   ServerSnapshot snapshot;
-  snapshot.uptime_ns = now_ns - started_ns_;
   snapshot.draining = scheduler_->draining();
   snapshot.lanes = scheduler_->Lanes();
   for (LaneSnapshot& lane : snapshot.lanes) {
@@ -434,11 +486,14 @@ ServerSnapshot Server::Snapshot() const {
     lane.interpreters = io ? options_.io_interpreters : options_.cpu_interpreters;
     lane.threads_per_interpreter = io ? options_.io_threads : 1;
   }
-  for (const Lane* lane : {io_.get(), cpu_.get()}) {
-    for (SlotSnapshot& slot : lane->Snapshot(now_ns)) snapshot.slots.push_back(std::move(slot));
-  }
-  absl::StatusOr<std::vector<CoreTimes>> cores = ReadCoreTimes(cores_);
-  if (cores.ok()) snapshot.cores = *std::move(cores);
+  snapshot.slots = Slots(now_ns);
+  // One moment for both, so that a difference of two snapshots adds up.
+  const int64_t cores_ns = NowNs();
+  CoreMeter::Figures figures = core_meter_->Look(cores_ns, snapshot.slots);
+  snapshot.uptime_ns = cores_ns - started_ns_;
+  snapshot.cores = std::move(figures.cores);
+  snapshot.core_split_exact = core_meter_->exact();
+  snapshot.lost_parallelism_ns = figures.lost_parallelism_ns;
   return snapshot;
 }
 

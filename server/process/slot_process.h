@@ -20,6 +20,7 @@ struct SlotOrder {
   std::string scratch;  // working directory of tasks, which exists
   int core = -1;        // -1: any allowed core
   int nice = 0;
+  std::string group;  // control group's folder; empty: that of the zygote
 };
 
 struct InterpreterEnd {

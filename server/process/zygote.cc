@@ -80,6 +80,7 @@ struct Zygote::SlotConversation {
   std::string name;
   std::shared_ptr<Channel> channel;
   SlotProcess::Events events;
+  std::function<void(const std::string&)> on_group_missed;
   bool gone = false;  // reported, or nobody wants to hear it any more
 
   void OnFrame(absl::string_view payload) {
@@ -89,7 +90,9 @@ struct Zygote::SlotConversation {
       return Gone(absl::InternalError("a slot's init sent a frame that does not parse"));
     }
     switch (frame.kind_case()) {
-      case internal::FromInit::kReady: return events.on_ready();
+      case internal::FromInit::kReady:
+        if (!frame.ready().group_error().empty() && on_group_missed) on_group_missed(frame.ready().group_error());
+        return events.on_ready();
       case internal::FromInit::kStarted:
         return events.on_started(frame.started().generation(), frame.started().error_number());
       case internal::FromInit::kEnded:
@@ -197,6 +200,7 @@ std::unique_ptr<SlotProcess> Zygote::MakeSlot(const SlotOrder& order, SlotProces
   conversation->number = ++last_slot_;
   conversation->name = order.name;
   conversation->events = std::move(events);
+  conversation->on_group_missed = options_.on_group_missed;
   // The conversation owns its channel, so the channel must not own it.
   const std::weak_ptr<SlotConversation> weak = conversation;
 
@@ -229,6 +233,7 @@ std::unique_ptr<SlotProcess> Zygote::MakeSlot(const SlotOrder& order, SlotProces
     make.set_scratch(order.scratch);
     make.set_core(order.core);
     make.set_nice(order.nice);
+    make.set_group(order.group);
     std::vector<UniqueFd> descriptors;
     descriptors.push_back(std::move(ends->child));
     sent = channel_->Send(frame, std::move(descriptors));

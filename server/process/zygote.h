@@ -40,6 +40,8 @@ class Zygote : public SlotFactory {
     int64_t ready_limit_ns = 60 * kNsPerSecond;
     // Its end, which Stop did not ask for. On the poller's thread, once.
     std::function<void(absl::Status reason)> on_gone;
+    // A slot is not in the control group that was ordered for it. On the poller's thread.
+    std::function<void(const std::string& why)> on_group_missed;
   };
 
   struct Info {

@@ -408,14 +408,18 @@ v1::Stats ToWire(const ServerSnapshot& snapshot) {
   wire.set_draining(snapshot.draining);
   for (const LaneSnapshot& lane : snapshot.lanes) ToWire(lane, wire.add_lanes());
   for (const SlotSnapshot& slot : snapshot.slots) ToWire(slot, wire.add_interpreters());
-  for (const CoreTimes& times : snapshot.cores) {
+  for (const CoreSplit& split : snapshot.cores) {
     v1::CoreStats* const core = wire.add_cores();
-    core->set_core(times.core);
-    *core->mutable_user() = ToDuration(times.user_ns);
-    *core->mutable_system() = ToDuration(times.system_ns);
-    *core->mutable_idle() = ToDuration(times.idle_ns);
-    *core->mutable_steal() = ToDuration(times.steal_ns);
+    core->set_core(split.core);
+    *core->mutable_io_lane() = ToDuration(split.io_ns);
+    *core->mutable_cpu_lane() = ToDuration(split.cpu_ns);
+    *core->mutable_server() = ToDuration(split.server_ns);
+    *core->mutable_other() = ToDuration(split.other_ns);
+    *core->mutable_idle() = ToDuration(split.idle_ns);
+    *core->mutable_steal() = ToDuration(split.steal_ns);
   }
+  wire.set_core_split_exact(snapshot.core_split_exact);
+  if (snapshot.lost_parallelism_ns) *wire.mutable_lost_parallelism() = ToDuration(*snapshot.lost_parallelism_ns);
   return wire;
 }
 
@@ -449,6 +453,8 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
   wire.set_stream_tasks_max(kStreamTasksMax);
   wire.set_stream_bytes_max(kStreamBytesMax);
   for (const int core : info.cores) wire.add_cores(core);
+  wire.set_core_split_exact(info.core_split_exact);
+  wire.set_core_split_detail(RepairUtf8(info.core_split_detail));
   return wire;
 }
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "server/base/cores.h"
+#include "server/base/core_split.h"
 #include "server/task/outcome.h"
 
 namespace gild {
@@ -30,6 +30,7 @@ struct SlotSnapshot {
   InterpreterState state = InterpreterState::kStarting;
   uint64_t generation = 0;
   int pid = 0;
+  int core = -1;  // that it is pinned to; -1: none
   int running = 0;
   int on_loop = 0;   // of `running`
   int capacity = 0;  // threads
@@ -55,7 +56,9 @@ struct ServerSnapshot {
   bool draining = false;
   std::vector<LaneSnapshot> lanes;
   std::vector<SlotSnapshot> slots;
-  std::vector<CoreTimes> cores;
+  std::vector<CoreSplit> cores;   // empty: unavailable
+  bool core_split_exact = false;  // else: how the I/O lane and the server share the cores is an estimate
+  std::optional<int64_t> lost_parallelism_ns;
 };
 
 // What the server is: made once, when the zygote has reported.
@@ -67,6 +70,8 @@ struct ServerInfo {
   std::vector<std::string> isolation;
   std::vector<std::string> preloaded;
   std::vector<int> cores;
+  bool core_split_exact = false;
+  std::string core_split_detail;
 };
 
 }  // namespace gild

@@ -139,7 +139,7 @@ TEST_F(MonitorTest, MetricsTellWhatStatsTell) {
     EXPECT_EQ(SumOf(metrics, "gild_interpreter_restarts_total", {label}), restarts);
     EXPECT_EQ(restarts, slot.generation() - 1);
   }
-  for (const char* word : {"mode=\"steal\"", "_bucket{", "build_info"}) EXPECT_THAT(metrics, HasSubstr(word));
+  for (const char* word : {"kind=\"steal\"", "_bucket{", "build_info"}) EXPECT_THAT(metrics, HasSubstr(word));
 }
 
 TEST_F(MonitorTest, ReflectionNamesTheServices) {

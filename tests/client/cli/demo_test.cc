@@ -165,12 +165,12 @@ TEST(DemoReportTest, JsonHasEveryFigure) {
 }
 
 TEST(DemoReportTest, BusySharesComeFromTwoSnapshots) {
-  const auto snapshot = [](int user, int idle, int steal) {
+  const auto snapshot = [](int cpu, int idle, int steal) {
     v1::Stats stats;
     for (const int core : {1, 0}) {
       v1::CoreStats* entry = stats.add_cores();
       entry->set_core(core);
-      entry->mutable_user()->set_seconds(core == 0 ? user : 0);
+      entry->mutable_cpu_lane()->set_seconds(core == 0 ? cpu : 0);
       entry->mutable_idle()->set_seconds(idle);
       entry->mutable_steal()->set_seconds(steal);
     }

@@ -22,6 +22,8 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
   info.add_preloaded("numpy");
   info.add_cores(0);
   info.add_cores(1);
+  info.set_core_split_exact(true);
+  info.set_core_split_detail("control groups");
   v1::LaneInfo* lane = info.add_lanes();
   lane->set_lane(v1::IO_LANE);
   lane->set_interpreters(1);
@@ -43,6 +45,7 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
             "isolation   rlimits, seccomp\n"
             "preloaded   numpy\n"
             "cores       0, 1\n"
+            "their split exact: control groups\n"
             "\n"
             "LANE  INTERPRETERS  THREADS EACH  QUEUE\n"
             "I/O              1           128   4096\n"
@@ -60,11 +63,13 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
 TEST(InfoTextTest, SaysWhyThereIsNoMeterAndWhatThereIsNoneOf) {
   v1::Info info;
   info.set_meter_detail("built without\nit");
+  info.set_core_split_detail("no\ngroups");
   const std::string text = InfoText(info, "here:1", Plain());
   EXPECT_NE(text.find("lock meter  unavailable: built without it\n"
                       "isolation   none\n"
                       "preloaded   none\n"
-                      "cores       none\n"),
+                      "cores       none\n"
+                      "their split estimated: no groups\n"),
             std::string::npos)
       << text;
 }
@@ -111,8 +116,10 @@ class StatsTextTest : public testing::Test {
     cpu->set_capacity(1);
     cpu->add_restarts()->set_cause("killed");
 
-    AddCore(0, {10, 20, 60, 10}, &stats_);
-    AddCore(1, {0, 0, 0, 0}, &stats_);
+    AddCore(0, {.io = 10, .cpu = 20, .server = 5, .other = 5, .idle = 50, .steal = 10}, &stats_);
+    AddCore(1, {}, &stats_);
+    stats_.set_core_split_exact(true);
+    stats_.mutable_lost_parallelism()->set_seconds(30);
   }
 
   static void AddEnding(v1::Ending ending, uint64_t tasks, v1::LaneStats* lane) {
@@ -121,13 +128,15 @@ class StatsTextTest : public testing::Test {
     count->set_tasks(tasks);
   }
   struct Seconds {
-    int user, system, idle, steal;
+    int io, cpu, server, other, idle, steal;
   };
   static void AddCore(int core, const Seconds& times, v1::Stats* stats) {
     v1::CoreStats* const entry = stats->add_cores();
     entry->set_core(core);
-    entry->mutable_user()->set_seconds(times.user);
-    entry->mutable_system()->set_seconds(times.system);
+    entry->mutable_io_lane()->set_seconds(times.io);
+    entry->mutable_cpu_lane()->set_seconds(times.cpu);
+    entry->mutable_server()->set_seconds(times.server);
+    entry->mutable_other()->set_seconds(times.other);
     entry->mutable_idle()->set_seconds(times.idle);
     entry->mutable_steal()->set_seconds(times.steal);
   }
@@ -148,19 +157,33 @@ TEST_F(StatsTextTest, ShowsWhatTheServerIsDoing) {
             "cpu-0  CPU   backing off    0    -     0/1    n/a    n/a      n/a   n/a  n/a\n"
             "restarts: io-0 crashed 2\n"
             "\n"
-            "CORE  USER  SYSTEM  IDLE  STEAL  (since boot)\n"
-            "   0   10%     20%   60%    10%\n"
-            "   1     -       -     -      -\n");
+            "CORE  I/O  CPU  SERVER  OTHER  IDLE  STEAL  (since the server's start)\n"
+            "   0  10%  20%      5%     5%   50%    10%\n"
+            "   1    -    -       -      -     -      -\n"
+            "lost parallelism 30%, 30.0s at most: cores idled while tasks waited for a lock or in a queue\n");
 }
 
 TEST_F(StatsTextTest, CoresAreOfTheTimeSinceTheSnapshotBefore) {
   v1::Stats before;
-  AddCore(0, {9, 20, 57, 10}, &before);
+  AddCore(0, {.io = 9, .cpu = 20, .server = 5, .other = 5, .idle = 47, .steal = 10}, &before);
+  before.mutable_lost_parallelism()->set_seconds(28);
   const std::string text = StatsText(stats_, &before, Plain());
   EXPECT_EQ(text.substr(text.find("CORE")),
-            "CORE  USER  SYSTEM  IDLE  STEAL  (of the last interval)\n"
-            "   0   25%      0%   75%     0%\n"
-            "   1     -       -     -      -\n");
+            "CORE  I/O  CPU  SERVER  OTHER  IDLE  STEAL  (of the last interval)\n"
+            "   0  25%   0%      0%     0%   75%     0%\n"
+            "   1    -    -       -      -     -      -\n"
+            "lost parallelism 50%, 2.00s at most: cores idled while tasks waited for a lock or in a queue\n");
+}
+
+TEST_F(StatsTextTest, WhatIsEstimatedOrCannotBeToldOfTheCoresIsSaid) {
+  stats_.set_core_split_exact(false);
+  stats_.clear_lost_parallelism();
+  std::string text = StatsText(stats_, nullptr, Plain());
+  EXPECT_NE(text.find("(since the server's start; I/O and SERVER are estimates)\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("lost parallelism n/a: there is no lock meter\n"), std::string::npos) << text;
+  stats_.clear_cores();
+  text = StatsText(stats_, nullptr, Plain());
+  EXPECT_NE(text.find("cores n/a: the server cannot read /proc/stat\n"), std::string::npos) << text;
 }
 
 TEST_F(StatsTextTest, AnInterpretersOwnHoldAndADrainAreTold) {

@@ -41,6 +41,12 @@ TEST(ParseCoreTimesTest, ShortOrForeignLinesAreSkipped) {
   EXPECT_TRUE(ParseCoreTimes("cpu0 1 2 3\ncpufreq 1 2 3 4 5 6 7 8\n", {0}, 100).empty());
 }
 
+TEST(ReadCoreTimesTest, AFileThatIsNotThereIsAnErrorThatNamesIt) {
+  const auto times = ReadCoreTimes({0}, "/nonexistent/stat");
+  ASSERT_FALSE(times.ok());
+  EXPECT_EQ(times.status().message(), "cannot read /nonexistent/stat");
+}
+
 TEST(CoresTest, TheseCoresAreAllowedAndListed) {
   const std::vector<int> cores = AllowedCores();
   ASSERT_FALSE(cores.empty());

@@ -38,7 +38,15 @@ ServerSnapshot SomeSnapshot() {
   io.restarts = {{"crashed", 1}};
   SlotSnapshot cpu{.slot = "cpu-0", .lane = LaneKind::kCpu, .state = InterpreterState::kBackingOff};
   snapshot.slots = {io, cpu};
-  snapshot.cores = {{.core = 0, .user_ns = kNsPerSecond, .system_ns = 2, .idle_ns = 3, .steal_ns = 4 * kNsPerSecond}};
+  snapshot.cores = {{.core = 0,
+                     .io_ns = 1 * kNsPerSecond,
+                     .cpu_ns = 2 * kNsPerSecond,
+                     .server_ns = 3 * kNsPerSecond,
+                     .other_ns = 4 * kNsPerSecond,
+                     .idle_ns = 5 * kNsPerSecond,
+                     .steal_ns = 6 * kNsPerSecond}};
+  snapshot.core_split_exact = true;
+  snapshot.lost_parallelism_ns = 7 * kNsPerSecond;
   return snapshot;
 }
 
@@ -111,10 +119,27 @@ TEST_F(MetricsTest, AnUnavailableLockIsAbsentNotZero) {
   EXPECT_THAT(Text(), Not(HasSubstr("gild_lock_")));
 }
 
-TEST_F(MetricsTest, RestartsCoresAndBuildAreThere) {
+TEST_F(MetricsTest, EveryKindOfACoresTimeIsThere) {
+  int seconds = 0;
+  for (const char* kind : {"io", "cpu", "server", "other", "idle", "steal"}) {
+    EXPECT_THAT(Text(), HasSubstr(std::string("gild_core_seconds_total{core=\"0\",kind=\"") + kind + "\"} " +
+                                  std::to_string(++seconds) + "\n"));
+  }
+  EXPECT_THAT(Text(), HasSubstr("gild_core_split_exact 1\n"));
+  EXPECT_THAT(Text(), HasSubstr("gild_lost_parallelism_core_seconds_total 7\n"));
+}
+
+TEST_F(MetricsTest, AnEstimateIsMarkedAndWhatCannotBeToldIsAbsent) {
+  snapshot_.core_split_exact = false;
+  snapshot_.lost_parallelism_ns.reset();
+  EXPECT_THAT(Text(), HasSubstr("gild_core_split_exact 0\n"));
+  EXPECT_THAT(Text(), Not(HasSubstr("gild_lost_parallelism")));
+  snapshot_.cores.clear();
+  EXPECT_THAT(Text(), Not(HasSubstr("gild_core_seconds_total{")));
+}
+
+TEST_F(MetricsTest, RestartsAndBuildAreThere) {
   EXPECT_THAT(Text(), HasSubstr("gild_interpreter_restarts_total{slot=\"io-0\",lane=\"io\",cause=\"crashed\"} 1\n"));
-  EXPECT_THAT(Text(), HasSubstr("gild_core_seconds_total{core=\"0\",mode=\"user\"} 1\n"));
-  EXPECT_THAT(Text(), HasSubstr("gild_core_seconds_total{core=\"0\",mode=\"steal\"} 4\n"));
   EXPECT_THAT(Text(),
               HasSubstr("gild_build_info{version=\"0.1.0\",python_version=\"3.11.2\",lock_meter=\"available\"} 1\n"));
   EXPECT_THAT(Text(), HasSubstr("gild_draining 0\n"));

@@ -78,7 +78,7 @@ def interpreter(channel, page):
     signal.pause()
 
 def init(conversation):
-    send(conversation, text(1, b""))
+    send(conversation, text(1, text(1, b"join it: no") if mode == "missed-group" else b""))
     child = generation = 0
     while True:
         order, fds = receive(conversation)
@@ -159,11 +159,12 @@ class ZygoteTest : public ::testing::Test {
   }
 
   absl::Status Start(const std::string& mode, int64_t ready_limit_ns = 60 * kNsPerSecond) {
-    absl::StatusOr<std::unique_ptr<Zygote>> started = Zygote::Start(
-        poller_.get(),
-        {.program = program_, .preload = {mode}, .ready_limit_ns = ready_limit_ns, .on_gone = [this](absl::Status) {
-           zygote_gone_.Notify();
-         }});
+    absl::StatusOr<std::unique_ptr<Zygote>> started =
+        Zygote::Start(poller_.get(), {.program = program_,
+                                      .preload = {mode},
+                                      .ready_limit_ns = ready_limit_ns,
+                                      .on_gone = [this](absl::Status) { zygote_gone_.Notify(); },
+                                      .on_group_missed = [this](const std::string& why) { group_missed_ = why; }});
     if (!started.ok()) return started.status();
     zygote_ = *std::move(started);
     return absl::OkStatus();
@@ -282,6 +283,7 @@ class ZygoteTest : public ::testing::Test {
   std::unique_ptr<Zygote> zygote_;
   std::vector<std::unique_ptr<Slot>> slots_;
   absl::Notification zygote_gone_;
+  std::string group_missed_;  // written before its slot is ready, which is waited for
 };
 
 // ---- its start ----
@@ -353,6 +355,15 @@ TEST_F(ZygoteTest, ASlotStartsInterpretersAndTellsHowTheyEnded) {
   EXPECT_EQ(end.user_cpu_ns, 30);
   EXPECT_EQ(end.system_cpu_ns, 40);
   EXPECT_EQ(end.peak_memory_bytes, 50);
+}
+
+TEST_F(ZygoteTest, ASlotThatIsNotInItsGroupSaysSoAndServes) {
+  ASSERT_TRUE(Start("missed-group").ok());
+  Slot& slot = MakeSlot();
+  slot.AwaitReady();
+  EXPECT_EQ(group_missed_, "join it: no");
+  StartInterpreter(slot, 7);
+  slot.AwaitStarted();
 }
 
 TEST_F(ZygoteTest, ASlotThatCannotBeMadeIsGone) {

@@ -408,7 +408,9 @@ TEST(ToWireTest, StatsCarryTheSnapshot) {
                      .holder = HolderSnapshot{"id", "name", 11},
                      .restarts = {{"crashed", 12}}},
                     {.slot = "cpu-0"}};
-  snapshot.cores = {{.core = 1, .user_ns = 2, .system_ns = 3, .idle_ns = 4, .steal_ns = 5}};
+  snapshot.cores = {{.core = 1, .io_ns = 2, .cpu_ns = 3, .server_ns = 4, .other_ns = 5, .idle_ns = 6, .steal_ns = 7}};
+  snapshot.core_split_exact = true;
+  snapshot.lost_parallelism_ns = 8;
   const v1::Stats stats = ToWire(snapshot);
   EXPECT_EQ(stats.uptime().seconds(), 2);
   EXPECT_TRUE(stats.draining());
@@ -437,10 +439,15 @@ TEST(ToWireTest, StatsCarryTheSnapshot) {
   EXPECT_FALSE(stats.interpreters(1).has_lock());
   EXPECT_FALSE(stats.interpreters(1).has_holder());
   EXPECT_EQ(stats.cores(0).core(), 1);
-  EXPECT_EQ(stats.cores(0).user().nanos(), 2);
-  EXPECT_EQ(stats.cores(0).system().nanos(), 3);
-  EXPECT_EQ(stats.cores(0).idle().nanos(), 4);
-  EXPECT_EQ(stats.cores(0).steal().nanos(), 5);
+  EXPECT_EQ(stats.cores(0).io_lane().nanos(), 2);
+  EXPECT_EQ(stats.cores(0).cpu_lane().nanos(), 3);
+  EXPECT_EQ(stats.cores(0).server().nanos(), 4);
+  EXPECT_EQ(stats.cores(0).other().nanos(), 5);
+  EXPECT_EQ(stats.cores(0).idle().nanos(), 6);
+  EXPECT_EQ(stats.cores(0).steal().nanos(), 7);
+  EXPECT_TRUE(stats.core_split_exact());
+  EXPECT_EQ(stats.lost_parallelism().nanos(), 8);
+  EXPECT_FALSE(ToWire(ServerSnapshot()).has_lost_parallelism());
 }
 
 TEST(ToWireTest, InfoCarriesLanesAndLimits) {
@@ -449,7 +456,9 @@ TEST(ToWireTest, InfoCarriesLanesAndLimits) {
                                 .meter_detail = "why",
                                 .isolation = {"rlimits"},
                                 .preloaded = {"numpy"},
-                                .cores = {0, 1}},
+                                .cores = {0, 1},
+                                .core_split_exact = true,
+                                .core_split_detail = "groups"},
                                {{.lane = LaneKind::kCpu, .interpreters = 2, .threads_per_interpreter = 1}}, 77);
   EXPECT_EQ(info.version(), "0.1.0");
   EXPECT_FALSE(info.meter_available());
@@ -457,6 +466,8 @@ TEST(ToWireTest, InfoCarriesLanesAndLimits) {
   EXPECT_THAT(info.isolation(), ElementsAre("rlimits"));
   EXPECT_THAT(info.preloaded(), ElementsAre("numpy"));
   EXPECT_THAT(info.cores(), ElementsAre(0, 1));
+  EXPECT_TRUE(info.core_split_exact());
+  EXPECT_EQ(info.core_split_detail(), "groups");
   EXPECT_EQ(info.lanes(0).lane(), v1::CPU_LANE);
   EXPECT_EQ(info.lanes(0).interpreters(), 2);
   EXPECT_EQ(info.lanes(0).queue_capacity(), 77);
