@@ -51,7 +51,8 @@ struct Split {
 // Rates and p99s of three equal windows of the measured time.
 struct Steadiness {
   static constexpr size_t kWindows = 3;
-  static constexpr uint64_t kWindowTasksMin = 100;  // fewer have no p99
+  // Fewer have no p99 to speak of, and chance alone spreads their rates by 10 %.
+  static constexpr uint64_t kWindowTasksMin = 1000;
   static constexpr double kRateSpreadMax = 0.10;
   static constexpr double kP99SpreadMax = 0.25;
 

@@ -58,10 +58,10 @@ void Fill(int window, int64_t tasks, int64_t latency_ns, std::deque<Sample>* sam
 
 TEST(SteadinessTest, EqualWindowsAreStable) {
   std::deque<Sample> samples;
-  for (const int window : {0, 1, 2}) Fill(window, 200, 5 * kMs, &samples);
+  for (const int window : {0, 1, 2}) Fill(window, 2000, 5 * kMs, &samples);
   const auto steadiness = SteadinessOf(samples, 3 * kNsPerSecond);
   ASSERT_TRUE(steadiness.has_value());
-  EXPECT_THAT(steadiness->tasks, ElementsAre(200, 200, 200));
+  EXPECT_THAT(steadiness->tasks, ElementsAre(2000, 2000, 2000));
   EXPECT_EQ(steadiness->rate_spread, 0);
   EXPECT_EQ(steadiness->p99_spread, 0);
   EXPECT_TRUE(steadiness->stable());
@@ -69,12 +69,12 @@ TEST(SteadinessTest, EqualWindowsAreStable) {
 
 TEST(SteadinessTest, ARateThatFallsOrAP99ThatGrowsIsNot) {
   std::deque<Sample> samples;
-  for (const int window : {0, 1, 2}) Fill(window, 220 - 20 * window, 5 * kMs, &samples);
+  for (const int window : {0, 1, 2}) Fill(window, 2200 - 200 * window, 5 * kMs, &samples);
   auto steadiness = SteadinessOf(samples, 3 * kNsPerSecond);
   EXPECT_DOUBLE_EQ(steadiness->rate_spread, 0.2);
   EXPECT_FALSE(steadiness->stable());
   samples.clear();
-  for (const int window : {0, 1, 2}) Fill(window, 200, (4 + window) * kMs, &samples);
+  for (const int window : {0, 1, 2}) Fill(window, 2000, (4 + window) * kMs, &samples);
   steadiness = SteadinessOf(samples, 3 * kNsPerSecond);
   EXPECT_DOUBLE_EQ(steadiness->p99_spread, 0.4);
   EXPECT_FALSE(steadiness->stable());
@@ -84,7 +84,7 @@ TEST(SteadinessTest, TooFewTasksSayNothing) {
   std::deque<Sample> samples;
   Fill(0, 1000, kMs, &samples);
   Fill(1, 1000, kMs, &samples);
-  Fill(2, 99, kMs, &samples);
+  Fill(2, 999, kMs, &samples);
   Fill(3, 1000, kMs, &samples);  // came after the sending had stopped
   EXPECT_FALSE(SteadinessOf(samples, 3 * kNsPerSecond).has_value());
 }
