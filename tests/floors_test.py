@@ -35,6 +35,7 @@ STACKS = {
     ],
     "client": [
         ["client/cpp"],
+        ["client/bench"],
         ["client/cli"],
     ],
 }

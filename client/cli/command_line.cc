@@ -6,11 +6,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/bench_command.h"
+#include "client/cli/bench_report.h"
 #include "client/cli/demo.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/explain.h"
@@ -30,7 +35,8 @@ Examples:
   gild run --tag cpu --entry fib --arg 30 fib.py   a function of it; the result as JSON
   gild info                                        what the server is
   gild stats                                       what it and its locks are doing
-  gild demo                                        four lessons of the lock, measured)";
+  gild demo                                        four lessons of the lock, measured
+  gild bench                                       how many no-op tasks a second, how soon)";
 
 constexpr char kRunExamples[] = R"(Runs one task and waits for its end; Ctrl-C stops it on the server.
 
@@ -82,12 +88,33 @@ Examples:
   gild demo --only urls --url-file my-urls.txt --json
 )";
 
+constexpr char kBenchExamples[] = R"(Sends tasks for some seconds and shows how many came back, how soon, and where
+their time went. Ctrl-C ends it early and shows what there is.
+
+A closed loop (the default) keeps --outstanding tasks under way: it finds the
+rate that the server takes. An open loop (--rate) sends at planned moments
+whatever the server does: it shows what latency users would see.
+
+Workloads: noop (the default), the demo's urls, images, primes, arrays (in
+parts of some 20 ms), or a FILE of Python source, as in `gild run`.
+
+Examples:
+  gild bench --tag io
+  gild bench --mode batched --batch 64 --duration 5s
+  gild bench urls --tag io --rate 200
+  gild bench --entry fib --arg 20 --tag cpu --rate 50 fib.py
+)";
+
+constexpr char kBenchFooter[] = R"(Exit codes: 0 it measured, whatever the endings; 2 bad usage, 69 server
+unreachable (or lost on the way: then after the report), else as `gild run`.)";
+
 struct Options {
-  std::string server = "127.0.0.1:50051";
+  std::string server = kDefaultServer;
   ColorMode color = ColorMode::kAuto;
   RunOptions run;
   std::string code;
   DemoOptions demo;
+  BenchOptions bench;
   bool info_json = false;
   bool stats_json = false;
   bool stats_watch = false;
@@ -113,22 +140,27 @@ void AddUnit(CLI::App* app, const std::string& name, std::optional<Number>* numb
 constexpr char kADuration[] = "a duration such as 500ms, 5s or 2m";
 constexpr char kASize[] = "a size such as 64KiB or 256MiB";
 
-void AddRun(CLI::App* root, Options* options) {
-  CLI::App* app = root->add_subcommand("run", kRunExamples);
-  RunOptions& run = options->run;
-  app->add_option("FILE", run.file, "Python source, UTF-8; - for stdin")->type_name("");
-  app->add_option("-c", options->code, "the source itself, in place of FILE")->type_name("CODE");
-  app->add_option("--tag", run.tag, "io, cpu or auto (default)")
+// What a task is: the same for `gild run` and `gild bench`.
+void AddTask(CLI::App* app, std::string* tag, std::string* entry, std::vector<std::string>* arguments) {
+  app->add_option("--tag", *tag, "io, cpu or auto (default)")
       ->type_name("TAG")
       ->transform(CLI::CheckedTransformer(
                       std::vector<std::pair<std::string, std::string>>{{"io", "io"}, {"cpu", "cpu"}, {"auto", "auto"}},
                       CLI::ignore_case)
                       .description(""));
-  app->add_option("--entry", run.entry, "function to call after the source ran")->type_name("NAME");
+  app->add_option("--entry", *entry, "function to call after the source ran")->type_name("NAME");
   // allow_extra_args(false): one value each; and CLI11 then leaves `[1,2]` in one piece.
-  app->add_option("--arg", run.arguments, "its next argument: JSON, or @FILE for bytes")
+  app->add_option("--arg", *arguments, "its next argument: JSON, or @FILE for bytes")
       ->type_name("JSON")
       ->allow_extra_args(false);
+}
+
+void AddRun(CLI::App* root, Options* options) {
+  CLI::App* app = root->add_subcommand("run", kRunExamples);
+  RunOptions& run = options->run;
+  app->add_option("FILE", run.file, "Python source, UTF-8; - for stdin")->type_name("");
+  app->add_option("-c", options->code, "the source itself, in place of FILE")->type_name("CODE");
+  AddTask(app, &run.tag, &run.entry, &run.arguments);
   AddUnit(app, "--timeout", &run.timeout, &ParseDuration, "TIME", kADuration, "most time it may run (default 30s)");
   AddUnit(app, "--queue-timeout", &run.queue_timeout, &ParseDuration, "TIME", kADuration,
           "most time it may wait to start (60s)");
@@ -139,6 +171,10 @@ void AddRun(CLI::App* root, Options* options) {
   app->add_option("--name", run.name, "label for people and metrics")->type_name("NAME");
   app->add_flag("--json", run.json, "the outcome as one line of JSON");
   app->footer(kRunFooter);
+}
+
+std::optional<absl::Duration> ParseWarmUp(const std::string& text) {
+  return text == "0" ? absl::ZeroDuration() : ParseDuration(text);
 }
 
 void AddDemo(CLI::App* root, Options* options) {
@@ -173,6 +209,86 @@ void AddDemo(CLI::App* root, Options* options) {
   app->add_flag("--serve-urls", options->serve_urls, "")->group("");
 }
 
+// A whole number from `least` to `most`.
+template <typename Number>
+void AddCount(CLI::App* app, const std::string& name, Number* number, uint64_t least, uint64_t most,
+              const std::string& help) {
+  app->add_option_function<std::string>(
+         name,
+         [name, number, least, most](const std::string& text) {
+           uint64_t count = 0;
+           const bool is_count =
+               text.find_first_not_of("0123456789") == std::string::npos && absl::SimpleAtoi(text, &count);
+           if (!is_count || count < least || count > most) {
+             throw CLI::ValidationError(
+                 name, absl::StrCat("'", OneLine(text), "' is not a whole number from ", least, " to ", most));
+           }
+           *number = count;
+         },
+         help)
+      ->type_name("N");
+}
+
+// One word of a few.
+template <typename Choice>
+void AddChoice(CLI::App* app, const std::string& name, std::vector<std::pair<std::string, Choice>> choices,
+               std::function<void(Choice)> choose, const std::string& words, const std::string& help) {
+  app->add_option_function<std::string>(
+         name,
+         [=](const std::string& text) {
+           for (const auto& [word, choice] : choices) {
+             if (word == text) return choose(choice);
+           }
+           throw CLI::ValidationError(name, "'" + OneLine(text) + "' is not " + words);
+         },
+         help)
+      ->type_name("WORD");
+}
+
+void AddBench(CLI::App* root, Options* options) {
+  CLI::App* app = root->add_subcommand("bench", kBenchExamples);
+  BenchOptions& bench = options->bench;
+  app->add_option("WORKLOAD", bench.workload, "noop (default), urls, images, primes, arrays, or FILE")->type_name("");
+  AddTask(app, &bench.tag, &bench.entry, &bench.arguments);
+  std::vector<std::pair<std::string, bench::Mode>> modes;
+  for (const auto mode : {bench::Mode::kUnary, bench::Mode::kStream, bench::Mode::kBatched}) {
+    modes.emplace_back(ModeWord(mode), mode);
+  }
+  AddChoice<bench::Mode>(
+      app, "--mode", modes, [&bench](bench::Mode mode) { bench.mode = mode; }, "unary, stream or batched",
+      "unary (default), stream or batched");
+  AddCount(app, "--batch", &bench.batch, 1, kBenchBatchMax, "tasks a message, with --mode batched (64)");
+  AddCount(app, "--outstanding", &bench.outstanding, 1, kBenchOutstandingMax,
+           "most tasks under way, in all (64; stream 256; batched 4 batches; with --rate 1024)");
+  AddCount(app, "--connections", &bench.connections, 1, kBenchConnectionsMax, "the tasks are spread over so many (1)");
+  app->add_option_function<std::string>(
+         "--rate",
+         [&bench](const std::string& text) {
+           double rate = 0;
+           if (!absl::SimpleAtod(text, &rate) || !(rate >= kBenchRateMin && rate <= kBenchRateMax)) {
+             throw CLI::ValidationError("--rate",
+                                        "'" + OneLine(text) + "' is not a rate from 0.01 to 1000000 a second");
+           }
+           bench.rate = rate;
+         },
+         "tasks a second at planned moments: an open loop")
+      ->type_name("RATE");
+  std::vector<std::pair<std::string, bench::Spacing>> spacings;
+  for (const auto spacing : {bench::Spacing::kPoisson, bench::Spacing::kEven}) {
+    spacings.emplace_back(SpacingWord(spacing), spacing);
+  }
+  AddChoice<bench::Spacing>(
+      app, "--spacing", spacings, [&bench](bench::Spacing spacing) { bench.spacing = spacing; }, "poisson or even",
+      "of these moments: poisson (default) or even");
+  AddCount(app, "--seed", &bench.seed, 0, std::numeric_limits<int64_t>::max(), "of poisson's moments (1)");
+  AddUnit(app, "--duration", &bench.duration, &ParseDuration, "TIME", kADuration, "time to measure (10s)");
+  AddCount(app, "--tasks", &bench.tasks, 1, bench::kTasksMax, "so many tasks, in place of --duration");
+  AddUnit(app, "--warm-up", &bench.warm_up, &ParseWarmUp, "TIME", "a duration such as 500ms or 5s, or 0 for none",
+          "the same load before, not measured (1s)");
+  app->add_flag("--json", bench.json, "every figure as one line of JSON");
+  app->footer(kBenchFooter);
+}
+
 std::unique_ptr<CLI::App> MakeApp(Options* options) {
   auto app = std::make_unique<CLI::App>(kExamples, "gild");
   app->get_formatter()->column_width(26);
@@ -205,6 +321,7 @@ std::unique_ptr<CLI::App> MakeApp(Options* options) {
   stats->get_option("--interval")->needs("--watch");
   stats->footer(kStatsFooter);
   AddDemo(app.get(), options);
+  AddBench(app.get(), options);
   return app;
 }
 
@@ -231,6 +348,7 @@ Commands:
   info   what the server is: versions, isolation, lanes, limits
   stats  what it is doing: lanes, interpreters and their locks, cores
   demo   four lessons of the lock, measured on this server
+  bench  how many tasks it takes a second, how soon they end, and why
 
 Options:
   --server HOST:PORT   the server (default 127.0.0.1:50051, or $GILD_SERVER)
@@ -270,7 +388,7 @@ Explanation ExplainExtras(const CLI::App& app, const std::vector<std::string>& e
     }
   }
   if (&Chosen(app) != &app) return {"unexpected argument " + OneLine(extras.front()), Help(app)};
-  return Unknown(extras.front(), "unknown command", {"run", "info", "stats", "demo"}, app);
+  return Unknown(extras.front(), "unknown command", {"run", "info", "stats", "demo", "bench"}, app);
 }
 
 Explanation ExplainParseError(const CLI::App& app, const CLI::ParseError& error) {
@@ -313,6 +431,7 @@ int Dispatch(const CLI::App& app, const Options& options, const Terminal& termin
     return WatchStats(options.stats_json, options.stats_interval.value_or(absl::Seconds(1)), options.server, terminal);
   }
   if (command == "stats") return ShowStats(options.stats_json, options.server, terminal);
+  if (command == "bench") return RunBench(options.bench, options.server, terminal);
   if (options.serve_urls) return ServeUrls(terminal);
   return RunDemo(options.demo, options.server, terminal);
 }

@@ -29,10 +29,7 @@
 namespace gild::cli {
 namespace {
 
-constexpr absl::Duration kPageDelay = absl::Milliseconds(50);
-constexpr size_t kUrls = 100;
 constexpr size_t kImages = 1000;
-constexpr size_t kPictures = 50;           // distinct ones that the 1000 are made of
 constexpr int64_t kPrimesLimit = 2500000;  // two cores: 2 to 4 s
 constexpr int64_t kArrayBlocks = 2000;     // two cores: 1 to 2 s
 constexpr size_t kOutstandingMost = 512;   // sockets of the slow server, descriptors of the interpreter
@@ -98,12 +95,12 @@ class Demo {
       *workload = UrlsWorkload(std::move(urls), nullptr);
       return true;
     }
-    absl::StatusOr<std::unique_ptr<SlowHttp>> server = SlowHttp::Start(kPageDelay);
+    absl::StatusOr<std::unique_ptr<SlowHttp>> server = SlowHttp::Start(kDemoPageDelay);
     if (!server.ok()) {
       *failure = {{std::string(server.status().message()), ""}, kExitGildFailed};
       return false;
     }
-    for (size_t i = 0; i < Scaled(kUrls, options_.scale); ++i) urls.push_back((*server)->Url(i));
+    for (size_t i = 0; i < Scaled(kDemoUrls, options_.scale); ++i) urls.push_back((*server)->Url(i));
     *workload = UrlsWorkload(std::move(urls), *std::move(server));
     return true;
   }
@@ -136,13 +133,9 @@ class Demo {
       return true;
     }
     const size_t images = Scaled(kImages, options_.scale);
-    Batch drawn;
-    if (!RunBatch(&client_, address_, PicturesWorkload(std::min(kPictures, images)), v1::CPU, cpu_outstanding_,
-                  terminal_, "drawing the pictures", &drawn, failure)) {
+    if (!DrawPictures(&client_, address_, std::min(kDemoPictures, images), cpu_outstanding_, terminal_, pictures.get(),
+                      failure)) {
       return false;
-    }
-    for (v1::Outcome& outcome : drawn.outcomes) {
-      pictures->push_back(std::move(*outcome.mutable_result()->mutable_raw()));
     }
     *workload = ImagesWorkload(std::move(pictures), images);
     return true;
@@ -263,7 +256,7 @@ int ServeUrls(const Terminal& terminal) {
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  const absl::StatusOr<std::unique_ptr<SlowHttp>> server = SlowHttp::Start(kPageDelay);
+  const absl::StatusOr<std::unique_ptr<SlowHttp>> server = SlowHttp::Start(kDemoPageDelay);
   if (!server.ok()) {
     terminal.Error(std::string(server.status().message()));
     return kExitGildFailed;

@@ -155,4 +155,17 @@ bool WarmUp(Client* client, const std::string& address, const Workload& workload
   return RunBatch(client, address, warm_up, tag, times, terminal, workload.title + ", warming up", &batch, failure);
 }
 
+bool DrawPictures(Client* client, const std::string& address, size_t count, size_t outstanding,
+                  const Terminal& terminal, std::vector<std::string>* pictures, Failure* failure) {
+  Batch drawn;
+  if (!RunBatch(client, address, PicturesWorkload(count), v1::CPU, outstanding, terminal, "drawing the pictures",
+                &drawn, failure)) {
+    return false;
+  }
+  for (v1::Outcome& outcome : drawn.outcomes) {
+    pictures->push_back(std::move(*outcome.mutable_result()->mutable_raw()));
+  }
+  return true;
+}
+
 }  // namespace gild::cli

@@ -40,4 +40,8 @@ bool RunBatch(Client* client, const std::string& address, const Workload& worklo
 bool WarmUp(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t times,
             const Terminal& terminal, Failure* failure);
 
+// The pictures that ImagesWorkload shrinks, drawn by tasks of the CPU lane.
+bool DrawPictures(Client* client, const std::string& address, size_t count, size_t outstanding,
+                  const Terminal& terminal, std::vector<std::string>* pictures, Failure* failure);
+
 }  // namespace gild::cli

@@ -13,10 +13,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/cli/slow_http.h"
 #include "gild/v1/task.pb.h"
 
 namespace gild::cli {
+
+inline constexpr absl::Duration kDemoPageDelay = absl::Milliseconds(50);
+inline constexpr size_t kDemoUrls = 100;
+inline constexpr size_t kDemoPictures = 50;  // distinct ones
 
 struct Workload {
   std::string id;       // "urls": as in --only and --json

@@ -15,6 +15,8 @@
 
 namespace gild::cli {
 
+inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
+
 struct Explanation {
   std::string cause;  // without the leading "gild: "
   std::string hint;   // empty where there is nothing to do

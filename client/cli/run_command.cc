@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
 #include "client/cli/outcome_json.h"
+#include "client/cli/signals.h"
 #include "client/cli/units.h"
 #include "client/cpp/client.h"
 #include "client/cpp/durations.h"
@@ -63,8 +63,6 @@ bool AddArgument(const std::string& argument, v1::Source* source, Explanation* c
   return true;
 }
 
-v1::Tag TagOf(const std::string& tag) { return tag == "io" ? v1::IO : tag == "cpu" ? v1::CPU : v1::AUTO; }
-
 void SetLimits(const RunOptions& options, v1::Task* task) {
   if (options.timeout) *task->mutable_limits()->mutable_wall() = ToProto(*options.timeout);
   if (options.queue_timeout) *task->mutable_limits()->mutable_queue() = ToProto(*options.queue_timeout);
@@ -72,34 +70,6 @@ void SetLimits(const RunOptions& options, v1::Task* task) {
   if (options.memory_bytes) task->mutable_limits()->set_memory_bytes(*options.memory_bytes);
   if (options.output_bytes) task->mutable_limits()->set_output_bytes(*options.output_bytes);
 }
-
-// SIGINT and SIGTERM as a descriptor, and as themselves again afterwards. Made before the client, so that its threads
-// inherit the mask and none of them is the one that dies.
-class Signals {
- public:
-  Signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, &before_);
-    fd_ = signalfd(-1, &set, SFD_CLOEXEC);
-  }
-  Signals(const Signals&) = delete;
-  ~Signals() {
-    close(fd_);
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  int fd() const { return fd_; }
-  int Read() const {
-    signalfd_siginfo info = {};
-    return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : SIGINT;
-  }
-
- private:
-  sigset_t before_;
-  int fd_;
-};
 
 // Waits for the task, or for a signal, which cancels it. *signal is 0 when none came.
 absl::StatusOr<v1::Outcome> RunUnlessInterrupted(Client* client, const v1::Task& task, const Signals& signals,
@@ -143,6 +113,8 @@ void WarnOfCuts(const v1::Outcome& outcome, const Terminal& terminal) {
 }
 
 }  // namespace
+
+v1::Tag TagOf(const std::string& tag) { return tag == "io" ? v1::IO : tag == "cpu" ? v1::CPU : v1::AUTO; }
 
 bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint) {
   v1::Source* source = task->mutable_source();

@@ -34,6 +34,9 @@ struct RunOptions {
   bool json = false;
 };
 
+// "io", "cpu", else AUTO.
+v1::Tag TagOf(const std::string& tag);
+
 // False, with the complaint, when a file cannot be read or an argument is not JSON. REQUIRES: a file or code is given.
 bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint);
 

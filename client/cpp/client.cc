@@ -35,13 +35,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
-absl::Status CheckSize(const v1::Task& task) {
-  const size_t bytes = task.ByteSizeLong();
-  if (bytes <= static_cast<size_t>(kClientMessageBytesMax)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrFormat("the task is %.1f MiB with its arguments; 48 MiB is the most", bytes / 1048576.0));
-}
-
 void SetDeadline(absl::Duration deadline, grpc::ClientContext* context) {
   context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(deadline));
 }
@@ -83,6 +76,13 @@ Client::~Client() {
   }
   queue_.Shutdown();
   thread_.join();
+}
+
+absl::Status Client::CheckSize(const v1::Task& task) {
+  const size_t bytes = task.ByteSizeLong();
+  if (bytes <= static_cast<size_t>(kClientMessageBytesMax)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("the task is %.1f MiB with its arguments; 48 MiB is the most", bytes / 1048576.0));
 }
 
 absl::Duration Client::DeadlineOf(const v1::Limits& limits) {

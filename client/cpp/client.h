@@ -96,6 +96,8 @@ class Client {
 
   // The gRPC deadline of a task, from now.
   static absl::Duration DeadlineOf(const v1::Limits& limits);
+  // INVALID_ARGUMENT for a task larger than a message.
+  static absl::Status CheckSize(const v1::Task& task);
 
  private:
   void RunCallbacks() ABSL_LOCKS_EXCLUDED(mutex_);

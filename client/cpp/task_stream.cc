@@ -13,8 +13,7 @@
 namespace gild {
 namespace {
 
-// As many as a message of the server's window may have (Info.stream_tasks_max of every server so far).
-constexpr size_t kBatchTasksMax = 1024;
+constexpr size_t kMessageTasksMax = 1024;
 // Large enough to be cheap; a larger task goes alone.
 constexpr size_t kBatchBytesMax = 1 << 20;
 
@@ -26,7 +25,8 @@ absl::Status RefusalOf(const google::rpc::Status& refusal) {
 }  // namespace
 
 TaskStream::TaskStream(v1::Executor::Stub* executor, Options options)
-    : options_{.window = std::max<size_t>(1, options.window)},
+    : options_{.window = std::max<size_t>(1, options.window),
+               .message_tasks_max = std::clamp<size_t>(options.message_tasks_max, 1, kMessageTasksMax)},
       stream_(executor->RunStream(&context_)),
       writer_([this] { Write(); }),
       reader_([this] { Read(); }) {
@@ -45,21 +45,46 @@ TaskStream::~TaskStream() {
 }
 
 absl::StatusOr<uint64_t> TaskStream::Run(v1::Task task, Callback done) {
-  const size_t bytes = task.ByteSizeLong();
-  if (bytes > static_cast<size_t>(kClientMessageBytesMax)) {
+  if (absl::Status status = Client::CheckSize(task); !status.ok()) return status;
+  absl::MutexLock lock(&mutex_);
+  AwaitRoom(1);
+  if (absl::Status status = MayRun(); !status.ok()) return status;
+  Enqueue(std::move(task), std::move(done));
+  return last_id_;
+}
+
+absl::Status TaskStream::RunBatch(std::vector<Item> items) {
+  for (const Item& item : items) {
+    if (absl::Status status = Client::CheckSize(item.task); !status.ok()) return status;
+  }
+  if (items.size() > options_.window) {
     return absl::InvalidArgumentError(
-        absl::StrFormat("the task is %.1f MiB with its arguments; 48 MiB is the most", bytes / 1048576.0));
+        absl::StrFormat("the batch has %d tasks; the window is %d", items.size(), options_.window));
   }
   absl::MutexLock lock(&mutex_);
-  // A callback must not wait for room, which only its own thread makes; its task has just made some.
-  if (std::this_thread::get_id() != reader_.get_id()) mutex_.Await(absl::Condition(this, &TaskStream::HasRoom));
+  AwaitRoom(items.size());
+  if (absl::Status status = MayRun(); !status.ok()) return status;
+  for (Item& item : items) Enqueue(std::move(item.task), std::move(item.done));
+  return absl::OkStatus();
+}
+
+absl::Status TaskStream::MayRun() const {
   if (closing_) return absl::FailedPreconditionError("Finish was called");
-  if (broken_) return status_;
+  return broken_ ? status_ : absl::OkStatus();
+}
+
+void TaskStream::AwaitRoom(size_t tasks) {
+  // A callback must not wait for room, which only its own thread makes; its task has just made some.
+  if (std::this_thread::get_id() == reader_.get_id()) return;
+  const auto has_room = [this, tasks]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return HasRoom(tasks); };
+  mutex_.Await(absl::Condition(&has_room));
+}
+
+void TaskStream::Enqueue(v1::Task task, Callback done) {
   v1::StreamTask& unsent = unsent_.emplace_back();
   unsent.set_client_id(++last_id_);
   *unsent.mutable_task() = std::move(task);
   in_flight_.emplace(last_id_, std::move(done));
-  return last_id_;
 }
 
 void TaskStream::Cancel(uint64_t id) {
@@ -74,7 +99,9 @@ absl::Status TaskStream::Finish() {
   return status_;
 }
 
-bool TaskStream::HasRoom() const { return broken_ || closing_ || in_flight_.size() < options_.window; }
+bool TaskStream::HasRoom(size_t tasks) const {
+  return broken_ || closing_ || in_flight_.size() + tasks <= options_.window;
+}
 
 bool TaskStream::HasWork() const { return broken_ || MayClose() || !unsent_.empty() || !cancels_.empty(); }
 
@@ -93,7 +120,8 @@ void TaskStream::Write() {
         if (id <= last_sent_) batch.add_cancel_client_ids(id);
       }
       std::erase_if(cancels_, [this](uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return id <= last_sent_; });
-      for (size_t bytes = 0; !unsent_.empty() && static_cast<size_t>(batch.tasks_size()) < kBatchTasksMax;) {
+      for (size_t bytes = 0;
+           !unsent_.empty() && static_cast<size_t>(batch.tasks_size()) < options_.message_tasks_max;) {
         bytes += unsent_.front().ByteSizeLong();
         if (batch.tasks_size() > 0 && bytes > kBatchBytesMax) break;
         last_sent_ = unsent_.front().client_id();

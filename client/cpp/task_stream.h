@@ -2,7 +2,7 @@
 //
 // Any thread may call Run, Cancel and Finish. Callbacks run on the stream's own thread, one at a time: keep them short;
 // they may call Run, but not Finish. Tasks are sent in batches that grow with the load: alone when the stream is idle,
-// as many as have gathered when a batch is on its way.
+// as many as have gathered when a batch is on its way. RunBatch hands over many at a time, which is the cheapest.
 //
 // Bounds: Run blocks while `window` tasks are in flight, which bounds this side's memory. The server's own window may
 // be smaller (Info.stream_tasks_max): then tasks wait here, unsent.
@@ -36,6 +36,8 @@ class TaskStream {
  public:
   struct Options {
     size_t window = 256;  // tasks in flight, 1 at least
+    // Most tasks in one message, 1 to 1024: as many as the window of every server so far has (Info.stream_tasks_max).
+    size_t message_tasks_max = 1024;
   };
   // The outcome; or why the server refused the task, or why the stream broke (whether the task ran is unknown then).
   // ServerError::From reads either.
@@ -52,6 +54,15 @@ class TaskStream {
   // An error: the stream is over or Finish was called, or the task is larger than a message; `done` is not called then.
   absl::StatusOr<uint64_t> Run(v1::Task task, Callback done) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // One task of a batch and who hears of it. Callbacks come as by Run, each on its own.
+  struct Item {
+    v1::Task task;
+    Callback done;
+  };
+  // As Run for each, all or none, and in one message where they fit into one. Waits for room for all; a batch larger
+  // than the window is INVALID_ARGUMENT.
+  absl::Status RunBatch(std::vector<Item> items) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Stops a task; its outcome then says CANCELLED, unless it was quicker. Nothing happens when it has ended.
   void Cancel(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -62,7 +73,10 @@ class TaskStream {
   void Write() ABSL_LOCKS_EXCLUDED(mutex_);
   void Read() ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Status MayRun() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void AwaitRoom(size_t tasks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Enqueue(v1::Task task, Callback done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasRoom(size_t tasks) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool MayClose() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const Options options_;

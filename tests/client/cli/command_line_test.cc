@@ -59,6 +59,29 @@ TEST(CommandLineTest, BadUsageIsOneLineAHintAndExit2) {
        "gild: --lanes takes io and cpu, with a comma between\nhint: see `gild demo --help`\n"},
       {{"demo", "--scale", "0"},
        "gild: --scale: '0' is not a factor from 0.001 to 100\nhint: see `gild demo --help`\n"},
+      {{"bench", "--mode", "fast"},
+       "gild: --mode: 'fast' is not unary, stream or batched\nhint: see `gild bench --help`\n"},
+      {{"bench", "--spacing", "odd"}, "gild: --spacing: 'odd' is not poisson or even\nhint: see `gild bench --help`\n"},
+      {{"bench", "--batch", "0"},
+       "gild: --batch: '0' is not a whole number from 1 to 1024\nhint: see `gild bench --help`\n"},
+      {{"bench", "--outstanding", "many"},
+       "gild: --outstanding: 'many' is not a whole number from 1 to 65536\nhint: see `gild bench --help`\n"},
+      {{"bench", "--connections", "65"},
+       "gild: --connections: '65' is not a whole number from 1 to 64\nhint: see `gild bench --help`\n"},
+      {{"bench", "--tasks", "1e3"},
+       "gild: --tasks: '1e3' is not a whole number from 1 to 16777216\nhint: see `gild bench --help`\n"},
+      {{"bench", "--seed", "-1"},
+       "gild: --seed: '-1' is not a whole number from 0 to 9223372036854775807\nhint: see `gild bench --help`\n"},
+      {{"bench", "--rate", "nan"},
+       "gild: --rate: 'nan' is not a rate from 0.01 to 1000000 a second\nhint: see `gild bench --help`\n"},
+      {{"bench", "--duration", "0"},
+       "gild: --duration: '0' is not a duration such as 500ms, 5s or 2m\nhint: see `gild bench --help`\n"},
+      {{"bench", "--warm-up", "1"},
+       "gild: --warm-up: '1' is not a duration such as 500ms or 5s, or 0 for none\nhint: see `gild bench --help`\n"},
+      {{"bench", "--tag", "gpu"}, "gild: --tag is io, cpu or auto\nhint: see `gild bench --help`\n"},
+      {{"bench", "--batch", "8"}, "gild: --batch needs --mode batched\nhint: see `gild bench --help`\n"},
+      {{"bench", "/no/such.py"},
+       "gild: /no/such.py: No such file or directory\nhint: give a file of Python source, -c CODE, or - for stdin\n"},
       {{"--color", "pink", "info"},
        "gild: --color: 'pink' is not auto, always or never\nhint: see `gild info --help`\n"},
       {{"--server", "", "info"}, "gild: --server is empty\nhint: give host:port\n"},
@@ -81,7 +104,7 @@ TEST(CommandLineTest, HelpThatIsAskedForIsOutputAndHelpThatIsNotIsBadUsage) {
   EXPECT_EQ(nothing.exit_code, 2);
   EXPECT_EQ(nothing.out, "");
   EXPECT_EQ(nothing.err, asked.out);
-  for (const char* command : {"run", "info", "stats", "demo"}) {
+  for (const char* command : {"run", "info", "stats", "demo", "bench"}) {
     EXPECT_THAT(asked.out, HasSubstr(std::string("\n  ") + command + " ")) << "is not listed";
     const Said its = Type({command, "--help"});
     EXPECT_EQ(its.exit_code, 0) << command;

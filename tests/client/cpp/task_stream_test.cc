@@ -94,6 +94,34 @@ TEST(TaskStreamTest, ACallbackMayRunTheNext) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+TEST(TaskStreamTest, ABatchIsOneMessageUpToTheMostOfAMessage) {
+  std::vector<int> sizes;
+  FakeServer server([&sizes](grpc::ServerContext*, Stream* stream) {
+    v1::RunStreamRequest request;
+    while (stream->Read(&request)) {
+      sizes.push_back(request.tasks_size());
+      for (const v1::StreamTask& task : request.tasks()) stream->Write(Echo(task));
+    }
+    return grpc::Status::OK;
+  });
+  Client client(server.address());
+  const auto batch = [](int tasks, std::atomic<int>* ended) {
+    std::vector<TaskStream::Item> items(tasks);
+    for (TaskStream::Item& item : items)
+      item.done = [ended](absl::StatusOr<v1::Outcome> outcome) { *ended += outcome.ok(); };
+    return items;
+  };
+  std::atomic<int> ended = 0;
+  auto stream = client.OpenStream({.window = 8, .message_tasks_max = 4});
+  EXPECT_TRUE(stream->RunBatch(batch(4, &ended)).ok());
+  EXPECT_TRUE(stream->RunBatch(batch(6, &ended)).ok());
+  EXPECT_EQ(stream->RunBatch(batch(9, &ended)).code(), absl::StatusCode::kInvalidArgument) << "more than the window";
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(ended, 10);
+  EXPECT_THAT(sizes, testing::ElementsAre(4, 4, 2));
+  EXPECT_EQ(stream->RunBatch(batch(1, &ended)).code(), absl::StatusCode::kFailedPrecondition) << "after Finish";
+}
+
 TEST(TaskStreamTest, ARefusalIsThatTasksAlone) {
   FakeServer server([](grpc::ServerContext*, Stream* stream) {
     v1::RunStreamRequest request;
