@@ -491,6 +491,8 @@ ServerSnapshot Server::Snapshot() const {
   const int64_t cores_ns = NowNs();
   CoreMeter::Figures figures = core_meter_->Look(cores_ns, snapshot.slots);
   snapshot.uptime_ns = cores_ns - started_ns_;
+  absl::StatusOr<std::vector<CoreTimes>> core_times = ReadCoreTimes(cores_);
+  if (core_times.ok()) snapshot.core_times = *std::move(core_times);
   snapshot.cores = std::move(figures.cores);
   snapshot.core_split_exact = core_meter_->exact();
   snapshot.lost_parallelism_ns = figures.lost_parallelism_ns;

@@ -128,23 +128,34 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
 
 void CollectServer(const ServerInfo& info, const ServerSnapshot& snapshot,
                    std::vector<prometheus::MetricFamily>* families) {
-  FamilyMaker core_seconds = Counter(
-      "gild_core_seconds_total",
+  FamilyMaker core_modes =
+      Counter("gild_core_seconds_total",
+              "How the cores that the server may use spent their time since boot, whoever ran; steal "
+              "went to other guests of the hypervisor.");
+  for (const CoreTimes& core : snapshot.core_times) {
+    const std::pair<std::string, std::string> label = {"core", std::to_string(core.core)};
+    core_modes.Add({label, {"mode", "user"}}, Seconds(core.user_ns));
+    core_modes.Add({label, {"mode", "system"}}, Seconds(core.system_ns));
+    core_modes.Add({label, {"mode", "idle"}}, Seconds(core.idle_ns));
+    core_modes.Add({label, {"mode", "steal"}}, Seconds(core.steal_ns));
+  }
+  FamilyMaker core_split = Counter(
+      "gild_core_split_seconds_total",
       "Whose the time of each core was that the server may use: the I/O lane's, the CPU lane's, the server's own, "
       "other processes', nobody's (idle) or that of other guests of the hypervisor (steal); the sum is the time "
       "since the server started.");
   for (const CoreSplit& core : snapshot.cores) {
     const std::pair<std::string, std::string> label = {"core", std::to_string(core.core)};
-    core_seconds.Add({label, {"kind", "io"}}, Seconds(core.io_ns));
-    core_seconds.Add({label, {"kind", "cpu"}}, Seconds(core.cpu_ns));
-    core_seconds.Add({label, {"kind", "server"}}, Seconds(core.server_ns));
-    core_seconds.Add({label, {"kind", "other"}}, Seconds(core.other_ns));
-    core_seconds.Add({label, {"kind", "idle"}}, Seconds(core.idle_ns));
-    core_seconds.Add({label, {"kind", "steal"}}, Seconds(core.steal_ns));
+    core_split.Add({label, {"kind", "io"}}, Seconds(core.io_ns));
+    core_split.Add({label, {"kind", "cpu"}}, Seconds(core.cpu_ns));
+    core_split.Add({label, {"kind", "server"}}, Seconds(core.server_ns));
+    core_split.Add({label, {"kind", "other"}}, Seconds(core.other_ns));
+    core_split.Add({label, {"kind", "idle"}}, Seconds(core.idle_ns));
+    core_split.Add({label, {"kind", "steal"}}, Seconds(core.steal_ns));
   }
   FamilyMaker exact =
       Gauge("gild_core_split_exact",
-            "1 when gild_core_seconds_total is exact; 0 when it is an estimate how the I/O lane and the "
+            "1 when gild_core_split_seconds_total is exact; 0 when it is an estimate how the I/O lane and the "
             "server share the cores.");
   exact.Add({}, snapshot.core_split_exact);
   FamilyMaker lost =
@@ -161,7 +172,8 @@ void CollectServer(const ServerInfo& info, const ServerSnapshot& snapshot,
              {"python_version", info.python_version},
              {"lock_meter", info.meter_available ? "available" : "unavailable"}},
             1);
-  for (FamilyMaker* family : {&core_seconds, &exact, &lost, &draining, &uptime, &build}) family->MoveTo(families);
+  for (FamilyMaker* family : {&core_modes, &core_split, &exact, &lost, &draining, &uptime, &build})
+    family->MoveTo(families);
 }
 
 }  // namespace

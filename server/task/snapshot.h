@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/base/core_split.h"
+#include "server/base/cores.h"
 #include "server/task/outcome.h"
 
 namespace gild {
@@ -56,8 +57,9 @@ struct ServerSnapshot {
   bool draining = false;
   std::vector<LaneSnapshot> lanes;
   std::vector<SlotSnapshot> slots;
-  std::vector<CoreSplit> cores;   // empty: unavailable
-  bool core_split_exact = false;  // else: how the I/O lane and the server share the cores is an estimate
+  std::vector<CoreTimes> core_times;  // empty: unavailable
+  std::vector<CoreSplit> cores;       // empty: unavailable
+  bool core_split_exact = false;      // else: how the I/O lane and the server share the cores is an estimate
   std::optional<int64_t> lost_parallelism_ns;
 };
 

@@ -45,6 +45,11 @@ ServerSnapshot SomeSnapshot() {
                      .other_ns = 4 * kNsPerSecond,
                      .idle_ns = 5 * kNsPerSecond,
                      .steal_ns = 6 * kNsPerSecond}};
+  snapshot.core_times = {{.core = 0,
+                          .user_ns = 1 * kNsPerSecond,
+                          .system_ns = 2 * kNsPerSecond,
+                          .idle_ns = 3 * kNsPerSecond,
+                          .steal_ns = 4 * kNsPerSecond}};
   snapshot.core_split_exact = true;
   snapshot.lost_parallelism_ns = 7 * kNsPerSecond;
   return snapshot;
@@ -122,11 +127,19 @@ TEST_F(MetricsTest, AnUnavailableLockIsAbsentNotZero) {
 TEST_F(MetricsTest, EveryKindOfACoresTimeIsThere) {
   int seconds = 0;
   for (const char* kind : {"io", "cpu", "server", "other", "idle", "steal"}) {
-    EXPECT_THAT(Text(), HasSubstr(std::string("gild_core_seconds_total{core=\"0\",kind=\"") + kind + "\"} " +
+    EXPECT_THAT(Text(), HasSubstr(std::string("gild_core_split_seconds_total{core=\"0\",kind=\"") + kind + "\"} " +
                                   std::to_string(++seconds) + "\n"));
   }
   EXPECT_THAT(Text(), HasSubstr("gild_core_split_exact 1\n"));
   EXPECT_THAT(Text(), HasSubstr("gild_lost_parallelism_core_seconds_total 7\n"));
+}
+
+TEST_F(MetricsTest, EveryModeOfACoreIsThere) {
+  int seconds = 0;
+  for (const char* mode : {"user", "system", "idle", "steal"}) {
+    EXPECT_THAT(Text(), HasSubstr(std::string("gild_core_seconds_total{core=\"0\",mode=\"") + mode + "\"} " +
+                                  std::to_string(++seconds) + "\n"));
+  }
 }
 
 TEST_F(MetricsTest, AnEstimateIsMarkedAndWhatCannotBeToldIsAbsent) {
@@ -135,7 +148,7 @@ TEST_F(MetricsTest, AnEstimateIsMarkedAndWhatCannotBeToldIsAbsent) {
   EXPECT_THAT(Text(), HasSubstr("gild_core_split_exact 0\n"));
   EXPECT_THAT(Text(), Not(HasSubstr("gild_lost_parallelism")));
   snapshot_.cores.clear();
-  EXPECT_THAT(Text(), Not(HasSubstr("gild_core_seconds_total{")));
+  EXPECT_THAT(Text(), Not(HasSubstr("gild_core_split_seconds_total{")));
 }
 
 TEST_F(MetricsTest, RestartsAndBuildAreThere) {
