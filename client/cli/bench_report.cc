@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -119,7 +123,7 @@ std::string LatencyText(const BenchReport& report, const std::function<std::stri
     columns.push_back({title, Align::kRight});
   }
   Table table(std::move(columns));
-  table.Row({OneLine(report.workload).substr(0, 32), Time(latency.p50_ns), Time(latency.p90_ns), Time(latency.p99_ns),
+  table.Row({OneLine(report.workload.substr(0, 32)), Time(latency.p50_ns), Time(latency.p90_ns), Time(latency.p99_ns),
              Time(latency.p999_ns), Time(latency.max_ns)});
   return table.Text(paint);
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/str_split.h"
 #include "client/cli/bench_command.h"
