@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -119,7 +123,7 @@ std::string LatencyText(const BenchReport& report, const std::function<std::stri
     columns.push_back({title, Align::kRight});
   }
   Table table(std::move(columns));
-  table.Row({OneLine(report.workload).substr(0, 32), Time(latency.p50_ns), Time(latency.p90_ns), Time(latency.p99_ns),
+  table.Row({OneLine(report.workload.substr(0, 32)), Time(latency.p50_ns), Time(latency.p90_ns), Time(latency.p99_ns),
              Time(latency.p999_ns), Time(latency.max_ns)});
   return table.Text(paint);
 }
@@ -200,16 +204,13 @@ std::string WarningsText(const BenchReport& report) {
 }
 
 std::string LegendText(const BenchReport& report) {
-  std::string legend = "rate: outcomes in the measured time. latency: of tasks that ended, ";
-  absl::StrAppend(&legend, report.load.rate ? "planned moment to outcome. late: sent over 1 ms after it. client lag: "
-                                              "planned moment to send. "
-                                            : "send to outcome. ");
+  std::string legend =
+      report.load.rate ? "late: over 1 ms after the planned moment. client lag: from there to the send. " : "";
   legend +=
-      "network + gRPC: all that the server does not see, its gRPC included. queue: accepted to handed over. dispatch: "
-      "to "
-      "its first line. lock wait, hold: wanting and having the interpreter's lock, exact. off the lock: the rest of "
-      "its "
-      "run. stable: at most 10% (rate) and 25% (p99) between the windows.";
+      "network + gRPC: what the server does not see, its gRPC included. queue: accepted to handed over. dispatch: to "
+      "the "
+      "task's first line. lock wait, hold: wanting and having the interpreter's lock, exact. off the lock: the rest of "
+      "its run. stable: 10% (rate) and 25% (p99) at most.";
   return Wrap(legend, kColumns) + "\n";
 }
 
@@ -340,7 +341,7 @@ bool ClientSaturated(const BenchReport& report) {
 std::string BenchText(const BenchReport& report, const std::function<std::string(const std::string&)>& paint_header) {
   std::string text = HeaderText(report) + CountsText(report) + "\n";
   if (report.figures.ended() > 0) {
-    absl::StrAppend(&text, LatencyText(report, paint_header), "\n", SplitText(report, paint_header), "\n");
+    absl::StrAppend(&text, LatencyText(report, paint_header), "\n", SplitText(report, paint_header));
   }
   absl::StrAppend(&text, WarningsText(report), Facts({SteadinessText(report.figures), ClientText(report)}));
   absl::StrAppend(&text, LegendText(report));

@@ -105,7 +105,9 @@ Examples:
   gild bench --entry fib --arg 20 --tag cpu --rate 50 fib.py
 )";
 
-constexpr char kBenchFooter[] = R"(Exit codes: 0 it measured, whatever the endings; 2 bad usage, 69 server
+constexpr char kBenchFooter[] = R"(--outstanding is 64; with --mode stream 256, with --mode batched 4 batches; with
+--rate 1024: while so many are under way, planned tasks wait and count as late.
+Exit codes: 0 it measured, whatever the endings; 2 bad usage, 69 server
 unreachable (or lost on the way: then after the report), else as `gild run`.)";
 
 struct Options {
@@ -259,7 +261,7 @@ void AddBench(CLI::App* root, Options* options) {
       "unary (default), stream or batched");
   AddCount(app, "--batch", &bench.batch, 1, kBenchBatchMax, "tasks a message, with --mode batched (64)");
   AddCount(app, "--outstanding", &bench.outstanding, 1, kBenchOutstandingMax,
-           "most tasks under way, in all (64; stream 256; batched 4 batches; with --rate 1024)");
+           "most tasks under way, in all (see below)");
   AddCount(app, "--connections", &bench.connections, 1, kBenchConnectionsMax, "the tasks are spread over so many (1)");
   app->add_option_function<std::string>(
          "--rate",

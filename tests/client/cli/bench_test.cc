@@ -4,6 +4,9 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
 #include "absl/strings/str_split.h"
 #include "client/cli/bench_command.h"
 #include "client/cli/bench_report.h"
@@ -74,14 +77,12 @@ dispatch         0.10ms   3% |#
 lock wait           0ms   0% |
 lock hold        0.30ms  10% |####
 off the lock     0.10ms   3% |#
-
 stable: 3 windows within 4% (rate), 7% (p99)
 client used 50% of a core, its busiest thread 30%
-rate: outcomes in the measured time. latency: of tasks that ended, send to
-outcome. network + gRPC: all that the server does not see, its gRPC included.
-queue: accepted to handed over. dispatch: to its first line. lock wait, hold:
-wanting and having the interpreter's lock, exact. off the lock: the rest of its
-run. stable: at most 10% (rate) and 25% (p99) between the windows.
+network + gRPC: what the server does not see, its gRPC included. queue: accepted
+to handed over. dispatch: to the task's first line. lock wait, hold: wanting and
+having the interpreter's lock, exact. off the lock: the rest of its run. stable:
+10% (rate) and 25% (p99) at most.
 next: gild stats --watch
 )");
 }
@@ -94,6 +95,13 @@ SUCCEEDED 4,000   other endings 0   refused 0   late sends 0.05% (max 1.1ms)
 
 LATENCY (from the planned moment)      p50)"));
   EXPECT_THAT(text, HasSubstr("\nclient lag       0.20ms   7% |###\nnetwork + gRPC   0.80ms  27% |"));
+}
+
+TEST(BenchTextTest, EitherLoopFitsAScreen) {
+  for (const BenchReport& report : {Closed(), Open()}) {
+    const std::string text = BenchText(report);
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 23) << "24 rows, and the prompt has one";
+  }
 }
 
 TEST(BenchTextTest, EveryLineFitsATerminal) {
