@@ -41,6 +41,7 @@ INSTANTIATE_IN_BOTH_LANES(AsyncTest);
 TEST_P(AsyncTest, ResultsAreEncodedAndOutputIsItsOwn) {
   StartSmallServer();
   EXPECT_EQ(RunTwice(Async(GetParam(), "echo", {Json("{\"a\":[1,null]}")})).result().json(), "{\"a\":[1,null]}");
+  EXPECT_EQ(RunTwice(Async(GetParam(), "pair")).result().json(), "[1,2]");
   EXPECT_EQ(RunTwice(Async(GetParam(), "raw")).result().raw(), std::string("\x00\xff", 2));
   EXPECT_EQ(RunTwice(Async(GetParam(), "say", {Json("\"x\"")})).stdout(), "x\nx\nx\n");
 }

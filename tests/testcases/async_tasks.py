@@ -27,6 +27,10 @@ async def echo(value):
     return value
 
 
+async def pair():
+    return 1, 2
+
+
 async def raw():
     await asyncio.sleep(0)
     return b"\x00\xff"

@@ -61,7 +61,8 @@ class Bootstrap(unittest.TestCase):
 
     def execute(self, code, entry="", arguments=()):
         namespace = self.bootstrap.new_namespace("<script>", False)
-        return self.bootstrap.execute(namespace, code.encode(), "<script>", entry, arguments)
+        value = self.bootstrap.execute(namespace, code.encode(), "<script>", entry, arguments)
+        return self.bootstrap.encoded(value) if entry else value
 
     def described(self, code, entry=""):
         try:

@@ -221,7 +221,8 @@ TEST_F(StreamCallTest, TooManyTasksInOneMessageEndTheStream) {
 }
 
 TEST_F(StreamCallTest, ASenderThatNeverStopsIsHeldBackByTheWindow) {
-  constexpr uint64_t kTasks = 5000;
+  constexpr uint64_t kTasks = 18'000;
+  static_assert(kTasks > kStreamTasksMax && kTasks % 1000 == 0);
   Start();
   scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
   Open();
