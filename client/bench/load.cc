@@ -194,7 +194,8 @@ void Load::Fail(const absl::Status& status) {
     absl::MutexLock lock(&failure_mutex_);
     // The first is the one to keep; and what a stop has cancelled has not failed.
     if (stopping_) return;
-    failure_ = status;
+    // Nobody here has cancelled it: the server ends, and the calls under way with it.
+    failure_ = absl::IsCancelled(status) ? absl::UnavailableError("the server ended the call") : status;
     stopping_ = true;
   }
   Wake();
