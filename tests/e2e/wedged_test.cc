@@ -80,7 +80,7 @@ TEST_F(WedgedTest, TaskEndsAtItsLimit) {
 TEST_F(WedgedTest, OneWedgedInterpreterLeavesTheLaneServing) {
   StartServer({"--io-interpreters", "2", "--cpu-interpreters", "1"});
   std::unique_ptr<PendingRun> run = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
-  std::string wedged;  // looked up once: the task lets go of the lock now and then before it holds it for good
+  std::string wedged;
   Eventually("a lock is held", [&] { return !(wedged = WedgedSlot()).empty(); });
   // Two that wait: one lands beside the holder.
   Doorbell doorbell;
@@ -93,8 +93,7 @@ TEST_F(WedgedTest, OneWedgedInterpreterLeavesTheLaneServing) {
   EXPECT_EQ(GetHealth("gild.lane.io"), Health::kServing);
   // The same in the other one, and the lane is not.
   std::unique_ptr<PendingRun> second = RunLater(Call(v1::IO, "hangs.py", "hold_the_lock"));
-  Eventually("the other lock is held",
-             [&] { return Slot(wedged == "io-0" ? "io-1" : "io-0").holder().task_name() == "hold_the_lock"; });
+  Eventually("the other lock is held", [&] { return IsWedged(wedged == "io-0" ? "io-1" : "io-0"); });
   std::unique_ptr<PendingRun> more[] = {RunLater(Script(v1::IO, "pass")), RunLater(Script(v1::IO, "pass"))};
   Eventually("the lane does not serve", [&] { return GetHealth("gild.lane.io") == Health::kNotServing; });
   doorbell.LetIn();
