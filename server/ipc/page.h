@@ -73,6 +73,11 @@ struct Row {
   std::atomic<uint64_t> err_bytes;
   std::atomic<uint32_t> out_truncated;
   std::atomic<uint32_t> err_truncated;
+  // gild.progress(done, total), as told last. `progress_changes` is odd while it is being written, and even after; 0:
+  // never.
+  std::atomic<uint64_t> progress_changes;
+  std::atomic<uint64_t> progress_done;
+  std::atomic<uint64_t> progress_total;
 };
 
 static_assert(std::atomic<int64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);

@@ -43,6 +43,27 @@ inline constexpr int64_t kFunctionsBytesMax = 256 << 20;
 inline constexpr size_t kInterpreterFunctionsMax = 256;
 inline constexpr int64_t kInterpreterFunctionsBytesMax = 64 << 20;
 
+// ---- files of a task's folder ----
+// In: beyond, INVALID_ARGUMENT.
+inline constexpr int kFilesMax = 64;
+inline constexpr int64_t kFilesBytesMax = 16 << 20;
+inline constexpr int64_t kFilePathBytesMax = 1024;
+inline constexpr int64_t kFilePartBytesMax = 255;
+inline constexpr int kCollectMax = 64;
+// Out: they count against limits.result_bytes (RESULT_LIMIT); what is beyond these is left out, with a warning.
+inline constexpr int kCollectedFilesMax = 256;
+inline constexpr int kCollectLooksMax = 65536;  // files and folders looked at
+
+// ---- functions that held the lock (Task.profile_lock) ----
+inline constexpr int kLockProfileMax = 20;
+
+// ---- sessions ----
+// Those that live. Full: the one idle for the longest is forgotten; when none is idle, the task is refused with
+// RESOURCE_EXHAUSTED.
+inline constexpr size_t kSessionsMax = 1024;
+// One that no task used for so long is forgotten (flag --session-idle).
+inline constexpr int64_t kSessionIdleNsDefault = 600 * kNsPerSecond;
+
 // ---- queues ----
 // Tasks waiting for one lane, and the bytes they hold. Full: RESOURCE_EXHAUSTED with RetryInfo.
 inline constexpr int64_t kQueuedTasksMax = 16384;
@@ -69,6 +90,8 @@ inline constexpr int64_t kStreamBytesBroken = 256 << 20;
 inline constexpr int kStreamsPerConnectionMax = 8192;
 // Calls of Monitor.WatchStats, of all clients. Full: RESOURCE_EXHAUSTED.
 inline constexpr size_t kStatsWatchesMax = 64;
+// Calls of Executor.Watch, of all clients. Full: RESOURCE_EXHAUSTED.
+inline constexpr size_t kTaskWatchesMax = 256;
 // Calls of grpc.health.v1.Health.Watch, of all clients. Full: RESOURCE_EXHAUSTED.
 inline constexpr size_t kHealthWatchesMax = 4096;
 // The name of a service in a health request. Longer: INVALID_ARGUMENT.

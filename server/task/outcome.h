@@ -78,6 +78,15 @@ struct Evidence {
   bool safe_to_retry = false;
 };
 
+// How long one function itself held the lock.
+struct FunctionHold {
+  std::string function;  // valid UTF-8, as is `file`
+  std::string file;
+  uint32_t line = 0;
+  int64_t hold_ns = 0;
+  uint64_t calls = 0;
+};
+
 struct Outcome {
   Ending ending = Ending::kInterpreterLost;
   bool started = false;  // it was handed to an interpreter
@@ -90,6 +99,8 @@ struct Outcome {
   Evidence evidence;
   Usage usage;
   std::optional<LockUsage> lock;
+  std::vector<FunctionHold> lock_profile;  // the longest first
+  std::vector<File> files;
   std::vector<std::string> warnings;
 };
 

@@ -26,6 +26,12 @@ struct Value {
   std::string bytes;
 };
 
+// A file of a task's folder; its name is relative, without `.` and `..`.
+struct File {
+  std::string path;
+  std::string content;
+};
+
 struct Limits {
   int64_t wall_ns = kWallNsDefault;
   int64_t queue_ns = kQueueNsDefault;
@@ -51,6 +57,9 @@ struct Task {
 
   Limits limits;
   std::string session;
+  std::vector<File> files;
+  std::vector<std::string> collect;  // names or patterns
+  bool profile_lock = false;
   std::vector<std::string> warnings;  // copied to the outcome
 
   // What it weighs in a queue.
