@@ -1,6 +1,6 @@
 """What is left of gRPC's own rate when tasks run behind it: gild-server and a raw gRPC echo, the same client, in turns.
 
-    rates.py BIN_DIR [--turns 7] [--outstanding 64] [--seconds 2]
+    rates.py BIN_DIR [--turns 7] [--seconds 2] [--lanes io,cpu]
 
 BIN_DIR holds gild-server, echo_server and rates: build/test/bin, after ./test. Prints, for each lane, the median of gild's rate, of the
 echo's in the same turns, and of their ratio. Standard library only.
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("bin_dir", type=pathlib.Path, help="where gild-server, echo_server and rates are")
     parser.add_argument("--turns", type=int, default=7, help="turns of each measurement (7)")
-    parser.add_argument("--outstanding", type=int, default=64, help="tasks in flight (64)")
+    parser.add_argument("--lanes", default="io,cpu", help="which lanes (io,cpu)")
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement (2)")
     options = parser.parse_args()
     bin_dir = options.bin_dir.resolve()
@@ -28,13 +28,13 @@ def main() -> None:
         echo_address = echo.stdout.readline().strip()
 
         def rates(address: str, lane: str) -> dict:
-            command = [bin_dir / "rates", address, lane, str(options.outstanding), str(options.seconds)]
+            command = [bin_dir / "rates", address, lane, str(options.seconds)]
             return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
         print(f"{'LANE':<5} {'KIND':<7} {'GILD/s':>8} {'ECHO/s':>8} {'RATIO':>6}   lowest to highest ratio")
-        for lane in ("io", "cpu"):
+        for lane in options.lanes.split(","):
             turns = [(rates(gild, lane), rates(echo_address, lane)) for _ in range(options.turns)]
-            for kind in ("unary", "stream"):
+            for kind in ("unary", "stream", "batched"):
                 ratios = [ours[kind] / its[kind] for ours, its in turns]
                 ours = statistics.median(ours[kind] for ours, _ in turns)
                 its = statistics.median(its[kind] for _, its in turns)
