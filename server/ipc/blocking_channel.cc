@@ -22,15 +22,17 @@ constexpr size_t kDescriptorsPerReadMax = 8;
 BlockingChannel::BlockingChannel(UniqueFd fd)
     : fd_(std::move(fd)), read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBytes)) {}
 
-absl::Status BlockingChannel::Send(const google::protobuf::MessageLite& message) { return Write(EncodeFrame(message)); }
+absl::Status BlockingChannel::Send(const google::protobuf::MessageLite& message) {
+  return SendFrames(EncodeFrame(message));
+}
 
 absl::Status BlockingChannel::Send(absl::Span<const internal::FromInterpreter> messages) {
   std::string frames;
   for (const internal::FromInterpreter& message : messages) frames += EncodeFrame(message);
-  return Write(frames);
+  return SendFrames(frames);
 }
 
-absl::Status BlockingChannel::Write(absl::string_view bytes) {
+absl::Status BlockingChannel::SendFrames(absl::string_view bytes) {
   absl::MutexLock lock(&send_mutex_);
   size_t sent = 0;
   while (sent < bytes.size()) {
@@ -44,6 +46,13 @@ absl::Status BlockingChannel::Write(absl::string_view bytes) {
     sent += count;
   }
   return absl::OkStatus();
+}
+
+bool BlockingChannel::Await(int64_t timeout_ns) {
+  if (reader_.HasFrame()) return true;
+  pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  const timespec timeout{.tv_sec = timeout_ns / kNsPerSecond, .tv_nsec = timeout_ns % kNsPerSecond};
+  return ppoll(&ready, 1, &timeout, nullptr) > 0;
 }
 
 absl::StatusOr<bool> BlockingChannel::Buffered(google::protobuf::MessageLite* message) {

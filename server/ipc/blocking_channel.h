@@ -28,9 +28,13 @@ class BlockingChannel {
   absl::Status Send(const google::protobuf::MessageLite& message) ABSL_LOCKS_EXCLUDED(send_mutex_);
   // Several frames, written as one.
   absl::Status Send(absl::Span<const internal::FromInterpreter> messages) ABSL_LOCKS_EXCLUDED(send_mutex_);
+  // Several that are encoded already (frame.h).
+  absl::Status SendFrames(absl::string_view frames) ABSL_LOCKS_EXCLUDED(send_mutex_);
 
   // False: the server is gone (end of file). For `awake_ns` it looks again and again before it goes to sleep.
   absl::StatusOr<bool> Receive(google::protobuf::MessageLite* message, int64_t awake_ns = 0);
+  // Waits until something is there to be received, `timeout_ns` at most; false: nothing is.
+  bool Await(int64_t timeout_ns);
   // A frame that has already been read waits to be received: do not poll for it.
   absl::StatusOr<bool> Buffered(google::protobuf::MessageLite* message);
 
@@ -40,8 +44,6 @@ class BlockingChannel {
   int fd() const { return fd_.get(); }
 
  private:
-  absl::Status Write(absl::string_view bytes) ABSL_LOCKS_EXCLUDED(send_mutex_);
-
   UniqueFd fd_;
   FrameReader reader_;
   const std::unique_ptr<char[]> read_buffer_;

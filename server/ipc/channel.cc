@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -21,6 +22,11 @@ constexpr size_t kReadBytesPerEvent = 1 << 20;
 // More than a socket holds. A process that a dead interpreter left behind may go on writing.
 constexpr size_t kReadAvailableBytes = 16 << 20;
 constexpr size_t kDescriptorsPerFrameMax = 8;
+constexpr size_t kFramesPerWriteMax = 64;
+// About what a socket holds.
+constexpr size_t kTogetherBytesMax = 128 << 10;
+
+thread_local SendTogether* together_here = nullptr;
 
 }  // namespace
 
@@ -58,43 +64,56 @@ absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::ve
 
   absl::MutexLock lock(&send_mutex_);
   if (!send_status_.ok()) return send_status_;
-  if (unsent_.empty()) {
-    absl::StatusOr<bool> written = WriteSome(&frame);
-    if (!written.ok()) return FailLater(written.status());
-    if (*written) return absl::OkStatus();
-  }
-  const size_t rest = frame.bytes.size() - frame.sent;
-  if (unsent_bytes_ + rest > unsent_bytes_max_) {
+  // Where something is unsent, somebody has promised to write it.
+  const bool promised = !unsent_.empty();
+  unsent_bytes_ += frame.bytes.size();
+  unsent_.push_back(std::move(frame));
+  SendTogether* const together = SendTogether::Current();
+  if (together != nullptr) together->Add(shared_from_this());
+  if (!promised && together == nullptr) FlushOrPost();
+  if (together != nullptr && unsent_bytes_ > kTogetherBytesMax) FlushOrPost();
+  if (send_status_.ok() && unsent_bytes_ > unsent_bytes_max_) {
     return FailLater(
         absl::ResourceExhaustedError(absl::StrCat("the child leaves more than ", unsent_bytes_max_, " bytes unread")));
   }
-  unsent_bytes_ += rest;
-  unsent_.push_back(std::move(frame));
-  if (unsent_.size() == 1) {
+  return send_status_;
+}
+
+void Channel::FlushOrPost() {
+  const absl::StatusOr<bool> written = WriteUnsent();
+  if (!written.ok()) {
+    (void)FailLater(written.status());
+  } else if (!*written) {
     poller_->Post([weak = weak_from_this()] {
       if (auto self = weak.lock()) self->FlushUnsent();
     });
   }
-  return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Channel::WriteSome(Unsent* unsent) {
-  while (unsent->sent < unsent->bytes.size()) {
-    iovec piece{.iov_base = unsent->bytes.data() + unsent->sent, .iov_len = unsent->bytes.size() - unsent->sent};
+absl::StatusOr<bool> Channel::WriteUnsent() {
+  while (!unsent_.empty()) {
+    std::array<iovec, kFramesPerWriteMax> pieces;
     msghdr header{};
-    header.msg_iov = &piece;
-    header.msg_iovlen = 1;
+    header.msg_iov = pieces.data();
+    for (Unsent& frame : unsent_) {
+      // Descriptors ride on the first byte of a write.
+      const bool first = header.msg_iovlen == 0;
+      if (header.msg_iovlen == pieces.size() || (!first && !frame.descriptors.empty())) break;
+      pieces[header.msg_iovlen++] = {.iov_base = frame.bytes.data() + frame.sent,
+                                     .iov_len = frame.bytes.size() - frame.sent};
+    }
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptorsPerFrameMax)> control{};
-    if (!unsent->descriptors.empty()) {
-      const size_t bytes = sizeof(int) * unsent->descriptors.size();
+    std::vector<UniqueFd>& descriptors = unsent_.front().descriptors;
+    if (!descriptors.empty()) {
+      const size_t bytes = sizeof(int) * descriptors.size();
       header.msg_control = control.data();
       header.msg_controllen = CMSG_SPACE(bytes);
       cmsghdr* part = CMSG_FIRSTHDR(&header);
       part->cmsg_level = SOL_SOCKET;
       part->cmsg_type = SCM_RIGHTS;
       part->cmsg_len = CMSG_LEN(bytes);
-      for (size_t i = 0; i < unsent->descriptors.size(); ++i) {
-        const int fd = unsent->descriptors[i].get();
+      for (size_t i = 0; i < descriptors.size(); ++i) {
+        const int fd = descriptors[i].get();
         std::memcpy(CMSG_DATA(part) + i * sizeof fd, &fd, sizeof fd);
       }
     }
@@ -102,8 +121,15 @@ absl::StatusOr<bool> Channel::WriteSome(Unsent* unsent) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (count < 0) return ErrnoStatus(errno, "send a frame");
-    unsent->sent += count;
-    unsent->descriptors.clear();
+    descriptors.clear();
+    unsent_bytes_ -= count;
+    for (size_t left = count; left > 0;) {
+      Unsent& frame = unsent_.front();
+      const size_t taken = std::min(left, frame.bytes.size() - frame.sent);
+      frame.sent += taken;
+      left -= taken;
+      if (frame.sent == frame.bytes.size()) unsent_.pop_front();
+    }
   }
   return true;
 }
@@ -127,18 +153,9 @@ void Channel::FlushUnsent() {
   bool full = false;
   {
     absl::MutexLock lock(&send_mutex_);
-    while (!unsent_.empty() && !full) {
-      Unsent& first = unsent_.front();
-      const size_t sent_before = first.sent;
-      absl::StatusOr<bool> written = WriteSome(&first);
-      if (!written.ok()) {
-        (void)FailLater(written.status());
-        break;
-      }
-      unsent_bytes_ -= first.sent - sent_before;
-      full = !*written;
-      if (!full) unsent_.pop_front();
-    }
+    const absl::StatusOr<bool> written = WriteUnsent();
+    if (!written.ok()) (void)FailLater(written.status());
+    full = written.ok() && !*written;
   }
   poller_->Modify(fd_.get(), full ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
@@ -198,12 +215,16 @@ void Channel::Read(size_t bytes_max) {
 
 void Channel::ReportFrames() {
   absl::string_view payload;
+  bool reported = false;
+  absl::StatusOr<bool> complete = true;
   while (!closed_) {
-    absl::StatusOr<bool> complete = reader_.Next(&payload);
-    if (!complete.ok()) return Fail(complete.status());
-    if (!*complete) return;
+    complete = reader_.Next(&payload);
+    if (!complete.ok() || !*complete) break;
     events_.on_frame(payload);
+    reported = true;
   }
+  if (reported) events_.on_frames_read();
+  if (!complete.ok()) Fail(complete.status());
 }
 
 void Channel::Fail(absl::Status reason) {
@@ -226,5 +247,26 @@ void Channel::Close() {
 }
 
 void Channel::Shutdown() { ::shutdown(fd_.get(), SHUT_RDWR); }
+
+SendTogether::SendTogether() {
+  if (together_here == nullptr) together_here = this;
+}
+
+SendTogether::~SendTogether() {
+  if (together_here != this) return;
+  together_here = nullptr;
+  for (const std::shared_ptr<Channel>& channel : channels_) {
+    absl::MutexLock lock(&channel->send_mutex_);
+    if (channel->send_status_.ok()) channel->FlushOrPost();
+  }
+}
+
+SendTogether* SendTogether::Current() { return together_here; }
+
+void SendTogether::Add(std::shared_ptr<Channel> channel) {
+  if (std::find(channels_.begin(), channels_.end(), channel) == channels_.end()) {
+    channels_.push_back(std::move(channel));
+  }
+}
 
 }  // namespace gild

@@ -42,6 +42,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   struct Events {
     // A whole frame's payload, valid during the call.
     std::function<void(absl::string_view payload)> on_frame;
+    // After the last on_frame of those that came together, also when one of them has closed the conversation.
+    std::function<void()> on_frames_read = [] {};
     // Once, after the last on_frame: OK at end of file, else what was wrong. Not called after Close.
     std::function<void(absl::Status reason)> on_closed;
   };
@@ -54,8 +56,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Begins to listen.
   void Start();
 
-  // Writes at once what the socket takes and keeps the rest. An error means that the frame was not sent and that the
-  // conversation is about to be closed. REQUIRES: the message is no larger than kFrameBytesMax.
+  // Writes at once what the socket takes and keeps the rest; while a SendTogether lives, keeps it all. An error means
+  // that the frame was not sent and that the conversation is about to be closed. REQUIRES: the message is no larger
+  // than kFrameBytesMax.
   absl::Status Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors = {})
       ABSL_LOCKS_EXCLUDED(send_mutex_);
 
@@ -71,6 +74,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   int last_sender_pid() const { return last_sender_pid_; }
 
  private:
+  friend class SendTogether;
+
   struct Unsent {
     std::string bytes;
     size_t sent = 0;
@@ -83,8 +88,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void ReportFrames();
   void Fail(absl::Status reason);
   void FlushUnsent() ABSL_LOCKS_EXCLUDED(send_mutex_);
-  // Writes some of it; false when the socket is full.
-  absl::StatusOr<bool> WriteSome(Unsent* unsent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
+  // From any thread: writes what is unsent, and sees to it that the poller writes the rest.
+  void FlushOrPost() ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
+  // Writes what is unsent, as far as the socket takes it; false when it is full.
+  absl::StatusOr<bool> WriteUnsent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
   // From any thread: closes the conversation with this error, on the poller's thread, after what can still be read.
   absl::Status FailLater(absl::Status reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
 
@@ -103,6 +110,24 @@ class Channel : public std::enable_shared_from_this<Channel> {
   std::deque<Unsent> unsent_ ABSL_GUARDED_BY(send_mutex_);
   size_t unsent_bytes_ ABSL_GUARDED_BY(send_mutex_) = 0;
   absl::Status send_status_ ABSL_GUARDED_BY(send_mutex_);  // the first error; nothing is sent after it
+};
+
+// While it lives, frames that its thread sends are kept, and go out at its end: many tasks in one write, and the child
+// wakes once. On the stack; one within another does nothing.
+class SendTogether {
+ public:
+  SendTogether();
+  ~SendTogether();
+  SendTogether(const SendTogether&) = delete;
+  SendTogether& operator=(const SendTogether&) = delete;
+
+ private:
+  friend class Channel;
+  // Of the calling thread; null: none.
+  static SendTogether* Current();
+  void Add(std::shared_ptr<Channel> channel);
+
+  std::vector<std::shared_ptr<Channel>> channels_;  // with frames to flush, each once
 };
 
 }  // namespace gild

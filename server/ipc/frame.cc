@@ -33,8 +33,7 @@ void FrameReader::Append(absl::string_view bytes) {
 absl::StatusOr<bool> FrameReader::Next(absl::string_view* payload) {
   const absl::string_view rest = absl::string_view(buffer_).substr(consumed_);
   if (rest.size() < kFrameHeaderBytes) return false;
-  size_t bytes = 0;
-  for (size_t i = 0; i < kFrameHeaderBytes; ++i) bytes |= size_t{static_cast<uint8_t>(rest[i])} << (8 * i);
+  const size_t bytes = PayloadBytes();
   if (bytes > static_cast<size_t>(kFrameBytesMax)) {
     return absl::InvalidArgumentError(absl::StrCat("frame of ", bytes, " bytes, at most ", kFrameBytesMax, " allowed"));
   }
@@ -45,6 +44,21 @@ absl::StatusOr<bool> FrameReader::Next(absl::string_view* payload) {
   *payload = rest.substr(kFrameHeaderBytes, bytes);
   consumed_ += kFrameHeaderBytes + bytes;
   return true;
+}
+
+bool FrameReader::HasFrame() const {
+  const size_t rest = buffer_.size() - consumed_;
+  if (rest < kFrameHeaderBytes) return false;
+  const size_t bytes = PayloadBytes();
+  return bytes > static_cast<size_t>(kFrameBytesMax) || rest >= kFrameHeaderBytes + bytes;
+}
+
+size_t FrameReader::PayloadBytes() const {
+  size_t bytes = 0;
+  for (size_t i = 0; i < kFrameHeaderBytes; ++i) {
+    bytes |= size_t{static_cast<uint8_t>(buffer_[consumed_ + i])} << (8 * i);
+  }
+  return bytes;
 }
 
 }  // namespace gild

@@ -24,8 +24,13 @@ class FrameReader {
   // True: *payload is the next frame, valid until the next call of Append or Next. False: more bytes are needed.
   // An error when the stream names a frame beyond kFrameBytesMax; the stream is of no use after that.
   absl::StatusOr<bool> Next(absl::string_view* payload);
+  // Next would not ask for more bytes.
+  bool HasFrame() const;
 
  private:
+  // That the next frame says it has; REQUIRES: its header is there.
+  size_t PayloadBytes() const;
+
   std::string buffer_;
   size_t consumed_ = 0;
 };

@@ -71,6 +71,9 @@ absl::StatusOr<std::shared_ptr<InterpreterHandle>> InterpreterHandle::Create(Pol
   hear.on_closed = [weak](absl::Status reason) {
     if (auto self = weak.lock()) self->OnChannelClosed(std::move(reason));
   };
+  hear.on_frames_read = [weak] {
+    if (auto self = weak.lock()) self->ReportEnded();
+  };
   handle->channel_ = std::make_shared<Channel>(poller, std::move(ends->server), std::move(hear));
   handle->channel_->Start();
   return handle;
@@ -247,7 +250,11 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
   } else if (available_again) {
     events_.on_available(true);
   }
-  events_.on_task_ended(serial, std::move(outcome));
+  ended_.push_back({serial, std::move(outcome)});
+}
+
+void InterpreterHandle::ReportEnded() {
+  if (!ended_.empty()) events_.on_tasks_ended(std::exchange(ended_, {}));
 }
 
 void InterpreterHandle::OnChannelClosed(absl::Status reason) {
@@ -382,21 +389,21 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
     death.culprit_name = absl::StrCat("'", culprit->second.task->name, "' (", culprit->second.task->id, ")");
   }
 
-  std::vector<std::pair<uint64_t, Outcome>> outcomes;
+  std::vector<EndedTask> outcomes;
   for (const auto& [serial, task] : in_flight) {
     CancelTimers(task);
     // What a task did to its interpreter says nothing about the next one's start.
     if (page_->BeginNs(task.row, serial)) epitaph.healthy = true;
-    outcomes.emplace_back(serial, KilledOutcome(task, death));
+    outcomes.push_back({serial, KilledOutcome(task, death)});
   }
   std::optional<Ending> only_task_ended;
-  if (alone() && outcomes.size() == 1) only_task_ended = outcomes.front().second.ending;
+  if (alone() && outcomes.size() == 1) only_task_ended = outcomes.front().outcome.ending;
   epitaph.cause = RestartCause(death, was_ready, only_task_ended);
   if (page_->meter_available()) epitaph.lock = page_->InterpreterLock(death.at_ns);
   epitaph.what = end ? DescribeWaitStatus(end->wait_status) : "not reaped";
   if (!death.detail.empty()) absl::StrAppend(&epitaph.what, ", ", death.detail);
 
-  for (auto& [serial, outcome] : outcomes) events_.on_task_ended(serial, std::move(outcome));
+  if (!outcomes.empty()) events_.on_tasks_ended(std::move(outcomes));
   return epitaph;
 }
 

@@ -50,7 +50,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     // It takes no new tasks for now (a stopped task is overdue), and takes them again.
     std::function<void(bool available)> on_available;
     std::function<void(uint64_t serial)> on_task_on_loop;  // it occupies no thread any more
-    std::function<void(uint64_t serial, Outcome outcome)> on_task_ended;
+    std::function<void(std::vector<EndedTask> tasks)> on_tasks_ended;
     // It must be killed, then Finish called. Once.
     std::function<void()> on_doomed;
     // Its channel is at its end, and on_doomed was not called: it is dying, most likely. Once.
@@ -112,6 +112,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnReady() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTasksOnLoop(const internal::TasksOnLoop& on_loop) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaskEnded(internal::TaskEnded ended) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReportEnded();
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWallPassed(uint64_t serial);
   void OnOverdue(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -131,6 +132,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   const Events events_;
   const std::unique_ptr<PageFile> page_;
   std::shared_ptr<Channel> channel_;  // set by Create, for good
+  std::vector<EndedTask> ended_;      // of the frames that are being read; the poller's thread only
 
   // Held from the decision what to send until it is sent: a task must not overtake its function.
   absl::Mutex functions_mutex_;

@@ -179,7 +179,7 @@ void Lane::StartInterpreter(int slot) {
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
       .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
       .on_task_on_loop = [this](uint64_t serial) { events_.on_loop(serial); },
-      .on_task_ended = [this](uint64_t serial, Outcome outcome) { events_.ended(serial, std::move(outcome)); },
+      .on_tasks_ended = [this](std::vector<EndedTask> tasks) { events_.ended(std::move(tasks)); },
       .on_doomed = [this, slot] { OnDoomed(slot); },
       .on_silent = [this, slot] { OnSilent(slot); }};
   InterpreterHandle::ChildEnds ends;

@@ -53,7 +53,7 @@ class Lane {
     std::function<void(int slot)> ready;
     std::function<void(int slot)> gone;
     std::function<void(uint64_t serial)> on_loop;  // the task occupies no thread any more
-    std::function<void(uint64_t serial, Outcome outcome)> ended;
+    std::function<void(std::vector<EndedTask> tasks)> ended;
   };
 
   // `slots` (the zygote) and `poller` outlive the lane. The poller's thread has ended before the lane is destroyed.

@@ -279,8 +279,7 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
       Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
                    .on_loop = [this](uint64_t serial) { scheduler_->OnLoop(serial, NowNs()); },
-                   .ended = [this](uint64_t serial,
-                                   Outcome outcome) { scheduler_->Ended(serial, std::move(outcome), NowNs()); }});
+                   .ended = [this](std::vector<EndedTask> tasks) { scheduler_->Ended(std::move(tasks), NowNs()); }});
 }
 
 // The scheduler stands above the lanes but is made before them, so it is given the place where each will be.

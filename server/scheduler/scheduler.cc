@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "server/ipc/channel.h"
+
 namespace gild {
 namespace {
 
@@ -164,25 +166,29 @@ void Scheduler::OnLoop(uint64_t serial, int64_t now_ns) {
   Act(std::move(actions), now_ns);
 }
 
-void Scheduler::Ended(uint64_t serial, Outcome outcome, int64_t now_ns) {
+void Scheduler::Ended(std::vector<EndedTask> ended, int64_t now_ns) {
   Actions actions;
   {
     absl::MutexLock lock(&mutex_);
-    auto found = entries_.find(serial);
-    if (found == entries_.end() || !found->second.placed) return;  // the lane's mistake; one `done` was promised
-    Entry& entry = found->second;
-    const LaneKind lane = entry.task->lane;
-    LaneState& state = State(lane);
-    --state.running;
-    Slot& slot = state.slots[entry.slot];
-    --(entry.on_loop ? slot.on_loop : slot.on_threads);
-    const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
-    state.run_ns_average += (state.run_ns_average == 0 ? 1 : kAverageWeight) * (run_ns - state.run_ns_average);
-    outcome.usage.queue_ns = entry.placed_ns - entry.accepted_ns;
-    FinishEntry(serial, std::move(outcome), &actions);
-    Place(lane, now_ns, &actions);
+    for (EndedTask& task : ended) EndPlaced(std::move(task), now_ns, &actions);
+    for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
   }
   Act(std::move(actions), now_ns);
+}
+
+void Scheduler::EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) {
+  auto found = entries_.find(ended.serial);
+  if (found == entries_.end() || !found->second.placed) return;  // the lane's mistake; one `done` was promised
+  Entry& entry = found->second;
+  LaneState& state = State(entry.task->lane);
+  --state.running;
+  Slot& slot = state.slots[entry.slot];
+  --(entry.on_loop ? slot.on_loop : slot.on_threads);
+  Outcome& outcome = ended.outcome;
+  const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
+  state.run_ns_average += (state.run_ns_average == 0 ? 1 : kAverageWeight) * (run_ns - state.run_ns_average);
+  outcome.usage.queue_ns = entry.placed_ns - entry.accepted_ns;
+  FinishEntry(ended.serial, std::move(outcome), actions);
 }
 
 void Scheduler::Drain() {
@@ -338,6 +344,7 @@ void Scheduler::Act(Actions actions, int64_t now_ns) {
   while (!actions.hand_overs.empty()) {
     std::vector<HandOver> hand_overs;
     hand_overs.swap(actions.hand_overs);
+    const SendTogether together;
     for (const HandOver& hand_over : hand_overs) {
       const LaneKind lane = hand_over.task->lane;
       const bool taken = Port(lane).run(hand_over.slot, hand_over.task);

@@ -82,7 +82,7 @@ class Scheduler {
   // The task has left its thread for the event loop.
   void OnLoop(uint64_t serial, int64_t now_ns);
   void SlotGone(LaneKind lane, int slot);
-  void Ended(uint64_t serial, Outcome outcome, int64_t now_ns);
+  void Ended(std::vector<EndedTask> ended, int64_t now_ns);
 
   // From now on Submit refuses; what is accepted goes on.
   void Drain();
@@ -158,6 +158,7 @@ class Scheduler {
   static int64_t Queued(const LaneState& state) { return static_cast<int64_t>(state.waiting.size()) + state.paused; }
   static int64_t RetryAfterNs(const LaneState& state);
 
+  void EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

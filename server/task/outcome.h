@@ -104,4 +104,9 @@ struct Outcome {
   std::vector<std::string> warnings;
 };
 
+struct EndedTask {
+  uint64_t serial = 0;
+  Outcome outcome;
+};
+
 }  // namespace gild

@@ -49,6 +49,7 @@ class ChannelTest : public ::testing::Test {
     channel_ =
         std::make_shared<Channel>(poller_.get(), std::move(ends.server),
                                   Channel::Events{.on_frame = [this](absl::string_view payload) { OnFrame(payload); },
+                                                  .on_frames_read = [this] { OnFramesRead(); },
                                                   .on_closed = [this](absl::Status reason) { OnClosed(reason); }},
                                   unsent_bytes_max);
     poller_.Do([this] { channel_->Start(); });
@@ -90,6 +91,10 @@ class ChannelTest : public ::testing::Test {
     return closed_.front();
   }
 
+  void OnFramesRead() {
+    absl::MutexLock lock(&mutex_);
+    frames_when_read_.push_back(frames_.size());
+  }
   void OnFrame(absl::string_view payload) {
     absl::MutexLock lock(&mutex_);
     EXPECT_TRUE(closed_.empty());
@@ -107,6 +112,7 @@ class ChannelTest : public ::testing::Test {
   std::shared_ptr<Channel> channel_;
   absl::Mutex mutex_;
   std::vector<std::string> frames_ ABSL_GUARDED_BY(mutex_);
+  std::vector<size_t> frames_when_read_ ABSL_GUARDED_BY(mutex_);
   std::vector<absl::Status> closed_ ABSL_GUARDED_BY(mutex_);
   int sender_pid_ ABSL_GUARDED_BY(mutex_) = 0;
 };
@@ -174,6 +180,55 @@ TEST_F(ChannelTest, ADescriptorFromAChildIsDroppedAndEndsTheConversation) {
   EXPECT_EQ(OpenDescriptors(), before);
   absl::MutexLock lock(&mutex_);
   EXPECT_TRUE(frames_.empty());
+}
+
+TEST_F(ChannelTest, WhatIsSentTogetherGoesOutAtTheEndAndInOrder) {
+  Open();
+  BlockingChannel child(std::move(child_));
+  {
+    const SendTogether together;
+    ASSERT_TRUE(channel_->Send(StopFrame(1)).ok());
+    {
+      const SendTogether inner;
+      ASSERT_TRUE(channel_->Send(StopFrame(2)).ok());
+    }
+    // What another thread sends meanwhile does not overtake it.
+    std::thread([this] { ASSERT_TRUE(channel_->Send(StopFrame(3)).ok()); }).join();
+    EXPECT_FALSE(child.Await(0));
+  }
+  for (uint64_t serial = 1; serial <= 3; ++serial) {
+    ASSERT_TRUE(child.Await(0));
+    internal::ToInterpreter frame;
+    ASSERT_TRUE(child.Receive(&frame).value());
+    EXPECT_EQ(frame.stop().serial(), serial);
+  }
+  EXPECT_FALSE(child.Await(0));
+}
+
+TEST_F(ChannelTest, ManyLargeFramesSentTogetherArriveWhole) {
+  Open();
+  constexpr size_t kLarge = 100 << 10;
+  constexpr int kFrames = 200;  // beyond what a socket holds, and one write
+  std::thread sender([this] {
+    const SendTogether together;
+    for (int i = 0; i < kFrames; ++i) ASSERT_TRUE(channel_->Send(LargeFrame(kLarge + i)).ok());
+  });
+  BlockingChannel child(std::move(child_));
+  for (int i = 0; i < kFrames; ++i) {
+    internal::ToInterpreter frame;
+    ASSERT_TRUE(child.Receive(&frame).value());
+    EXPECT_EQ(frame.start().code().size(), kLarge + i);
+  }
+  sender.join();
+}
+
+TEST_F(ChannelTest, FramesThatCameTogetherAreReportedTogether) {
+  Open();
+  Write(std::string("\x01\x00\x00\x00x\x01\x00\x00\x00y", 10));
+  EXPECT_EQ(AwaitFrames(2).size(), 2u);
+  poller_.Do([] {});
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(frames_when_read_, std::vector<size_t>{2});
 }
 
 TEST_F(ChannelTest, DescriptorsGoDown) {

@@ -70,9 +70,11 @@ class LaneTest : public ::testing::Test {
                                                       on_loop_.push_back(serial);
                                                     },
                                                 .ended =
-                                                    [this](uint64_t serial, Outcome outcome) {
+                                                    [this](std::vector<EndedTask> tasks) {
                                                       absl::MutexLock lock(&mutex_);
-                                                      outcomes_[serial].push_back(std::move(outcome));
+                                                      for (EndedTask& task : tasks) {
+                                                        outcomes_[task.serial].push_back(std::move(task.outcome));
+                                                      }
                                                     }});
     lane_->Start();
   }

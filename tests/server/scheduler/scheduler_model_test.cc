@@ -134,7 +134,7 @@ class SchedulerModel {
     if (running_.erase(serial) == 0) return;
     Outcome outcome;
     outcome.started = true;
-    scheduler_.Ended(serial, outcome, now_ns_);
+    scheduler_.Ended({{serial, outcome}}, now_ns_);
   }
 
   // Called between steps, when no hand-over is under way.

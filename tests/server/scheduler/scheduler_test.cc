@@ -84,7 +84,7 @@ class SchedulerTest : public testing::Test {
     Outcome outcome;
     outcome.ending = ending;
     outcome.started = true;
-    scheduler().Ended(serial, outcome, now_ns);
+    scheduler().Ended({{serial, outcome}}, now_ns);
   }
 
   LaneSnapshot Lane(LaneKind lane) { return scheduler().Lanes()[lane == LaneKind::kIo ? 0 : 1]; }
@@ -327,7 +327,7 @@ TEST_F(SchedulerTest, WarningsOfTheTaskComeBeforeThoseOfTheLane) {
   const uint64_t serial = Submit(task);
   Outcome outcome;
   outcome.warnings = {"left threads"};
-  scheduler().Ended(serial, outcome, 0);
+  scheduler().Ended({{serial, outcome}}, 0);
   EXPECT_THAT(outcomes_.at(serial).warnings, ElementsAre("lowered", "left threads"));
 }
 

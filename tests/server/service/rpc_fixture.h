@@ -99,7 +99,7 @@ class RpcServerTest : public ::testing::Test {
  protected:
   void Start(Scheduler::Bounds bounds = {}) {
     const auto ended = [this](uint64_t serial, Outcome outcome) {
-      scheduler_->Ended(serial, std::move(outcome), NowNs());
+      scheduler_->Ended({{serial, std::move(outcome)}}, NowNs());
     };
     scheduler_.emplace(io_.Port(ended), cpu_.Port(ended), bounds);
     metrics_.emplace(ServerInfo(), [this] { return snapshot_; });
@@ -151,7 +151,7 @@ class RpcServerTest : public ::testing::Test {
     outcome.ending = Ending::kSucceeded;
     outcome.started = true;
     outcome.out = out;
-    scheduler_->Ended(task.serial, outcome, NowNs());
+    scheduler_->Ended({{task.serial, outcome}}, NowNs());
   }
 
   testing::PollerThread poller_;
