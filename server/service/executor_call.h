@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "gild/v1/executor.grpc.pb.h"
+#include "server/base/poller.h"
 #include "server/metrics/metrics.h"
 #include "server/scheduler/scheduler.h"
 #include "server/service/calls.h"
@@ -20,6 +21,7 @@ using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<
 struct CallContext {
   AsyncExecutor* rpcs;
   Scheduler* scheduler;
+  Poller* poller;
   Metrics* metrics;
   FunctionStore* functions;
   LiveCalls* live;

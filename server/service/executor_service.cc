@@ -42,10 +42,11 @@ struct ExecutorService::Rpcs : public AsyncExecutor {
   grpc::Status List(Context*, const v1::ListRequest*, v1::ListReply*) override { return Later("List"); }
 };
 
-ExecutorService::ExecutorService(Scheduler* scheduler, Metrics* metrics, int64_t unread_bytes_max)
+ExecutorService::ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max)
     : rpcs_(std::make_unique<Rpcs>()),
       context_{.rpcs = rpcs_.get(),
                .scheduler = scheduler,
+               .poller = poller,
                .metrics = metrics,
                .functions = &functions_,
                .live = &live_,

@@ -3,7 +3,7 @@
 //
 // One object per call (RunCall, StreamCall, UnaryCall). Start and Shutdown from one thread; the rest is gRPC's.
 //
-//   ExecutorService executor(&scheduler, &metrics, kUnreadBytesMax);
+//   ExecutorService executor(&scheduler, &poller, &metrics, kUnreadBytesMax);
 //   builder.RegisterService(executor.service());
 //   CompletionQueues queues(&builder, 1);
 //   … BuildAndStart …
@@ -26,7 +26,7 @@ namespace gild {
 class ExecutorService {
  public:
   // Both outlive it.
-  ExecutorService(Scheduler* scheduler, Metrics* metrics, int64_t unread_bytes_max);
+  ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max);
   ~ExecutorService();
 
   grpc::Service* service();

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/clock.h"
+#include "server/ipc/channel.h"
 #include "server/service/convert.h"
 #include "server/task/capacity.h"
 
@@ -67,6 +68,7 @@ void StreamCall::CancelAsked() {
 }
 
 void StreamCall::Pump() {
+  const SendTogether together;
   while (next_task_ < request_.tasks_size()) {
     {
       absl::MutexLock lock(&mutex_);
@@ -218,7 +220,16 @@ void StreamCall::Deliver(v1::StreamOutcome outcome) {
   // Up at once, down by and by.
   expected_bytes_ = std::max(bytes, expected_bytes_ - expected_bytes_ / 4);
   waiting_.push_back({std::move(outcome), bytes});
-  WriteSome();
+  WriteLater();
+}
+
+void StreamCall::WriteLater() {
+  if (writing_ || std::exchange(will_write_, true)) return;
+  context_->poller->Post([self = shared_from_this()] {
+    absl::MutexLock lock(&self->mutex_);
+    self->will_write_ = false;
+    self->WriteSome();
+  });
 }
 
 void StreamCall::WriteSome() {

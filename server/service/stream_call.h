@@ -58,6 +58,8 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   void SubmitOne(v1::StreamTask wire) ABSL_LOCKS_EXCLUDED(mutex_);
   void CancelAsked() ABSL_LOCKS_EXCLUDED(mutex_);
   void Deliver(v1::StreamOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes soon: outcomes come together, and one message takes them all.
+  void WriteLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of the tasks in flight.
   std::vector<uint64_t> Serials() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -86,6 +88,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   v1::RunStreamReply reply_ ABSL_GUARDED_BY(mutex_);         // being written
   size_t writing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool will_write_ ABSL_GUARDED_BY(mutex_) = false;
 
   CallEvent<StreamCall> arrived_{&StreamCall::Arrived};
   CallEvent<StreamCall> read_{&StreamCall::ReadDone};
