@@ -9,12 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <thread>
-#include <unordered_map>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/interpreter/blocking_calls.h"
@@ -23,6 +18,7 @@
 #include "server/interpreter/process_limits.h"
 #include "server/interpreter/stopper.h"
 #include "server/interpreter/task_runner.h"
+#include "server/interpreter/workers.h"
 #include "server/ipc/blocking_channel.h"
 #include "server/meter/lock_hooks.h"
 
@@ -98,100 +94,6 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 // ---- many threads ----
 
-class Workers {
- public:
-  Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter)
-      : channel_(channel),
-        runner_(runner),
-        interpreter_(interpreter),
-        loop_(channel, runner, std::move(loop_module), [this](uint64_t serial) { Forget(serial); }) {}
-
-  void Start(internal::StartTask start, std::shared_ptr<TaskState> task) {
-    Worker* worker = nullptr;
-    const bool on_loop = loop_.Takes(start);
-    {
-      absl::MutexLock lock(&mutex_);
-      running_[task->serial] = task;
-      if (!on_loop && !idle_.empty()) {
-        // The last to rest: its stack is warm.
-        worker = idle_.back();
-        idle_.pop_back();
-      }
-    }
-    if (on_loop) return loop_.Start(std::move(start), std::move(task));
-    if (worker == nullptr) {
-      // As many as tasks were ever in flight at once, which the server bounds by the page's rows.
-      worker = new Worker;
-      std::thread([this, worker] {
-        pthread_setname_np(pthread_self(), "gild-task");
-        UseAlternateStack();
-        Loop(worker);
-      }).detach();
-    }
-    absl::MutexLock lock(&worker->mutex);
-    worker->start = std::move(start);
-    worker->task = std::move(task);
-  }
-
-  std::shared_ptr<TaskState> Find(uint64_t serial) {
-    absl::MutexLock lock(&mutex_);
-    auto found = running_.find(serial);
-    return found == running_.end() ? nullptr : found->second;
-  }
-
-  EventLoop* loop() { return &loop_; }
-
- private:
-  struct Worker {
-    absl::Mutex mutex;
-    internal::StartTask start ABSL_GUARDED_BY(mutex);
-    std::shared_ptr<TaskState> task ABSL_GUARDED_BY(mutex);
-  };
-
-  [[noreturn]] void Loop(Worker* worker) {
-    const auto given = [worker]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(worker->mutex) { return worker->task != nullptr; };
-    // Kept from task to task: a new one costs two system calls on the process's memory map.
-    PyThreadState* const thread_state = PyThreadState_New(interpreter_);
-    while (true) {
-      internal::StartTask start;
-      std::shared_ptr<TaskState> task;
-      {
-        absl::MutexLock lock(&worker->mutex);
-        worker->mutex.Await(absl::Condition(&given));
-        start = std::move(worker->start);
-        task = std::move(worker->task);
-        worker->task = nullptr;
-      }
-      const uint64_t serial = task->serial;
-      std::variant<internal::TaskEnded, Coroutine> end = runner_->Run(start, task, thread_state);
-      {
-        // Idle before the reply: the server may send the next task at once.
-        absl::MutexLock lock(&mutex_);
-        if (std::holds_alternative<internal::TaskEnded>(end)) running_.erase(serial);
-        idle_.push_back(worker);
-      }
-      if (Coroutine* const coroutine = std::get_if<Coroutine>(&end)) {
-        loop_.Adopt(std::move(start), std::move(task), std::move(*coroutine));
-      } else {
-        SendEnded(channel_, std::move(std::get<internal::TaskEnded>(end)));
-      }
-    }
-  }
-
-  void Forget(uint64_t serial) {
-    absl::MutexLock lock(&mutex_);
-    running_.erase(serial);
-  }
-
-  BlockingChannel* const channel_;
-  TaskRunner* const runner_;
-  PyInterpreterState* const interpreter_;
-  absl::Mutex mutex_;
-  std::vector<Worker*> idle_ ABSL_GUARDED_BY(mutex_);
-  std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);
-  EventLoop loop_;
-};
-
 [[noreturn]] void RunOnWorkers(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
   InstallStopSignal();
   TaskRunner runner(std::move(bootstrap), /*alone=*/false);
@@ -201,7 +103,17 @@ class Workers {
   Stopper stopper(&runner, workers.loop());
   PyEval_SaveThread();
   internal::ToInterpreter frame;
-  while (channel->Receive(&frame).value_or(false)) {
+  int64_t tended_ns = 0;
+  while (true) {
+    if (workers.NeedsTending()) {
+      const bool came = channel->Await(Workers::kPatienceNs);
+      if (const int64_t now_ns = NowNs(); !came || now_ns - tended_ns >= Workers::kPatienceNs) {
+        workers.Tend();
+        tended_ns = now_ns;
+      }
+      if (!came) continue;
+    }
+    if (!channel->Receive(&frame).value_or(false)) break;
     if (frame.has_start()) {
       std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
       task->function = runner.Learn(frame.mutable_start());

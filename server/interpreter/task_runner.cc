@@ -185,8 +185,8 @@ void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
 }
 
 void TaskRunner::ForgetThread() {
-  // A stop that was raised too late must not meet the next task.
-  PyThreadState_SetAsyncExc(pthread_self(), nullptr);
+  // A stop that was raised too late must not meet the next task. (Looked for here: SetAsyncExc looks through all threads.)
+  if (PyThreadState_Get()->async_exc != nullptr) PyThreadState_SetAsyncExc(pthread_self(), nullptr);
   // threading.local keeps its values here; context variables had a context of their own.
   if (PyObject* const thread_locals = PyThreadState_GetDict()) PyDict_Clear(thread_locals);
 #if PY_VERSION_HEX >= 0x030D0000

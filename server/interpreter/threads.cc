@@ -197,6 +197,7 @@ void InstallForkGuard() {
   GILD_CHECK(pthread_atfork(nullptr, nullptr, [] {
                in_forked_process = true;
                ProcessLedger().Detach();
+               TellOfLock(nullptr, nullptr);
                CurrentThreadLedger().row = nullptr;
                current_task = nullptr;
              }) == 0);

@@ -22,6 +22,9 @@ thread_local bool learning = false;
 thread_local pthread_mutex_t* last_locked = nullptr;  // while learning
 thread_local ThreadLedger thread_ledger;
 
+std::atomic<void (*)()> tell_released{nullptr};
+std::atomic<void (*)()> tell_taken{nullptr};
+
 HogCore hog_core;
 thread_local CoreBinding core_binding;
 thread_local int forced_in_a_row = 0;
@@ -67,6 +70,7 @@ void OnReleased() {
     departure.blocked = TimesBlocked();
     departure.cpu_ns = CpuNs();
   }
+  if (auto* const tell = tell_released.load(std::memory_order_relaxed); tell && departure.serial != 0) tell();
 }
 
 void OnHandShake() {
@@ -96,6 +100,7 @@ void OnFoundTaken() {
 void OnTaken() {
   departure.straight = false;
   ProcessLedger().OnTake(&thread_ledger, NowNs());
+  if (auto* const tell = tell_taken.load(std::memory_order_relaxed); tell && thread_ledger.serial != 0) tell();
   core_binding.Undo();
 }
 
@@ -120,6 +125,10 @@ void BeginLearning() { learning = true; }
 void EndLearning() { learning = false; }
 bool SawWait() { return gil_cond.load(std::memory_order_relaxed) != nullptr; }
 bool LockHooksCalibrated() { return switch_cond.load(std::memory_order_relaxed) != nullptr; }
+void TellOfLock(void (*released)(), void (*taken)()) {
+  tell_released = released;
+  tell_taken = taken;
+}
 
 }  // namespace gild
 

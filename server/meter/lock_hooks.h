@@ -33,4 +33,8 @@ bool SawWait();
 // All are known: every hook is at work.
 bool LockHooksCalibrated();
 
+// These are called on each thread that lets go of the lock, or takes it, while it works for a task; null, as at first:
+// nobody is told. Under gil->mutex: they must be short and not want the lock.
+void TellOfLock(void (*released)(), void (*taken)());
+
 }  // namespace gild

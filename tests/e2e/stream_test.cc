@@ -1,5 +1,6 @@
 // RunStream with the real binaries: many tasks on one stream, each with an outcome of its own.
 #include <map>
+#include <set>
 #include <thread>
 
 #include "gmock/gmock.h"
@@ -110,6 +111,34 @@ TEST_P(StreamTest, OneIsCancelledAndABrokenStreamStopsTheRest) {
   Eventually("the other one is stopped", [&] { return Endings(lane(), v1::CANCELLED) == 2; });
   EXPECT_EQ(stream_->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
+}
+
+using IoStreamTest = ServerFixture;
+
+// The thread of the first goes on to the second, which keeps the lock for ever; and the third gets a thread all the
+// same.
+TEST_F(IoStreamTest, AnEndDoesNotWaitForTheTaskThatFollows) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1"});
+  grpc::ClientContext context;
+  const auto stream = executor()->RunStream(&context);
+  v1::RunStreamRequest batch;
+  const std::vector<v1::Task> tasks = {Script(v1::IO, "pass"), Call(v1::IO, "blocks.py", "spin"),
+                                       Script(v1::IO, "pass")};
+  for (const v1::Task& task : tasks) {
+    batch.add_tasks()->set_client_id(batch.tasks_size());
+    *batch.mutable_tasks(batch.tasks_size() - 1)->mutable_task() = task;
+  }
+  ASSERT_TRUE(stream->Write(batch));
+  std::set<uint64_t> ended;
+  v1::RunStreamReply reply;
+  while (ended.size() < 2 && stream->Read(&reply)) {
+    for (const v1::StreamOutcome& outcome : reply.outcomes()) {
+      EXPECT_EQ(outcome.outcome().ending(), v1::SUCCEEDED);
+      ended.insert(outcome.client_id());
+    }
+  }
+  EXPECT_EQ(ended, (std::set<uint64_t>{1, 3}));
+  context.TryCancel();
 }
 
 TEST_P(StreamTest, DrainEndsWhatRunsAndTheServerLeavesCleanly) {
