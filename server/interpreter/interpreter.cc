@@ -86,6 +86,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
     if (!frame.has_start()) continue;
     const std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
     task->function = runner.Learn(frame.mutable_start());
+    if (!Take(task->row, task->serial)) continue;  // it waited here for too long
     // Alone, every task comes to its end here.
     SendEnded(channel, std::get<internal::TaskEnded>(runner.Run(frame.start(), task, main_state)));
   }

@@ -57,6 +57,9 @@ struct PageHeader {
 };
 
 struct Row {
+  // Whose a task is that was handed over ahead of its turn: the interpreter takes it when its turn has come, the server
+  // may take it back before (Offer, Take).
+  std::atomic<uint64_t> claim;
   // The child writes begin_ns after all else of its beginning, so that `begin_ns != 0 && serial == mine` says the task
   // began.
   std::atomic<uint64_t> serial;
@@ -79,6 +82,14 @@ struct Row {
   std::atomic<uint64_t> progress_done;
   std::atomic<uint64_t> progress_total;
 };
+
+// The serial of the task, and whether it is still on offer: of two that want it one wins.
+inline void Offer(Row* row, uint64_t serial) { row->claim.store(serial << 1 | 1); }
+// True: it is the caller's, the interpreter's or the server's. False: it is the other's, or was another task's offer.
+inline bool Take(Row* row, uint64_t serial) {
+  uint64_t offered = serial << 1 | 1;
+  return row->claim.compare_exchange_strong(offered, serial << 1);
+}
 
 static_assert(std::atomic<int64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
 

@@ -145,6 +145,10 @@ PageFile::DeathNote PageFile::death_note() const {
           .serial = header()->death_serial.load(kRelaxed)};
 }
 
+void PageFile::OfferTask(uint32_t index, uint64_t serial) { Offer(row(index), serial); }
+
+bool PageFile::TakeBack(uint32_t index, uint64_t serial) { return Take(row(index), serial); }
+
 std::optional<int64_t> PageFile::BeginNs(uint32_t index, uint64_t serial) const {
   const Row* const r = row(index);
   // begin_ns is written last.

@@ -55,6 +55,10 @@ class PageFile {
 
   // ---- a task ----
 
+  // It lies ready; the child will take it, unless the server takes it back: false, when the child was quicker.
+  void OfferTask(uint32_t row, uint64_t serial);
+  bool TakeBack(uint32_t row, uint64_t serial);
+
   // When it began; empty: it has not.
   std::optional<int64_t> BeginNs(uint32_t row, uint64_t serial) const;
   int64_t ProcessCpuAtBeginNs(uint32_t row) const;

@@ -52,7 +52,7 @@ void SetOutput(PageFile::Output output, Outcome* outcome) {
 
 absl::StatusOr<std::shared_ptr<InterpreterHandle>> InterpreterHandle::Create(Poller* poller, Config config,
                                                                              Events events, ChildEnds* child_ends) {
-  absl::StatusOr<std::unique_ptr<PageFile>> page = PageFile::Create(config.threads + config.loop_tasks);
+  absl::StatusOr<std::unique_ptr<PageFile>> page = PageFile::Create(config.threads + config.loop_tasks + config.ahead);
   if (!page.ok()) return page.status();
   absl::StatusOr<UniqueFd> page_copy = (*page)->Duplicate();
   if (!page_copy.ok()) return page_copy.status();
@@ -97,8 +97,12 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
     row = free_rows_.back();
     free_rows_.pop_back();
     sent_ns = NowNs();
-    const bool is_new = in_flight_.emplace(serial, InFlight{.task = task, .row = row, .sent_ns = sent_ns}).second;
+    const bool ahead = alone() && !in_flight_.empty();
+    const bool is_new =
+        in_flight_.emplace(serial, InFlight{.task = task, .row = row, .sent_ns = sent_ns, .ahead = ahead}).second;
     GILD_CHECK(is_new);
+    if (alone()) page_->OfferTask(row, serial);
+    if (ahead && patience_timer_ == 0) SetPatienceTimer(sent_ns + config_.ahead_patience_ns);
   }
   // Outside the lock: a frame may be large. An error means that the interpreter is going: Finish ends the task.
   SendStart(*task, row);
@@ -157,7 +161,7 @@ void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) con
   }
   absl::MutexLock lock(&mutex_);
   snapshot->pid = pid_;
-  snapshot->running = static_cast<int>(in_flight_.size());
+  snapshot->running = std::min(static_cast<int>(in_flight_.size()), config_.threads + config_.loop_tasks);
   snapshot->on_loop = on_loop_;
   if (!holder) return;
   snapshot->holder = HolderSnapshot{.held_ns = holder->held_ns};
@@ -290,6 +294,7 @@ void InterpreterHandle::OnWallPassed(uint64_t serial) {
 
 bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
   bool handed_over;
+  std::optional<InFlight> taken_back;
   {
     absl::MutexLock lock(&mutex_);
     auto found = in_flight_.find(serial);
@@ -297,20 +302,72 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
     InFlight& in_flight = found->second;
     // What ends it already is the reason to keep.
     if (in_flight.stop != StopReason::kNone || state_ != State::kReady || silent_ns_ != 0) return true;
-    in_flight.stop = reason;
-    handed_over = in_flight.handed_over;
+    taken_back = TakeBack(found);
+    if (!taken_back) in_flight.stop = reason;
+    handed_over = !taken_back && in_flight.handed_over;
     if (!alone()) {
       const int64_t now_ns = NowNs();
       in_flight.overdue_timer = After(now_ns + kOverdueNs, &InterpreterHandle::OnOverdue, serial);
       in_flight.grace_timer = After(now_ns + config_.stop_grace_ns, &InterpreterHandle::OnGracePassed, serial);
     }
   }
-  if (alone()) {
+  if (taken_back) {
+    // Cancelled, or in line for so long that its time passed: not its interpreter's business.
+    Return(std::vector{*std::move(taken_back)});
+  } else if (alone()) {
     Doom(reason == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
   } else if (handed_over) {
     SendStop(serial);
   }
   return true;
+}
+
+std::optional<InterpreterHandle::InFlight> InterpreterHandle::TakeBack(InFlights::iterator task) {
+  const uint32_t row = task->second.row;
+  if (!task->second.ahead || !page_->TakeBack(row, task->first)) return std::nullopt;
+  InFlight taken = std::move(task->second);
+  in_flight_.erase(task);
+  free_rows_.push_back(row);
+  return taken;
+}
+
+void InterpreterHandle::Return(const std::vector<InFlight>& tasks) {
+  std::vector<uint64_t> serials;
+  for (const InFlight& task : tasks) {
+    CancelTimers(task);
+    serials.push_back(task.task->serial);
+  }
+  if (!serials.empty()) events_.on_tasks_returned(std::move(serials));
+}
+
+void InterpreterHandle::OnPatienceOver() {
+  std::vector<InFlight> taken;
+  {
+    absl::MutexLock lock(&mutex_);
+    patience_timer_ = 0;
+    const int64_t now_ns = NowNs();
+    int64_t next_ns = INT64_MAX;
+    for (auto task = in_flight_.begin(); task != in_flight_.end();) {
+      const auto here = task++;
+      if (!here->second.ahead) continue;
+      const int64_t over_ns = here->second.sent_ns + config_.ahead_patience_ns;
+      if (over_ns > now_ns) {
+        next_ns = std::min(next_ns, over_ns);
+      } else if (std::optional<InFlight> mine = TakeBack(here)) {
+        taken.push_back(*std::move(mine));
+      } else {
+        here->second.ahead = false;  // it has begun
+      }
+    }
+    if (next_ns != INT64_MAX) SetPatienceTimer(next_ns);
+  }
+  Return(taken);
+}
+
+void InterpreterHandle::SetPatienceTimer(int64_t when_ns) {
+  patience_timer_ = poller_->RunAt(when_ns, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->OnPatienceOver();
+  });
 }
 
 void InterpreterHandle::SendStop(uint64_t serial) {
@@ -369,7 +426,8 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
   channel_->ReadAvailable();
   channel_->Close();
 
-  std::map<uint64_t, InFlight> in_flight;
+  InFlights in_flight;
+  std::vector<InFlight> returned;
   InterpreterDeath death{.interpreter = config_.name, .alone = alone(), .end = end, .note = page_->death_note()};
   Epitaph epitaph;
   bool was_ready;
@@ -377,6 +435,9 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
   {
     absl::MutexLock lock(&mutex_);
     state_ = State::kFinished;
+    for (auto task = in_flight_.begin(); task != in_flight_.end();) {
+      if (std::optional<InFlight> mine = TakeBack(task++)) returned.push_back(*std::move(mine));
+    }
     in_flight.swap(in_flight_);
     death.at_ns = silent_ns_ != 0 ? silent_ns_ : now_ns;
     death.retirement = retirement_;
@@ -404,6 +465,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
   if (!death.detail.empty()) absl::StrAppend(&epitaph.what, ", ", death.detail);
 
   if (!outcomes.empty()) events_.on_tasks_ended(std::move(outcomes));
+  Return(returned);
   return epitaph;
 }
 

@@ -39,6 +39,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::string name;    // "cpu-0#3"
     int threads = 1;     // tasks in flight, but for those on its event loop
     int loop_tasks = 0;  // on its event loop
+    int ahead = 0;       // tasks that lie ready while it is at another; alone only
+    int64_t ahead_patience_ns = kAheadPatienceNs;
     bool alone =
         true;       // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
     int core = -1;  // -1: not pinned
@@ -51,6 +53,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::function<void(bool available)> on_available;
     std::function<void(uint64_t serial)> on_task_on_loop;  // it occupies no thread any more
     std::function<void(std::vector<EndedTask> tasks)> on_tasks_ended;
+    // They were handed over ahead of their turn, have not begun, and are taken back.
+    std::function<void(std::vector<uint64_t> serials)> on_tasks_returned;
     // It must be killed, then Finish called. Once.
     std::function<void()> on_doomed;
     // Its channel is at its end, and on_doomed was not called: it is dying, most likely. Once.
@@ -97,6 +101,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::shared_ptr<const Task> task;
     uint32_t row = 0;
     int64_t sent_ns = 0;
+    bool ahead = false;        // another was before it when it was handed over
     bool handed_over = false;  // its StartTask is written: a StopTask may follow
     bool on_loop = false;
     StopReason stop = StopReason::kNone;
@@ -105,6 +110,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     Poller::TimerId overdue_timer = 0;
     Poller::TimerId grace_timer = 0;
   };
+
+  using InFlights = std::map<uint64_t, InFlight>;  // by serial
 
   InterpreterHandle(Poller* poller, Config config, Events events, std::unique_ptr<PageFile> page);
 
@@ -118,6 +125,12 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnOverdue(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnGracePassed(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void SendStop(uint64_t serial);
+  // The turn of what lies ready should have come by now: takes back what still does.
+  void OnPatienceOver() ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetPatienceTimer(int64_t when_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The task, which is not in flight any more. Empty: it has begun, or was first in line when it was handed over.
+  std::optional<InFlight> TakeBack(InFlights::iterator task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Return(const std::vector<InFlight>& tasks) ABSL_LOCKS_EXCLUDED(mutex_);
   Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
   void CancelTimers(const InFlight& in_flight);
 
@@ -141,8 +154,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;
   std::vector<uint32_t> free_rows_ ABSL_GUARDED_BY(mutex_);
-  std::map<uint64_t, InFlight> in_flight_ ABSL_GUARDED_BY(mutex_);  // by serial
+  InFlights in_flight_ ABSL_GUARDED_BY(mutex_);
   int on_loop_ ABSL_GUARDED_BY(mutex_) = 0;
+  Poller::TimerId patience_timer_ ABSL_GUARDED_BY(mutex_) = 0;
   int overdue_ ABSL_GUARDED_BY(mutex_) = 0;
   int pid_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t ready_ns_ ABSL_GUARDED_BY(mutex_) = 0;   // 0: it never was

@@ -45,6 +45,7 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
   GILD_CHECK(config_.slots > 0 && config_.slots <= kInterpretersMax);
   GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax && (!alone() || config_.threads == 1));
   GILD_CHECK(config_.loop_tasks >= 0 && config_.loop_tasks <= kLoopTasksMax && (!alone() || config_.loop_tasks == 0));
+  GILD_CHECK(config_.ahead >= 0 && (alone() || config_.ahead == 0));
   for (int i = 0; i < config_.slots; ++i) {
     Slot& slot = slots_.emplace_back();
     slot.name = absl::StrCat(Name(config_.kind), "-", i);
@@ -172,6 +173,8 @@ void Lane::StartInterpreter(int slot) {
   InterpreterHandle::Config config{.name = absl::StrCat(s.name, "#", generation),
                                    .threads = config_.threads,
                                    .loop_tasks = config_.loop_tasks,
+                                   .ahead = config_.ahead,
+                                   .ahead_patience_ns = config_.ahead_patience_ns,
                                    .alone = alone(),
                                    .core = s.core,
                                    .stop_grace_ns = config_.stop_grace_ns};
@@ -180,6 +183,7 @@ void Lane::StartInterpreter(int slot) {
       .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
       .on_task_on_loop = [this](uint64_t serial) { events_.on_loop(serial); },
       .on_tasks_ended = [this](std::vector<EndedTask> tasks) { events_.ended(std::move(tasks)); },
+      .on_tasks_returned = [this](std::vector<uint64_t> serials) { events_.returned(std::move(serials)); },
       .on_doomed = [this, slot] { OnDoomed(slot); },
       .on_silent = [this, slot] { OnSilent(slot); }};
   InterpreterHandle::ChildEnds ends;

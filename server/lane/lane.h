@@ -35,12 +35,14 @@ class Lane {
     int slots = 1;
     int threads = 1;         // tasks in flight in one interpreter, but for
     int loop_tasks = 0;      // those on its event loop
+    int ahead = 0;           // and those that lie ready while it is at another task; CPU lane only
     std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
     int nice = 0;
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
     std::string group;         // control group of the lane's processes, a folder; empty: the server's
     int64_t start_limit_ns = kStartLimitNs;
     int64_t stop_grace_ns = kStopGraceNs;
+    int64_t ahead_patience_ns = kAheadPatienceNs;
     int64_t back_off_ns_first = kBackOffNsFirst;
     int64_t back_off_ns_max = kBackOffNsMax;
     // An interpreter whose channel is at its end is dying; after this it is killed.
@@ -54,6 +56,8 @@ class Lane {
     std::function<void(int slot)> gone;
     std::function<void(uint64_t serial)> on_loop;  // the task occupies no thread any more
     std::function<void(std::vector<EndedTask> tasks)> ended;
+    // Handed over ahead of their turn, which did not come: they have not begun, and are the caller's again.
+    std::function<void(std::vector<uint64_t> serials)> returned;
   };
 
   // `slots` (the zygote) and `poller` outlive the lane. The poller's thread has ended before the lane is destroyed.

@@ -260,7 +260,8 @@ void Server::MakeLanes() {
       Scheduler::Bounds{.queued_tasks = options_.queue_tasks, .queued_bytes = options_.queue_bytes});
   io_ = MakeLane(LaneKind::kIo, options_.io_interpreters, {.threads = options_.io_threads, .loop_tasks = kLoopTasksMax},
                  {}, 0);
-  cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, {.threads = 1}, cores_, kCpuLaneNice);
+  cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, {.threads = 1, .ahead = kAheadTasksMax}, cores_,
+                  kCpuLaneNice);
   metrics_ = std::make_unique<Metrics>(Info(), [this] { return Snapshot(); });
 }
 
@@ -271,6 +272,7 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
                    .slots = slots,
                    .threads = capacity.threads,
                    .loop_tasks = capacity.loop_tasks,
+                   .ahead = capacity.ahead,
                    .cores = std::move(cores),
                    .nice = nice,
                    .scratch_root = folder_.path(),
@@ -279,7 +281,8 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
       Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
                    .on_loop = [this](uint64_t serial) { scheduler_->OnLoop(serial, NowNs()); },
-                   .ended = [this](std::vector<EndedTask> tasks) { scheduler_->Ended(std::move(tasks), NowNs()); }});
+                   .ended = [this](std::vector<EndedTask> tasks) { scheduler_->Ended(std::move(tasks), NowNs()); },
+                   .returned = [this](std::vector<uint64_t> serials) { scheduler_->Returned(serials, NowNs()); }});
 }
 
 // The scheduler stands above the lanes but is made before them, so it is given the place where each will be.

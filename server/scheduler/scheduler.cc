@@ -82,6 +82,8 @@ void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
       // The lane may not know the task yet, and would not remember a cancel: Placed sees to it.
       if (entry.stop == Stop::kNo) entry.stop = stop;
     } else {
+      // Where it has not begun, it comes back.
+      if (entry.stop == Stop::kNo) entry.stop = stop;
       actions.cancels.emplace_back(entry.task->lane, serial);
     }
   }
@@ -140,6 +142,7 @@ void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t no
     absl::MutexLock lock(&mutex_);
     Slot& ready = State(lane).slots[slot];
     ready.capacity = capacity;
+    ready.stuck = false;
     ++ready.readies;
     Place(lane, now_ns, &actions);
   }
@@ -184,11 +187,32 @@ void Scheduler::EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) {
   --state.running;
   Slot& slot = state.slots[entry.slot];
   --(entry.on_loop ? slot.on_loop : slot.on_threads);
+  slot.stuck = false;
   Outcome& outcome = ended.outcome;
   const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
   state.run_ns_average += (state.run_ns_average == 0 ? 1 : kAverageWeight) * (run_ns - state.run_ns_average);
   outcome.usage.queue_ns = entry.placed_ns - entry.accepted_ns;
   FinishEntry(ended.serial, std::move(outcome), actions);
+}
+
+void Scheduler::Returned(const std::vector<uint64_t>& serials, int64_t now_ns) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const uint64_t serial : serials) {
+      auto found = entries_.find(serial);
+      if (found == entries_.end() || !found->second.placed) continue;
+      Entry& entry = found->second;
+      State(entry.task->lane).slots[entry.slot].stuck = true;
+      if (entry.handing_over) {
+        entry.returned = true;  // Placed sees to it
+      } else {
+        Unplace(entry, now_ns, &actions);
+      }
+    }
+    for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
+  }
+  Act(std::move(actions), now_ns);
 }
 
 void Scheduler::Drain() {
@@ -228,10 +252,14 @@ std::vector<LaneSnapshot> Scheduler::Lanes() const {
   std::vector<LaneSnapshot> lanes;
   for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) {
     const LaneState& state = lane == LaneKind::kIo ? io_ : cpu_;
+    int ahead = 0;
+    for (const auto& [number, slot] : state.slots) {
+      if (slot.capacity.ahead > 0) ahead += std::max(0, slot.on_threads - slot.capacity.threads);
+    }
     lanes.push_back({.lane = lane,
-                     .queued = static_cast<int>(Queued(state)),
+                     .queued = static_cast<int>(Queued(state)) + ahead,
                      .queued_bytes = state.waiting_bytes,
-                     .running = state.running,
+                     .running = state.running - ahead,
                      .endings = state.endings});
   }
   return lanes;
@@ -240,11 +268,23 @@ std::vector<LaneSnapshot> Scheduler::Lanes() const {
 std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state) {
   auto best = state.slots.end();
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    const auto& [capacity, on_threads, on_loop, readies] = slot->second;
+    const auto& [capacity, on_threads, on_loop, stuck, readies] = slot->second;
     if (on_threads >= capacity.threads || on_threads + on_loop >= capacity.threads + capacity.loop_tasks) continue;
     if (best == state.slots.end() || on_threads + on_loop < best->second.on_threads + best->second.on_loop) best = slot;
   }
+  if (best != state.slots.end()) return best;
+
+  for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
+    const int ahead = slot->second.on_threads - slot->second.capacity.threads;
+    if (ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) continue;
+    if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
+  }
   return best;
+}
+
+int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
+  if (state.run_ns_average <= 0) return 0;
+  return static_cast<int>(std::min<double>(slot.capacity.ahead, kAheadNs / state.run_ns_average));
 }
 
 int64_t Scheduler::RetryAfterNs(const LaneState& state) {
@@ -278,17 +318,23 @@ void Scheduler::Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Ac
   if (found == entries_.end()) return;  // it ended before `run` returned
   Entry& entry = found->second;
   entry.handing_over = false;
-  if (taken) {
+  const bool returned = std::exchange(entry.returned, false);
+  if (taken && !returned) {
     if (entry.stop != Stop::kNo) actions->cancels.emplace_back(lane, serial);
     return;
   }
-  LaneState& state = State(lane);
-  Slot& slot = state.slots[hand_over.slot];
+  Slot& slot = State(lane).slots[hand_over.slot];
   // Unless a successor reported ready meanwhile: the refusal was not its own, and its SlotReady will not come again.
-  if (slot.readies == hand_over.readies) slot.capacity = kGone;
-  --slot.on_threads;
+  if (!taken && slot.readies == hand_over.readies) slot.capacity = kGone;
+  Unplace(entry, now_ns, actions);
+}
+
+void Scheduler::Unplace(Entry& entry, int64_t now_ns, Actions* actions) {
+  LaneState& state = State(entry.task->lane);
+  --state.slots[entry.slot].on_threads;
   --state.running;
   entry.placed = false;
+  const uint64_t serial = entry.task->serial;
   if (entry.stop != Stop::kNo) {
     EndStopped(serial, entry.stop, now_ns, actions);
   } else if (ended_) {

@@ -75,6 +75,9 @@ class Scheduler {
   struct Capacity {
     int threads = 1;
     int loop_tasks = 0;
+    // That may lie ready beside, where all threads are taken and the lane's tasks are short (kAheadNs): the next then
+    // begins without a wake-up.
+    int ahead = 0;
   };
 
   // From the lanes.
@@ -83,6 +86,8 @@ class Scheduler {
   void OnLoop(uint64_t serial, int64_t now_ns);
   void SlotGone(LaneKind lane, int slot);
   void Ended(std::vector<EndedTask> ended, int64_t now_ns);
+  // They lay ready for too long and have not begun: they wait again.
+  void Returned(const std::vector<uint64_t>& serials, int64_t now_ns);
 
   // From now on Submit refuses; what is accepted goes on.
   void Drain();
@@ -109,19 +114,21 @@ class Scheduler {
     bool placed = false;
     bool paused = false;
     bool handing_over = false;
+    bool returned = false;  // while it was being handed over
     bool on_loop = false;
     Stop stop = Stop::kNo;
     int slot = -1;
     int64_t placed_ns = 0;
   };
 
-  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0};
+  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0, .ahead = 0};
 
   struct Slot {
     Capacity capacity = kGone;
     // Placed and not yet ended, whichever interpreter they were placed for.
     int on_threads = 0;
     int on_loop = 0;
+    bool stuck = false;    // a task lay ready there for too long, and none has ended there since
     uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
   };
 
@@ -154,7 +161,10 @@ class Scheduler {
 
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
+  // Where the next task goes: to a thread, or to lie ready; the end: nowhere.
   static std::map<int, Slot>::iterator FreeSlot(LaneState& state);
+  // How many tasks may lie ready in the slot.
+  static int AheadMax(const LaneState& state, const Slot& slot);
   static int64_t Queued(const LaneState& state) { return static_cast<int64_t>(state.waiting.size()) + state.paused; }
   static int64_t RetryAfterNs(const LaneState& state);
 
@@ -167,6 +177,8 @@ class Scheduler {
   void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a task that is neither queued nor placed any more.
   void FinishEntry(uint64_t serial, Outcome outcome, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // It is in no slot any more, and has not begun.
+  void Unplace(Entry& entry, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // An outcome of the scheduler's own making, for a task that never started.
   void EndUnstarted(uint64_t serial, Ending ending, Evidence evidence, int64_t now_ns, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -16,6 +16,10 @@ namespace {
 
 // One message of outcomes: enough to be cheap, small enough to be on its way soon.
 constexpr size_t kReplyBytes = 1 << 20;
+// An outcome of a stream with so many tasks in flight waits so long for others: a message costs more than a small task,
+// and at that rate nobody can tell.
+constexpr size_t kHeldFromTasks = 64;
+constexpr int64_t kHeldNs = 100 * kNsPerUs;
 
 }  // namespace
 
@@ -225,11 +229,16 @@ void StreamCall::Deliver(v1::StreamOutcome outcome) {
 
 void StreamCall::WriteLater() {
   if (writing_ || std::exchange(will_write_, true)) return;
-  context_->poller->Post([self = shared_from_this()] {
+  auto write = [self = shared_from_this()] {
     absl::MutexLock lock(&self->mutex_);
     self->will_write_ = false;
     self->WriteSome();
-  });
+  };
+  if (in_flight_.size() < kHeldFromTasks) {
+    context_->poller->Post(std::move(write));
+  } else {
+    context_->poller->RunAt(NowNs() + kHeldNs, std::move(write));
+  }
 }
 
 void StreamCall::WriteSome() {

@@ -104,6 +104,11 @@ inline constexpr int kInterpretersMax = 256;  // a lane; flag refused beyond
 inline constexpr int kThreadsMax = 1024;      // an I/O interpreter; flag refused beyond
 // Tasks on the event loop of one I/O interpreter, beside those on its threads. Full: the next wait in the queue.
 inline constexpr int kLoopTasksMax = 16384;
+// Tasks that lie ready in a CPU interpreter while it is at another, where the lane's tasks are so short that all of them
+// together take about kAheadNs. What still lies there after kAheadPatienceNs is taken back.
+inline constexpr int kAheadTasksMax = 31;
+inline constexpr int64_t kAheadNs = 2 * kNsPerMs;
+inline constexpr int64_t kAheadPatienceNs = 5 * kNsPerMs;
 // A stopped task of the I/O lane has so long to end; then its interpreter is replaced.
 inline constexpr int64_t kStopGraceNs = 1 * kNsPerSecond;
 // A lock held so long without a break, or a lane without a ready interpreter: the lane is NOT_SERVING.

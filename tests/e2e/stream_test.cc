@@ -141,6 +141,55 @@ TEST_F(IoStreamTest, AnEndDoesNotWaitForTheTaskThatFollows) {
   context.TryCancel();
 }
 
+using CpuStreamTest = ServerFixture;
+
+// Small tasks lie ready behind one another; those behind one that takes long go elsewhere.
+TEST_F(CpuStreamTest, SmallTasksDoNotWaitBehindALongOne) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "2"});
+  Doorbell doorbell;
+  grpc::ClientContext context;
+  const auto stream = executor()->RunStream(&context);
+  v1::RunStreamRequest batch;
+  const auto add = [&batch](uint64_t client_id, const v1::Task& task) {
+    v1::StreamTask* const added = batch.add_tasks();
+    added->set_client_id(client_id);
+    *added->mutable_task() = task;
+  };
+  const auto receive = [&stream](size_t count) {
+    std::map<uint64_t, v1::Outcome> outcomes;
+    v1::RunStreamReply reply;
+    while (outcomes.size() < count && stream->Read(&reply)) {
+      for (const v1::StreamOutcome& outcome : reply.outcomes()) outcomes[outcome.client_id()] = outcome.outcome();
+    }
+    return outcomes;
+  };
+  // Until the lane's tasks are known to be small.
+  for (uint64_t id = 1; id <= 200; ++id) add(id, Script(v1::CPU, "pass"));
+  ASSERT_TRUE(stream->Write(batch));
+  EXPECT_EQ(receive(200).size(), 200u);
+
+  batch.Clear();
+  add(1, RingAndWait(v1::CPU, doorbell.port()));
+  for (uint64_t id = 2; id <= 41; ++id) add(id, Script(v1::CPU, "pass"));
+  ASSERT_TRUE(stream->Write(batch));
+  doorbell.AwaitRings(1);
+  const std::map<uint64_t, v1::Outcome> small = receive(40);
+  EXPECT_EQ(small.count(1), 0u);
+  for (const auto& [id, outcome] : small) EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+
+  // And those behind one that is ended with its interpreter run all the same.
+  batch.Clear();
+  for (uint64_t id = 2; id <= 41; ++id) add(id, Script(v1::CPU, id % 10 == 0 ? "import os; os._exit(3)" : "pass"));
+  ASSERT_TRUE(stream->Write(batch));
+  for (const auto& [id, outcome] : receive(40)) {
+    EXPECT_EQ(outcome.ending(), id % 10 == 0 ? v1::EXITED : v1::SUCCEEDED) << outcome.DebugString();
+  }
+  doorbell.LetIn();
+  EXPECT_EQ(receive(1)[1].ending(), v1::SUCCEEDED);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_P(StreamTest, DrainEndsWhatRunsAndTheServerLeavesCleanly) {
   StartSmallServer();
   Doorbell doorbell;

@@ -75,6 +75,11 @@ class LaneTest : public ::testing::Test {
                                                       for (EndedTask& task : tasks) {
                                                         outcomes_[task.serial].push_back(std::move(task.outcome));
                                                       }
+                                                    },
+                                                .returned =
+                                                    [this](std::vector<uint64_t> serials) {
+                                                      absl::MutexLock lock(&mutex_);
+                                                      returned_.insert(serials.begin(), serials.end());
                                                     }});
     lane_->Start();
   }
@@ -147,6 +152,12 @@ class LaneTest : public ::testing::Test {
     mutex_.Await(absl::Condition(&told));
   }
 
+  void AwaitReturned(const std::set<uint64_t>& serials) {
+    absl::MutexLock lock(&mutex_);
+    const auto told = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return returned_ == serials; };
+    mutex_.Await(absl::Condition(&told));
+  }
+
   // The interpreter dies: its channel is at its end, its init reports.
   void Die(FakeInterpreter& child, int wait_status) {
     child.CloseChannel();
@@ -174,6 +185,7 @@ class LaneTest : public ::testing::Test {
   std::map<int, int> gones_ ABSL_GUARDED_BY(mutex_);
   std::set<int> ready_now_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, std::vector<Outcome>> outcomes_ ABSL_GUARDED_BY(mutex_);
+  std::set<uint64_t> returned_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> on_loop_ ABSL_GUARDED_BY(mutex_);  // in the order in which they were told
 };
 

@@ -79,7 +79,7 @@ class SchedulerModel {
   }
 
   void Step() {
-    switch (Below(8)) {
+    switch (Below(9)) {
       case 0:
       case 1:
       case 2: SubmitOne(); break;
@@ -107,6 +107,9 @@ class SchedulerModel {
         break;
       case 6: StopOne(1 + Below(submitted_ + 1)); break;
       case 7: scheduler_.Expire(now_ns_); break;
+      case 8:
+        if (!running_.empty()) ReturnOne(std::next(running_.begin(), Below(running_.size()))->first);
+        break;
     }
   }
 
@@ -135,6 +138,10 @@ class SchedulerModel {
     Outcome outcome;
     outcome.started = true;
     scheduler_.Ended({{serial, outcome}}, now_ns_);
+  }
+
+  void ReturnOne(uint64_t serial) {
+    if (running_.erase(serial) != 0) scheduler_.Returned({serial}, now_ns_);
   }
 
   // Called between steps, when no hand-over is under way.

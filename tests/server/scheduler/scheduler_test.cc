@@ -120,6 +120,102 @@ TEST_F(PlacementTest, WithoutAReadySlotATaskWaits) {
   EXPECT_EQ(Lane(LaneKind::kCpu).queued_bytes, 0);
 }
 
+// A lane of one slot whose tasks have taken so long.
+class AheadTest : public SchedulerTest {
+ protected:
+  void Open(int64_t run_ns, int ahead) {
+    scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1, .ahead = ahead}, 0);
+    EndAfter(Submit(CpuTask()), run_ns);
+    cpu_.starts.clear();
+  }
+  void EndAfter(uint64_t serial, int64_t run_ns) {
+    Outcome outcome;
+    outcome.started = true;
+    outcome.usage.run_ns = run_ns;
+    scheduler().Ended({{serial, outcome}}, 0);
+  }
+};
+
+TEST_F(AheadTest, ShortTasksLieReadyBehindTheOneThatRuns) {
+  Open(10 * kNsPerUs, 2);
+  for (int i = 0; i < 5; ++i) Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), 3u);
+  EXPECT_EQ(Lane(LaneKind::kCpu).running, 1);
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 4);
+  EndAfter(cpu_.starts[0].serial, 10 * kNsPerUs);
+  EXPECT_EQ(cpu_.starts.size(), 4u);
+}
+
+TEST_F(AheadTest, NoMoreLieReadyThanTakeAMoment) {
+  Open(kAheadNs / 3, 31);
+  for (int i = 0; i < 9; ++i) Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), 1u + 3u);
+}
+
+TEST_F(AheadTest, LongTasksAndUnknownOnesWaitForAFreeThread) {
+  Open(kAheadNs + 1, 31);
+  for (int i = 0; i < 3; ++i) Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), 1u);
+}
+
+TEST_F(AheadTest, AFreeSlotComesFirst) {
+  Open(10 * kNsPerUs, 31);
+  scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1, .ahead = 31}, 0);
+  for (int i = 0; i < 4; ++i) Submit(CpuTask());
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 1, 0, 1));
+}
+
+TEST_F(AheadTest, WhatComesBackWaitsInItsPlaceForASlotThatMoves) {
+  Open(10 * kNsPerUs, 2);
+  const uint64_t runs = Submit(CpuTask()), first = Submit(CpuTask()), second = Submit(CpuTask());
+  const uint64_t third = Submit(CpuTask());
+  scheduler().Returned({second, first}, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(runs, first, second)) << "not to where they came from";
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 3);
+  scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1, .ahead = 2}, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(runs, first, second, first, second, third));
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 0, 0, 1, 1, 1));
+  EndAfter(runs, 10 * kNsPerUs);
+  EndAfter(first, 10 * kNsPerUs);
+  EXPECT_EQ(outcomes_.size(), 3u);
+}
+
+TEST_F(AheadTest, OneThatIsCancelledEndsWhenItComesBack) {
+  Open(10 * kNsPerUs, 1);
+  Submit(CpuTask());
+  const uint64_t cancelled = Submit(CpuTask());
+  scheduler().Cancel(cancelled, 0);
+  EXPECT_THAT(cpu_.cancels, ElementsAre(cancelled));
+  scheduler().Returned({cancelled}, 0);
+  EXPECT_EQ(outcomes_.at(cancelled).ending, Ending::kCancelled);
+  EXPECT_TRUE(outcomes_.at(cancelled).evidence.safe_to_retry);
+}
+
+TEST_F(AheadTest, OneThatComesBackDuringItsHandOverIsNotLost) {
+  Open(10 * kNsPerUs, 1);
+  Submit(CpuTask());
+  cpu_.on_run = [this](int, const Task& task) {
+    scheduler().Returned({task.serial}, 0);
+    return true;
+  };
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
+  cpu_.on_run = nullptr;
+  scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1}, 0);
+  EXPECT_EQ(cpu_.starts.back().serial, serial);
+  EXPECT_EQ(cpu_.starts.back().slot, 1);
+}
+
+TEST_F(AheadTest, AfterADrainsGraceOneThatComesBackIsLost) {
+  Open(10 * kNsPerUs, 1);
+  Submit(CpuTask());
+  const uint64_t serial = Submit(CpuTask());
+  scheduler().Drain();
+  scheduler().EndWaiting(0);
+  scheduler().Returned({serial}, 0);
+  EXPECT_EQ(outcomes_.at(serial).ending, Ending::kInterpreterLost);
+}
+
 TEST_F(PlacementTest, AFullLaneMakesTheTaskWaitUntilOneEnds) {
   scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t first = Submit(CpuTask());
