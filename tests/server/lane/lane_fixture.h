@@ -73,6 +73,11 @@ class LaneTest : public ::testing::Test {
                                                     [this](uint64_t serial, Outcome outcome) {
                                                       absl::MutexLock lock(&mutex_);
                                                       outcomes_[serial].push_back(std::move(outcome));
+                                                    },
+                                                .sessions_gone =
+                                                    [this](size_t count) {
+                                                      absl::MutexLock lock(&mutex_);
+                                                      sessions_gone_ += count;
                                                     }});
     lane_->Start();
   }
@@ -145,6 +150,12 @@ class LaneTest : public ::testing::Test {
     mutex_.Await(absl::Condition(&told));
   }
 
+  void AwaitSessionsGone(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto gone = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_gone_ == count; };
+    mutex_.Await(absl::Condition(&gone));
+  }
+
   // The interpreter dies: its channel is at its end, its init reports.
   void Die(FakeInterpreter& child, int wait_status) {
     child.CloseChannel();
@@ -172,6 +183,7 @@ class LaneTest : public ::testing::Test {
   std::map<int, int> gones_ ABSL_GUARDED_BY(mutex_);
   std::set<int> ready_now_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, std::vector<Outcome>> outcomes_ ABSL_GUARDED_BY(mutex_);
+  size_t sessions_gone_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<uint64_t> on_loop_ ABSL_GUARDED_BY(mutex_);  // in the order in which they were told
 };
 
