@@ -45,6 +45,7 @@ Examples:
   gild run --tag cpu --timeout 5s --memory 256MiB primes.py
   gild run --entry fib --arg 30 -c 'def fib(n): return n if n < 2 else fib(n-1) + fib(n-2)'
   gild run --entry thumb --arg @photo.jpg thumb.py > small.jpg
+  gild run --tag io --session s -c 'n = globals().get("n", 0) + 1; print(n)'
   echo 'print(6 * 7)' | gild run -
 )";
 
@@ -67,8 +68,8 @@ Examples:
   gild info --json --server 10.0.0.7:50051
 )";
 
-constexpr char kStatsExamples[] = R"(Shows what the server is doing: lanes, interpreters and their locks, cores.
-It answers while every interpreter is stuck.
+constexpr char kStatsExamples[] = R"(Shows what the server is doing: lanes, interpreters and their locks, sessions,
+cores. It answers while every interpreter is stuck.
 
 Examples:
   gild stats
@@ -76,7 +77,8 @@ Examples:
 )";
 
 constexpr char kStatsFooter[] = R"(WAIT, HOLD: time spent wanting and having the lock, all tasks together, since the
-server's start. LONGEST: one uninterrupted hold. WANT: threads that want it now.)";
+server's start. LONGEST: one uninterrupted hold. WANT: threads that want it now.
+Sessions are the last used ones; --json has them all.)";
 
 constexpr char kDemoExamples[] = R"(Runs four workloads in both lanes and shows what the lock cost each.
 About 50 s on two cores; every result is checked.
@@ -169,7 +171,7 @@ void AddRun(CLI::App* root, Options* options) {
   AddUnit(app, "--cpu-time", &run.cpu_time, &ParseDuration, "TIME", kADuration, "most processor time; CPU lane (none)");
   AddUnit(app, "--memory", &run.memory_bytes, &ParseSize, "SIZE", kASize, "most memory it may add; CPU lane (none)");
   AddUnit(app, "--output", &run.output_bytes, &ParseSize, "SIZE", kASize, "of stdout and of stderr, kept (1MiB)");
-  app->add_option("--session", run.session, "namespace inside your own")->type_name("NAME");
+  app->add_option("--session", run.session, "share globals with its other tasks; I/O lane")->type_name("NAME");
   app->add_option("--name", run.name, "label for people and metrics")->type_name("NAME");
   app->add_flag("--json", run.json, "the outcome as one line of JSON");
   app->footer(kRunFooter);

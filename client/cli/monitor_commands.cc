@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 
@@ -20,6 +21,8 @@
 
 namespace gild::cli {
 namespace {
+
+constexpr int kSessionsShown = 10;  // in a table; --json has them all
 
 std::string MessageJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
@@ -205,6 +208,21 @@ std::string RestartsText(const v1::Stats& stats) {
   return text.empty() ? "" : text + "\n";
 }
 
+// With the line before; empty when there are none.
+std::string SessionsText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {
+  if (stats.sessions().empty()) return "";
+  Table table({{"SESSION"}, {"SLOT"}, {"TASKS", Align::kRight}, {"ACTIVE", Align::kRight}, {"IDLE", Align::kRight}});
+  const int shown = std::min(stats.sessions_size(), kSessionsShown);
+  for (int i = 0; i < shown; ++i) {
+    const v1::SessionStats& session = stats.sessions(i);
+    table.Row({OneLine(session.session()), session.slot().empty() ? "-" : OneLine(session.slot()),
+               absl::StrCat(session.tasks()), absl::StrCat(session.active()),
+               session.has_idle() ? TimeText(FromProto(session.idle())) : "-"});
+  }
+  const int more = stats.sessions_size() - shown;
+  return absl::StrCat("\n", table.Text(bold), more == 0 ? "" : absl::StrCat("… and ", more, " more\n"));
+}
+
 }  // namespace
 
 std::string InfoText(const v1::Info& info, const std::string& address, const Terminal& terminal) {
@@ -230,8 +248,8 @@ std::string InfoText(const v1::Info& info, const std::string& address, const Ter
 std::string StatsText(const v1::Stats& stats, const v1::Stats* before, const Terminal& terminal) {
   const auto bold = [&terminal](const std::string& text) { return terminal.Bold(text); };
   return absl::StrCat("up ", TimeText(FromProto(stats.uptime())), stats.draining() ? ", DRAINING" : "", "\n\n",
-                      LanesText(stats, bold), "\n", InterpretersText(stats, bold), RestartsText(stats), "\n",
-                      CoresText(stats, before, bold));
+                      LanesText(stats, bold), "\n", InterpretersText(stats, bold), RestartsText(stats),
+                      SessionsText(stats, bold), "\n", CoresText(stats, before, bold));
 }
 
 int ShowInfo(bool json, const std::string& address, const Terminal& terminal) {

@@ -32,7 +32,8 @@ struct ServerError {
     kConnectionLost,
     // The server is shutting down and takes no new tasks.
     kDraining,
-    // The server is up and refuses for now: `reason` says why (QUEUE_FULL, QUEUE_BYTES_FULL, REPLIES_UNREAD).
+    // The server is up and refuses for now: `reason` says why (QUEUE_FULL, QUEUE_BYTES_FULL, SESSIONS_FULL,
+    // REPLIES_UNREAD).
     kRefused,
     // A field is wrong: `field_violations` names it.
     kInvalid,

@@ -139,9 +139,9 @@ std::vector<std::unique_ptr<EventLoop::LoopTask>> EventLoop::Take() {
 PyRef EventLoop::Execute(LoopTask* task) {
   if (task->coroutine.coroutine) return std::move(task->coroutine.coroutine);
   const int64_t begin_ns = NowNs();
-  task->coroutine.name_space = runner_->NewNamespace(task->start);
+  task->coroutine.name_space = runner_->EnterNamespace(task->start, *task->task);
   if (!task->coroutine.name_space) return PyRef();
-  PyRef value = runner_->Execute(task->start, task->task->function.get(), task->coroutine.name_space.get());
+  PyRef value = runner_->Execute(task->start, *task->task, task->coroutine.name_space.get());
   if (!value || !PyCoro_CheckExact(value.get()) || NowNs() - begin_ns > kQuickNs) {
     absl::MutexLock lock(&mutex_);
     bodies_.erase(Fingerprint(task->start));
@@ -190,10 +190,7 @@ bool EventLoop::Ended(LoopTask* task, PyRef value, PyRef error) {
   // Its last step: encoding its result, or describing its error, is the task's own code too.
   StartStep(task);
   runner_->Conclude(task->start, *state, std::move(value), std::move(error), &ended);
-  if (task->coroutine.name_space && state->other_threads.load() == 0) {
-    PyDict_Clear(task->coroutine.name_space.get());
-    PyErr_Clear();
-  }
+  if (task->coroutine.name_space) runner_->LeaveNamespace(*state, task->coroutine.name_space.get());
   FinishStep(task);
   const int64_t end_ns = last_end_ns_;
   ended.set_threads_left(EndTask(state, end_ns));
@@ -201,6 +198,7 @@ bool EventLoop::Ended(LoopTask* task, PyRef value, PyRef error) {
   ClearDeathNote(state->serial);
   runner_->ForgetStreams(state->serial);
   state->function.reset();
+  state->session.reset();
   ended.set_begin_ns(task->coroutine.begin_ns);
   ended.set_end_ns(end_ns);
   ended.set_core(sched_getcpu());

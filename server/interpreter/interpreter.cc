@@ -16,6 +16,7 @@
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/event_loop.h"
 #include "server/interpreter/process_limits.h"
+#include "server/interpreter/sessions.h"
 #include "server/interpreter/stopper.h"
 #include "server/interpreter/task_runner.h"
 #include "server/interpreter/workers.h"
@@ -85,7 +86,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   while (channel->Receive(&frame, kAwakeNs).value_or(false)) {
     if (!frame.has_start()) continue;
     const std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
-    task->function = runner.Learn(frame.mutable_start());
+    task->function = runner.Learn(frame.mutable_start(), /*session=*/nullptr);
     if (!Take(task->row, task->serial)) continue;  // it waited here for too long
     // Alone, every task comes to its end here.
     SendEnded(channel, std::get<internal::TaskEnded>(runner.Run(frame.start(), task, main_state)));
@@ -102,6 +103,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   if (!loop_module.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
   Workers workers(channel, &runner, *std::move(loop_module), PyInterpreterState_Get());
   Stopper stopper(&runner, workers.loop());
+  Sessions sessions(channel, &runner, &stopper, PyInterpreterState_Get());
   PyEval_SaveThread();
   internal::ToInterpreter frame;
   int64_t tended_ns = 0;
@@ -117,11 +119,14 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
     if (!channel->Receive(&frame).value_or(false)) break;
     if (frame.has_start()) {
       std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
-      task->function = runner.Learn(frame.mutable_start());
+      task->session = sessions.Of(frame.start().session());
+      task->function = runner.Learn(frame.mutable_start(), task->session.get());
       workers.Start(std::move(*frame.mutable_start()), std::move(task));
     } else if (frame.has_stop()) {
       // It may have ended meanwhile.
       if (auto task = workers.Find(frame.stop().serial())) stopper.Stop(std::move(task));
+    } else if (frame.has_forget_sessions()) {
+      sessions.Forget(frame.forget_sessions());
     }
   }
   End(kExitOfLostChannel);

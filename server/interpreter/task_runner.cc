@@ -91,8 +91,8 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
   Coroutine suspended{.begin_ns = begin_ns};
   {
     const FreshContext context;
-    PyRef name_space = NewNamespace(start);
-    PyRef value = name_space ? Execute(start, task->function.get(), name_space.get()) : PyRef();
+    PyRef name_space = EnterNamespace(start, *task);
+    PyRef value = name_space ? Execute(start, *task, name_space.get()) : PyRef();
     if (value && PyCoro_CheckExact(value.get())) {
       if (alone_) {
         value = PyRef(PyObject_CallMethod(bootstrap_.get(), "run_coroutine", "O", value.get()));
@@ -116,9 +116,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
         }
       }
       Conclude(start, *task, std::move(value), std::move(error), &ended);
-      // Functions and their globals are a cycle; a big array should not wait for the collector.
-      if (name_space && task->other_threads.load() == 0) PyDict_Clear(name_space.get());
-      PyErr_Clear();
+      if (name_space) LeaveNamespace(*task, name_space.get());
     }
   }
   if (suspended.coroutine) {
@@ -144,6 +142,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
   ForgetThread();
   ForgetStreams(start.serial());
   task->function.reset();
+  task->session.reset();
   PyEval_SaveThread();
 
   // System calls for figures are no business of the lock's.
@@ -170,8 +169,48 @@ void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, 
   task.row->begin_ns.store(begin_ns);
 }
 
-PyRef TaskRunner::NewNamespace(const internal::StartTask& start) {
-  return PyRef(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
+PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskState& task) {
+  Session* const session = task.session.get();
+  if (session == nullptr || !session->name_space) {
+    PyRef fresh(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
+    if (session == nullptr || !fresh) return fresh;
+    // Two tasks may have come here at once: the first one's it is.
+    if (!session->name_space) session->name_space = std::move(fresh);
+  } else {
+    const PyRef restored(PyObject_CallMethod(bootstrap_.get(), "restore_streams", nullptr));
+    if (!restored) return PyRef();
+  }
+  return PyRef(Py_NewRef(session->name_space.get()));
+}
+
+void TaskRunner::LeaveNamespace(const TaskState& task, PyObject* name_space) {
+  const bool threads_left = task.other_threads.load() > 0;
+  if (task.session != nullptr) {
+    task.session->threads_left |= threads_left;
+  } else if (!threads_left) {
+    // Functions and their globals are a cycle; a big array should not wait for the collector.
+    PyDict_Clear(name_space);
+  }
+  PyErr_Clear();
+}
+
+void TaskRunner::LetGo(std::shared_ptr<Session> session, std::shared_ptr<TaskState> task, PyThreadState* thread_state,
+                       const std::function<void(bool begins)>& finalizing) {
+  WorkFor(task, NowNs());
+  PyEval_RestoreThread(thread_state);
+  finalizing(true);
+  {
+    const FreshContext context;
+    if (session->name_space && !session->threads_left) PyDict_Clear(session->name_space.get());
+    session.reset();
+    PyErr_Clear();
+    if (InForkedProcess()) _exit(0);  // of a finalizer's making
+  }
+  StopWorking(NowNs());
+  ForgetThread();
+  ForgetStreams(task->serial);
+  finalizing(false);
+  PyEval_SaveThread();
 }
 
 void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
@@ -204,13 +243,13 @@ void TaskRunner::ForgetStreams(uint64_t serial) {
   PyErr_Clear();
 }
 
-PyRef TaskRunner::Execute(const internal::StartTask& start, CachedFunction* function, PyObject* name_space) {
+PyRef TaskRunner::Execute(const internal::StartTask& start, const TaskState& task, PyObject* name_space) {
   if ((start.memory_bytes() > 0 && !LimitMemory(start.memory_bytes())) ||
       (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns()))) {
     PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory or processor time");
     return PyRef();
   }
-  return IsCall(start) ? CallFunction(start, function) : ExecuteSource(start, name_space);
+  return IsCall(start) ? CallFunction(start, task) : ExecuteSource(start, name_space);
 }
 
 PyRef TaskRunner::Encode(const internal::StartTask& start, PyObject* value, internal::TaskEnded* ended) {
@@ -237,8 +276,9 @@ PyRef TaskRunner::ExecuteSource(const internal::StartTask& start, PyObject* name
                                    start.file_name().c_str(), start.entry().c_str(), arguments.get()));
 }
 
-PyRef TaskRunner::CallFunction(const internal::StartTask& start, CachedFunction* function) {
-  functions_.Bury();
+PyRef TaskRunner::CallFunction(const internal::StartTask& start, const TaskState& task) {
+  (task.session == nullptr ? functions_ : task.session->functions).Bury();
+  CachedFunction* const function = task.function.get();
   if (function == nullptr) {
     PyErr_SetString(PyExc_SystemError, "the function did not reach its interpreter");
     return PyRef();

@@ -11,6 +11,7 @@
 // taking the lock to the last figure is the task's own time: run = wait + hold + time off the lock.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -30,6 +31,13 @@ struct Coroutine {
   int64_t cpu_ns = 0;  // that it has used so far
 };
 
+// What the tasks of one session share; kept by Sessions (sessions.h). Touched, and let go of, with the lock only.
+struct Session {
+  PyRef name_space;           // null until its first task begins
+  bool threads_left = false;  // by its tasks, and they may still run in the name space
+  FunctionCache functions;    // takes care of itself, but for the end
+};
+
 // What the row says of the lock.
 void SetLockUsage(const Row& row, internal::TaskEnded* ended);
 
@@ -39,24 +47,33 @@ class TaskRunner {
   // its own.
   TaskRunner(PyRef bootstrap, bool alone) : bootstrap_(std::move(bootstrap)), alone_(alone) {}
 
-  // What the task calls (TaskState::function). Call for each StartTask in the order in which they come.
-  std::shared_ptr<CachedFunction> Learn(internal::StartTask* start) { return functions_.Learn(start); }
+  // What the task calls (TaskState::function). Call for each StartTask in the order in which they come; `session`:
+  // null, or the task's.
+  std::shared_ptr<CachedFunction> Learn(internal::StartTask* start, Session* session) {
+    return (session == nullptr ? functions_ : session->functions).Learn(start);
+  }
   // `thread_state` belongs to the calling thread. Of a task nothing stays in it: no thread-local values, no context
   // variables. Alone, a coroutine is run to its end.
   std::variant<internal::TaskEnded, Coroutine> Run(const internal::StartTask& start, std::shared_ptr<TaskState> task,
                                                    PyThreadState* thread_state);
+  // Ends the session on the calling thread. Its finalizers run as the code of `task`, which can be stopped, between
+  // finalizing(true) and finalizing(false), which are called with the lock.
+  void LetGo(std::shared_ptr<Session> session, std::shared_ptr<TaskState> task, PyThreadState* thread_state,
+             const std::function<void(bool begins)>& finalizing);
 
   // ---- the steps of Run, for tasks on the event loop; all REQUIRE the lock ----
 
   // Says in its row that the task has begun.
   void Begin(const internal::StartTask& start, const TaskState& task, int64_t begin_ns);
-  // A fresh `__main__`; null with an exception set.
-  PyRef NewNamespace(const internal::StartTask& start);
+  // Its session's `__main__`, or a fresh one; null with an exception set.
+  PyRef EnterNamespace(const internal::StartTask& start, const TaskState& task);
   // What the code, or the function that it names, returned; null with an exception set.
-  PyRef Execute(const internal::StartTask& start, CachedFunction* function, PyObject* name_space);
+  PyRef Execute(const internal::StartTask& start, const TaskState& task, PyObject* name_space);
   // How the code ended: with `value`, or with `error`. One of them is null.
   void Conclude(const internal::StartTask& start, const TaskState& task, PyRef value, PyRef error,
                 internal::TaskEnded* ended);
+  // What the task alone had is gone, unless threads of it may still run there.
+  void LeaveNamespace(const TaskState& task, PyObject* name_space);
   // Streams that the task has put in place of its own.
   void ForgetStreams(uint64_t serial);
 
@@ -67,7 +84,7 @@ class TaskRunner {
 
  private:
   PyRef ExecuteSource(const internal::StartTask& start, PyObject* name_space);
-  PyRef CallFunction(const internal::StartTask& start, CachedFunction* function);
+  PyRef CallFunction(const internal::StartTask& start, const TaskState& task);
   // Takes the value into the frame; an exception, where it cannot be encoded.
   PyRef Encode(const internal::StartTask& start, PyObject* value, internal::TaskEnded* ended);
   // Beginning tasks come to the lock one by one: a hundred at once would wake each other in vain all the time.

@@ -33,6 +33,7 @@ struct ThreadRecord {
 };
 
 struct CachedFunction;
+struct Session;
 
 struct TaskState {
   uint64_t serial = 0;
@@ -41,7 +42,9 @@ struct TaskState {
   char* err = nullptr;
   uint64_t output_bytes = 0;
   bool end_on_output_overflow = false;
-  std::shared_ptr<CachedFunction> function;  // that it calls; its runner lets go of it at the task's end
+  // The function that it calls and the session that it belongs to, if any: let go of with the lock, at the task's end.
+  std::shared_ptr<CachedFunction> function;
+  std::shared_ptr<Session> session;
 
   std::atomic<bool> stop{false};     // a StopTask came
   std::atomic<bool> on_loop{false};  // its code returned a coroutine, or will

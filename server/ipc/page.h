@@ -42,6 +42,8 @@ enum class Death : uint32_t {
 inline constexpr int kExitOfLostChannel = 70;
 // And one whose event loop has died.
 inline constexpr int kExitOfLostLoop = 71;
+// And one with a forgotten session whose finalizers would not end.
+inline constexpr int kExitOfStuckSession = 72;
 
 struct PageHeader {
   std::atomic<uint32_t> rows;  // set by the server

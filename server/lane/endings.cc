@@ -162,6 +162,11 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
   if (exit_code == kExitOfLostLoop && !NoteAgrees(death)) {
     return EndLost(absl::StrCat("the event loop of its interpreter ", death.interpreter, " died"), doomed, outcome);
   }
+  if (exit_code == kExitOfStuckSession && !NoteAgrees(death)) {
+    return EndLost(absl::StrCat("its interpreter ", death.interpreter,
+                                " was replaced: the finalizers of a forgotten session would not stop"),
+                   doomed, outcome);
+  }
   if (exit_code && (named || death.alone)) return EndByExit(*exit_code, outcome);
   if (!death.alone && NoteAgrees(death) && !named) {
     const std::string culprit = death.culprit_name.empty() ? "a thread that an earlier task left behind"
@@ -189,6 +194,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
   if (!was_ready || !death.end) return "start_failed";
   if (only_task_ended == Ending::kCpuLimit) return "cpu_limit";
   if (ExitCodeOf(death) == kExitOfLostLoop && !NoteAgrees(death)) return "loop_died";
+  if (ExitCodeOf(death) == kExitOfStuckSession && !NoteAgrees(death)) return "session_stuck";
   if (ExitCodeOf(death)) return "exited";
   const bool own_doing = NoteAgrees(death) || IsOwnDoing(SignalOf(death).value_or(0));
   return own_doing ? "crashed" : "killed";

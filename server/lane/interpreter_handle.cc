@@ -38,7 +38,13 @@ internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
   start.set_end_on_output_overflow(task.limits.end_on_output_overflow);
   start.set_cpu_ns(task.limits.cpu_ns);
   start.set_memory_bytes(task.limits.memory_bytes);
+  start.set_session(task.session_number);
   return frame;
+}
+
+KnownFunctions::Bounds FunctionBounds(uint64_t session) {
+  if (session == 0) return {};
+  return {.functions = kSessionFunctionsMax, .bytes = kSessionFunctionsBytesMax};
 }
 
 void SetOutput(PageFile::Output output, Outcome* outcome) {
@@ -131,10 +137,26 @@ void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
   start.set_function_sha256(task.function->sha256);
   start.set_pickled_arguments(task.pickled_arguments);
   absl::MutexLock lock(&functions_mutex_);
-  KnownFunctions::Orders orders = functions_.Use(*task.function);
+  const uint64_t session = task.session_number;
+  KnownFunctions& known = functions_.try_emplace(session, FunctionBounds(session)).first->second;
+  KnownFunctions::Orders orders = known.Use(*task.function);
   if (orders.send) start.set_pickled_function(task.function->pickled);
   for (std::string& sha256 : orders.forget) start.add_forget_functions_sha256(std::move(sha256));
   (void)channel_->Send(frame);
+}
+
+bool InterpreterHandle::ForgetSessions(const std::vector<uint64_t>& sessions) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ == State::kFinished) return false;
+    leaving_sessions_.insert(sessions.begin(), sessions.end());
+  }
+  internal::ToInterpreter frame;
+  frame.mutable_forget_sessions()->mutable_sessions()->Assign(sessions.begin(), sessions.end());
+  absl::MutexLock lock(&functions_mutex_);
+  for (const uint64_t session : sessions) functions_.erase(session);
+  (void)channel_->Send(frame);  // an error: it is going, and they with it
+  return true;
 }
 
 bool InterpreterHandle::Serving(int64_t now_ns) const {
@@ -181,6 +203,7 @@ void InterpreterHandle::OnFrame(absl::string_view payload) {
   switch (frame.kind_case()) {
     case internal::FromInterpreter::kReady: return OnReady();
     case internal::FromInterpreter::kOnLoop: return OnTasksOnLoop(frame.on_loop());
+    case internal::FromInterpreter::kSessionsForgotten: return OnSessionsForgotten(frame.sessions_forgotten());
     case internal::FromInterpreter::kEnded: return OnTaskEnded(std::move(*frame.mutable_ended()));
     case internal::FromInterpreter::KIND_NOT_SET: return Doom(Retirement::kProtocolError, "a frame that says nothing");
   }
@@ -217,6 +240,18 @@ void InterpreterHandle::OnTasksOnLoop(const internal::TasksOnLoop& on_loop) {
   }
   if (!problem.empty()) return Doom(Retirement::kProtocolError, std::move(problem));
   for (const uint64_t serial : on_loop.serials()) events_.on_task_on_loop(serial);
+}
+
+void InterpreterHandle::OnSessionsForgotten(const internal::SessionsForgotten& forgotten) {
+  size_t gone = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const uint64_t session : forgotten.sessions()) gone += leaving_sessions_.erase(session);
+  }
+  if (gone > 0) events_.on_sessions_gone(gone);
+  if (gone < static_cast<size_t>(forgotten.sessions_size())) {
+    Doom(Retirement::kProtocolError, "it forgot a session that it was not to forget");
+  }
 }
 
 void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
@@ -428,6 +463,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
 
   InFlights in_flight;
   std::vector<InFlight> returned;
+  std::set<uint64_t> leaving_sessions;
   InterpreterDeath death{.interpreter = config_.name, .alone = alone(), .end = end, .note = page_->death_note()};
   Epitaph epitaph;
   bool was_ready;
@@ -439,6 +475,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
       if (std::optional<InFlight> mine = TakeBack(task++)) returned.push_back(*std::move(mine));
     }
     in_flight.swap(in_flight_);
+    leaving_sessions.swap(leaving_sessions_);
     death.at_ns = silent_ns_ != 0 ? silent_ns_ : now_ns;
     death.retirement = retirement_;
     death.detail = detail_;
@@ -466,6 +503,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
 
   if (!outcomes.empty()) events_.on_tasks_ended(std::move(outcomes));
   Return(returned);
+  if (!leaving_sessions.empty()) events_.on_sessions_gone(leaving_sessions.size());
   return epitaph;
 }
 

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::function<void(std::vector<EndedTask> tasks)> on_tasks_ended;
     // They were handed over ahead of their turn, have not begun, and are taken back.
     std::function<void(std::vector<uint64_t> serials)> on_tasks_returned;
+    std::function<void(size_t count)> on_sessions_gone;  // so many of those that ForgetSessions named
     // It must be killed, then Finish called. Once.
     std::function<void()> on_doomed;
     // Its channel is at its end, and on_doomed was not called: it is dying, most likely. Once.
@@ -73,6 +75,10 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // False: it is not ready, or has no room. REQUIRES: the serial is new.
   bool Run(const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Orders it to let go of sessions whose tasks have all ended; on_sessions_gone follows, at its end at the latest.
+  // False: it is at its end. REQUIRES: each once.
+  bool ForgetSessions(const std::vector<uint64_t>& sessions) ABSL_LOCKS_EXCLUDED(functions_mutex_, mutex_);
 
   // Stops a task. False: no such task.
   bool Stop(uint64_t serial, StopReason reason) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -118,6 +124,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnFrame(absl::string_view payload);
   void OnReady() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTasksOnLoop(const internal::TasksOnLoop& on_loop) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnSessionsForgotten(const internal::SessionsForgotten& forgotten) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaskEnded(internal::TaskEnded ended) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportEnded();
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -149,12 +156,14 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // Held from the decision what to send until it is sent: a task must not overtake its function.
   absl::Mutex functions_mutex_;
-  KnownFunctions functions_ ABSL_GUARDED_BY(functions_mutex_);
+  // By session, each of which has its own copies; 0: of the tasks without one.
+  std::map<uint64_t, KnownFunctions> functions_ ABSL_GUARDED_BY(functions_mutex_);
 
   mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kStarting;
   std::vector<uint32_t> free_rows_ ABSL_GUARDED_BY(mutex_);
   InFlights in_flight_ ABSL_GUARDED_BY(mutex_);
+  std::set<uint64_t> leaving_sessions_ ABSL_GUARDED_BY(mutex_);  // it was ordered to forget, and has not yet
   int on_loop_ ABSL_GUARDED_BY(mutex_) = 0;
   Poller::TimerId patience_timer_ ABSL_GUARDED_BY(mutex_) = 0;
   int overdue_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -48,7 +48,7 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
   GILD_CHECK(config_.ahead >= 0 && (alone() || config_.ahead == 0));
   for (int i = 0; i < config_.slots; ++i) {
     Slot& slot = slots_.emplace_back();
-    slot.name = absl::StrCat(Name(config_.kind), "-", i);
+    slot.name = SlotName(config_.kind, i);
     if (!config_.cores.empty()) slot.core = config_.cores[i % config_.cores.size()];
   }
   absl::MutexLock lock(&mutex_);
@@ -71,6 +71,11 @@ void Lane::Start() {
 bool Lane::Run(int slot, const std::shared_ptr<const Task>& task) {
   const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
   return interpreter != nullptr && interpreter->Run(task);
+}
+
+bool Lane::ForgetSessions(int slot, const std::vector<uint64_t>& sessions) {
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  return interpreter != nullptr && interpreter->ForgetSessions(sessions);
 }
 
 void Lane::Cancel(uint64_t serial) {
@@ -184,6 +189,7 @@ void Lane::StartInterpreter(int slot) {
       .on_task_on_loop = [this](uint64_t serial) { events_.on_loop(serial); },
       .on_tasks_ended = [this](std::vector<EndedTask> tasks) { events_.ended(std::move(tasks)); },
       .on_tasks_returned = [this](std::vector<uint64_t> serials) { events_.returned(std::move(serials)); },
+      .on_sessions_gone = [this](size_t count) { events_.sessions_gone(count); },
       .on_doomed = [this, slot] { OnDoomed(slot); },
       .on_silent = [this, slot] { OnSilent(slot); }};
   InterpreterHandle::ChildEnds ends;

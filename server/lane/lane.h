@@ -5,8 +5,8 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Cancel, Snapshot and Serving from any thread; all the rest happens on the poller's thread. Events
-// are called with no lock held, from the poller's thread.
+// Thread rule: Run, Cancel, ForgetSessions, Snapshot and Serving from any thread; all the rest happens on the poller's
+// thread. Events are called with no lock held, from the poller's thread.
 #pragma once
 
 #include <cstdint>
@@ -58,6 +58,7 @@ class Lane {
     std::function<void(std::vector<EndedTask> tasks)> ended;
     // Handed over ahead of their turn, which did not come: they have not begun, and are the caller's again.
     std::function<void(std::vector<uint64_t> serials)> returned;
+    std::function<void(size_t count)> sessions_gone;  // so many of those that ForgetSessions named
   };
 
   // `slots` (the zygote) and `poller` outlive the lane. The poller's thread has ended before the lane is destroyed.
@@ -71,6 +72,8 @@ class Lane {
 
   // False: the slot has no ready interpreter with room. REQUIRES: the task's serial is new.
   bool Run(int slot, const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False: the slot has no interpreter, and so none of the sessions. `sessions_gone` follows for each otherwise.
+  bool ForgetSessions(int slot, const std::vector<uint64_t>& sessions) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends as CANCELLED.
   void Cancel(uint64_t serial);
 

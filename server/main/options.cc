@@ -55,10 +55,15 @@ bool ParseDuration(const std::string& text, int64_t* ns) {
   return true;
 }
 
+bool ParseIdle(const std::string& text, int64_t* ns) {
+  return ParseDuration(text, ns) && *ns > 0 && *ns <= kSessionIdleNsMax;
+}
+
 bool ParseBytes(const std::string& text, int64_t* bytes) {
   static const std::map<std::string, double> kUnits = {
-      {"", 1},        {"B", 1},       {"kB", 1e3},      {"KB", 1e3},      {"MB", 1e6},      {"GB", 1e9},     {"k", 1 << 10},
-      {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30},   {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+      {"", 1},          {"B", 1},         {"kB", 1e3},     {"KB", 1e3},    {"MB", 1e6},
+      {"GB", 1e9},      {"k", 1 << 10},   {"K", 1 << 10},  {"M", 1 << 20}, {"G", 1 << 30},
+      {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
   const size_t end = text.find_first_not_of("0123456789.");
   const auto unit = kUnits.find(end == std::string::npos ? "" : text.substr(end));
   double number = 0;
@@ -133,6 +138,7 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
   options.cpu_interpreters = std::min<int>(AllowedCores().size(), kInterpretersMax);
   std::string preload;
   std::string grace = absl::FormatDuration(absl::Nanoseconds(kGraceNsDefault));
+  std::string session_idle = absl::FormatDuration(absl::Nanoseconds(kSessionIdleNsDefault));
   std::string queue_bytes = absl::StrCat(kQueuedBytesMax >> 20, "MiB");
 
   CLI::App app(kDescription, "gild-server");
@@ -176,6 +182,11 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
       ->check(Check(&ParseBytes, "a size like 512MiB or 4GiB", "SIZE"))
       ->envname("GILD_QUEUE_BYTES")
       ->capture_default_str();
+  app.add_option("--session-idle", session_idle,
+                 "after how long without a task a session's globals are forgotten (30s, 10m)")
+      ->check(Check(&ParseIdle, "a duration like 30s, 10m or 2h, more than nothing and a day at most", "DURATION"))
+      ->envname("GILD_SESSION_IDLE")
+      ->capture_default_str();
   app.add_flag("--insecure", options.insecure, "allow an address beyond loopback: no encryption, no identity")
       ->envname("GILD_INSECURE");
   app.add_option("--interpreter", options.interpreter, "path of gild-interpreter; default: beside gild-server")
@@ -199,6 +210,7 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
 
   options.preload = absl::StrSplit(absl::StrReplaceAll(preload, {{" ", ""}}), ',', absl::SkipEmpty());
   ParseDuration(grace, &options.grace_ns);
+  ParseIdle(session_idle, &options.session_idle_ns);
   ParseBytes(queue_bytes, &options.queue_bytes);
   for (const auto& [flag, address] :
        {std::pair("--listen", options.listen), std::pair("--http-listen", options.http_listen)}) {

@@ -24,6 +24,7 @@ struct Options {
   int64_t grace_ns = kGraceNsDefault;
   int64_t queue_tasks = kQueuedTasksMax;
   int64_t queue_bytes = kQueuedBytesMax;
+  int64_t session_idle_ns = kSessionIdleNsDefault;
   bool insecure = false;
   std::string interpreter;  // empty: beside the server's own binary
   bool verbose = false;

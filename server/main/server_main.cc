@@ -255,9 +255,10 @@ void Server::StartPoller() {
 }
 
 void Server::MakeLanes() {
-  scheduler_ = std::make_unique<Scheduler>(
-      Port(&io_), Port(&cpu_),
-      Scheduler::Bounds{.queued_tasks = options_.queue_tasks, .queued_bytes = options_.queue_bytes});
+  scheduler_ = std::make_unique<Scheduler>(Port(&io_), Port(&cpu_),
+                                           Scheduler::Bounds{.queued_tasks = options_.queue_tasks,
+                                                             .queued_bytes = options_.queue_bytes,
+                                                             .sessions = {.idle_ns = options_.session_idle_ns}});
   io_ = MakeLane(LaneKind::kIo, options_.io_interpreters, {.threads = options_.io_threads, .loop_tasks = kLoopTasksMax},
                  {}, 0);
   cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, {.threads = 1, .ahead = kAheadTasksMax}, cores_,
@@ -282,13 +283,16 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
                    .on_loop = [this](uint64_t serial) { scheduler_->OnLoop(serial, NowNs()); },
                    .ended = [this](std::vector<EndedTask> tasks) { scheduler_->Ended(std::move(tasks), NowNs()); },
-                   .returned = [this](std::vector<uint64_t> serials) { scheduler_->Returned(serials, NowNs()); }});
+                   .returned = [this](std::vector<uint64_t> serials) { scheduler_->Returned(serials, NowNs()); },
+                   .sessions_gone = [this](size_t count) { scheduler_->SessionsGone(count); }});
 }
 
 // The scheduler stands above the lanes but is made before them, so it is given the place where each will be.
 Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
   return {.run = [lane](int slot, const std::shared_ptr<const Task>& task) { return (*lane)->Run(slot, task); },
-          .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); }};
+          .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); },
+          .forget = [lane](int slot,
+                           const std::vector<uint64_t>& sessions) { return (*lane)->ForgetSessions(slot, sessions); }};
 }
 
 absl::Status Server::OpenDoors() {
@@ -489,6 +493,7 @@ ServerSnapshot Server::Snapshot() const {
     lane.threads_per_interpreter = io ? options_.io_threads : 1;
   }
   snapshot.slots = Slots(now_ns);
+  snapshot.sessions = scheduler_->SessionsNow(now_ns);
   // One moment for both, so that a difference of two snapshots adds up.
   const int64_t cores_ns = NowNs();
   CoreMeter::Figures figures = core_meter_->Look(cores_ns, snapshot.slots);

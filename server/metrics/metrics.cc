@@ -126,6 +126,17 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
   }
 }
 
+void CollectSessions(const SessionsSnapshot& sessions, std::vector<prometheus::MetricFamily>* families) {
+  FamilyMaker live = Gauge("gild_sessions", "Sessions of the I/O lane that live: globals that tasks share.");
+  live.Add({}, sessions.live.size());
+  FamilyMaker forgotten =
+      Counter("gild_sessions_forgotten_total",
+              "Sessions that were forgotten: idle for too long, or to make room for another as there were too many.");
+  forgotten.Add({{"cause", "idle"}}, sessions.forgotten_idle);
+  forgotten.Add({{"cause", "full"}}, sessions.forgotten_full);
+  for (FamilyMaker* family : {&live, &forgotten}) family->MoveTo(families);
+}
+
 void CollectServer(const ServerInfo& info, const ServerSnapshot& snapshot,
                    std::vector<prometheus::MetricFamily>* families) {
   FamilyMaker core_modes =
@@ -206,8 +217,8 @@ struct Metrics::Catalogue {
       }
     }
     // There from the start, so that the first one shows as an increase.
-    for (const char* reason :
-         {"queue_full", "queue_bytes_full", "replies_unread", "draining", "function_missing", "invalid_argument"}) {
+    for (const char* reason : {"queue_full", "queue_bytes_full", "sessions_full", "replies_unread", "draining",
+                               "function_missing", "invalid_argument"}) {
       refusals.Add({{"reason", reason}});
     }
   }
@@ -263,6 +274,7 @@ std::string Metrics::Serialize() const {
   std::vector<prometheus::MetricFamily> families = catalogue_->registry.Collect();
   CollectLanes(snapshot, &families);
   CollectSlots(snapshot, &families);
+  CollectSessions(snapshot.sessions, &families);
   CollectServer(catalogue_->info, snapshot, &families);
   return prometheus::TextSerializer().Serialize(families);
 }

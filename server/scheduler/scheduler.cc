@@ -22,6 +22,7 @@ const char* Name(Refusal::Reason reason) {
   switch (reason) {
     case Refusal::Reason::kQueueFull: return "queue_full";
     case Refusal::Reason::kQueueBytesFull: return "queue_bytes_full";
+    case Refusal::Reason::kSessionsFull: return "sessions_full";
     case Refusal::Reason::kRepliesUnread: return "replies_unread";
     case Refusal::Reason::kDraining: return "draining";
   }
@@ -29,7 +30,7 @@ const char* Name(Refusal::Reason reason) {
 }
 
 Scheduler::Scheduler(LanePort io, LanePort cpu, Bounds bounds)
-    : io_port_(std::move(io)), cpu_port_(std::move(cpu)), bounds_(bounds) {}
+    : io_port_(std::move(io)), cpu_port_(std::move(cpu)), bounds_(bounds), sessions_(bounds.sessions) {}
 
 std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t now_ns) {
   Actions actions;
@@ -40,18 +41,27 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     LaneState& state = State(lane);
     if (draining_) return Refusal{Refusal::Reason::kDraining, kDrainingRetryNs};
     const int64_t bytes = task.Bytes();
+    const bool in_session = lane == LaneKind::kIo && !task.session.empty();
+    const Sessions::Session* const session = in_session ? sessions_.Find(task.session) : nullptr;
     // What can start at once does not wait, so the bounds of the queue say nothing about it.
-    if (!state.waiting.empty() || FreeSlot(state) == state.slots.end()) {
-      if (Queued(state) >= bounds_.queued_tasks) {
-        return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
-      }
-      if (state.waiting_bytes + bytes > bounds_.queued_bytes) {
+    if (!StartsAtOnce(state, session)) {
+      if (state.queued >= bounds_.queued_tasks) return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
+      if (state.queued_bytes + bytes > bounds_.queued_bytes) {
         return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
       }
+    }
+    if (in_session && session == nullptr && !sessions_.HasRoom()) {
+      return Refusal{Refusal::Reason::kSessionsFull, RetryAfterNs(state)};
     }
     serial = ++last_serial_;
     task.serial = serial;
     Entry& entry = entries_[serial];
+    if (in_session) {
+      std::optional<Sessions::Forgotten> forgotten;
+      entry.session = sessions_.Begin(task.session, now_ns, &forgotten);
+      task.session_number = entry.session->number();
+      if (forgotten) Forget(*forgotten, &actions);
+    }
     entry.bytes = bytes;
     entry.accepted_ns = now_ns;
     entry.expires_ns = now_ns + task.limits.queue_ns;
@@ -95,9 +105,7 @@ void Scheduler::Pause(const std::vector<uint64_t>& serials) {
   for (const uint64_t serial : serials) {
     auto found = entries_.find(serial);
     if (found == entries_.end() || found->second.placed || std::exchange(found->second.paused, true)) continue;
-    LaneState& state = State(found->second.task->lane);
-    state.waiting.erase(serial);
-    ++state.paused;
+    LeaveQueue(found->second);
   }
 }
 
@@ -108,9 +116,7 @@ void Scheduler::Resume(const std::vector<uint64_t>& serials, int64_t now_ns) {
     for (const uint64_t serial : serials) {
       auto found = entries_.find(serial);
       if (found == entries_.end() || !std::exchange(found->second.paused, false)) continue;
-      LaneState& state = State(found->second.task->lane);
-      state.waiting.insert(serial);
-      --state.paused;
+      QueueOf(found->second).insert(serial);
     }
     for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
   }
@@ -132,8 +138,16 @@ void Scheduler::Expire(int64_t now_ns) {
                     .used = now_ns - entry.accepted_ns},
                    now_ns, &actions);
     }
+    while (const std::optional<Sessions::Forgotten> forgotten = sessions_.ForgetIdle(now_ns)) {
+      Forget(*forgotten, &actions);
+    }
   }
   Act(std::move(actions), now_ns);
+}
+
+void Scheduler::SessionsGone(size_t count) {
+  absl::MutexLock lock(&mutex_);
+  sessions_.Gone(count);
 }
 
 void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t now_ns) {
@@ -192,7 +206,7 @@ void Scheduler::EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) {
   const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
   state.run_ns_average += (state.run_ns_average == 0 ? 1 : kAverageWeight) * (run_ns - state.run_ns_average);
   outcome.usage.queue_ns = entry.placed_ns - entry.accepted_ns;
-  FinishEntry(ended.serial, std::move(outcome), actions);
+  FinishEntry(ended.serial, std::move(outcome), now_ns, actions);
 }
 
 void Scheduler::Returned(const std::vector<uint64_t>& serials, int64_t now_ns) {
@@ -257,20 +271,26 @@ std::vector<LaneSnapshot> Scheduler::Lanes() const {
       if (slot.capacity.ahead > 0) ahead += std::max(0, slot.on_threads - slot.capacity.threads);
     }
     lanes.push_back({.lane = lane,
-                     .queued = static_cast<int>(Queued(state)) + ahead,
-                     .queued_bytes = state.waiting_bytes,
+                     .queued = static_cast<int>(state.queued) + ahead,
+                     .queued_bytes = state.queued_bytes,
                      .running = state.running - ahead,
                      .endings = state.endings});
   }
   return lanes;
 }
 
+SessionsSnapshot Scheduler::SessionsNow(int64_t now_ns) const {
+  absl::MutexLock lock(&mutex_);
+  return sessions_.Snapshot(now_ns);
+}
+
 std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state) {
   auto best = state.slots.end();
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    const auto& [capacity, on_threads, on_loop, stuck, readies] = slot->second;
-    if (on_threads >= capacity.threads || on_threads + on_loop >= capacity.threads + capacity.loop_tasks) continue;
-    if (best == state.slots.end() || on_threads + on_loop < best->second.on_threads + best->second.on_loop) best = slot;
+    // Among idle slots the one with fewer sessions: they stay.
+    const auto load = [](const Slot& s) { return std::make_pair(s.InFlight(), s.sessions); };
+    if (!slot->second.HasRoom()) continue;
+    if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
   }
   if (best != state.slots.end()) return best;
 
@@ -287,28 +307,76 @@ int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
   return static_cast<int>(std::min<double>(slot.capacity.ahead, kAheadNs / state.run_ns_average));
 }
 
+std::set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
+  LaneState& state = State(entry.task->lane);
+  return entry.session == nullptr || entry.session->slot < 0 ? state.waiting
+                                                             : state.slots.at(entry.session->slot).waiting;
+}
+
 int64_t Scheduler::RetryAfterNs(const LaneState& state) {
   int capacity = 0;
   for (const auto& [number, slot] : state.slots) capacity += slot.capacity.threads;
-  const double wait_ns = state.run_ns_average * Queued(state) / std::max(capacity, 1);
+  const double wait_ns = state.run_ns_average * state.queued / std::max(capacity, 1);
   return std::clamp(wait_ns, double{kRetryAfterNsMin}, double{kRetryAfterNsMax});
+}
+
+void Scheduler::LeaveQueue(const Entry& entry) {
+  // It may still be where it was put before its session got a slot.
+  if (QueueOf(entry).erase(entry.task->serial) == 0) State(entry.task->lane).waiting.erase(entry.task->serial);
+}
+
+bool Scheduler::StartsAtOnce(LaneState& state, const Sessions::Session* session) {
+  if (session == nullptr || session->slot < 0) return state.waiting.empty() && FreeSlot(state) != state.slots.end();
+  const Slot& slot = state.slots.at(session->slot);
+  return slot.waiting.empty() && slot.HasRoom();
+}
+
+std::pair<uint64_t, std::map<int, Scheduler::Slot>::iterator> Scheduler::NextToStart(LaneState& state) {
+  auto place = FreeSlot(state);
+  if (place == state.slots.end()) return {0, place};
+  uint64_t next = UINT64_MAX;
+  while (!state.waiting.empty()) {
+    next = *state.waiting.begin();
+    std::set<uint64_t>& queue = QueueOf(entries_.at(next));
+    if (&queue == &state.waiting) break;
+    state.waiting.erase(state.waiting.begin());
+    queue.insert(next);
+    next = UINT64_MAX;
+  }
+  for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
+    const std::set<uint64_t>& waiting = slot->second.waiting;
+    if (waiting.empty() || *waiting.begin() > next || !slot->second.HasRoom()) continue;
+    next = *waiting.begin();
+    place = slot;
+  }
+  return {next, next == UINT64_MAX ? state.slots.end() : place};
 }
 
 void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
   LaneState& state = State(lane);
-  while (!state.waiting.empty()) {
-    auto slot = FreeSlot(state);
+  while (state.queued > 0) {
+    const auto [serial, slot] = NextToStart(state);
     if (slot == state.slots.end()) return;
-    Entry& entry = entries_.at(*state.waiting.begin());
+    Entry& entry = entries_.at(serial);
     Dequeue(entry);
     entry.placed = true;
     entry.handing_over = true;
     entry.slot = slot->first;
     entry.placed_ns = now_ns;
+    if (entry.session != nullptr && entry.session->slot < 0) {
+      entry.session->slot = slot->first;
+      ++slot->second.sessions;
+    }
     ++slot->second.on_threads;
     ++state.running;
     actions->hand_overs.push_back({entry.task, slot->first, slot->second.readies});
   }
+}
+
+void Scheduler::Forget(const Sessions::Forgotten& forgotten, Actions* actions) {
+  if (forgotten.slot < 0) return;
+  --io_.slots.at(forgotten.slot).sessions;
+  actions->forgets[forgotten.slot].push_back(forgotten.number);
 }
 
 void Scheduler::Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Actions* actions) {
@@ -346,16 +414,17 @@ void Scheduler::Unplace(Entry& entry, int64_t now_ns, Actions* actions) {
 
 void Scheduler::Enqueue(Entry& entry) {
   LaneState& state = State(entry.task->lane);
-  state.waiting.insert(entry.task->serial);
-  state.waiting_bytes += entry.bytes;
+  QueueOf(entry).insert(entry.task->serial);
+  ++state.queued;
+  state.queued_bytes += entry.bytes;
   expiries_.emplace(entry.expires_ns, entry.task->serial);
 }
 
 void Scheduler::Dequeue(Entry& entry) {
   LaneState& state = State(entry.task->lane);
-  if (std::exchange(entry.paused, false)) --state.paused;
-  state.waiting.erase(entry.task->serial);
-  state.waiting_bytes -= entry.bytes;
+  if (!std::exchange(entry.paused, false)) LeaveQueue(entry);
+  --state.queued;
+  state.queued_bytes -= entry.bytes;
   expiries_.erase({entry.expires_ns, entry.task->serial});
 }
 
@@ -374,13 +443,20 @@ void Scheduler::EndUnstarted(uint64_t serial, Ending ending, Evidence evidence, 
   outcome.evidence = std::move(evidence);
   outcome.evidence.safe_to_retry = true;
   outcome.usage.queue_ns = now_ns - entries_.at(serial).accepted_ns;
-  FinishEntry(serial, std::move(outcome), actions);
+  FinishEntry(serial, std::move(outcome), now_ns, actions);
 }
 
-void Scheduler::FinishEntry(uint64_t serial, Outcome outcome, Actions* actions) {
+void Scheduler::FinishEntry(uint64_t serial, Outcome outcome, int64_t now_ns, Actions* actions) {
   auto entry = entries_.extract(serial);
   const std::shared_ptr<const Task>& task = entry.mapped().task;
   outcome.warnings.insert(outcome.warnings.begin(), task->warnings.begin(), task->warnings.end());
+  if (Sessions::Session* const session = entry.mapped().session) {
+    // A task that never began has seen nothing of its interpreter.
+    const std::string ran_in = outcome.usage.run_ns ? outcome.usage.interpreter : "";
+    if (sessions_.End(session, ran_in, now_ns)) {
+      outcome.warnings.push_back("the session's globals were lost with its interpreter, which was replaced");
+    }
+  }
   ++State(task->lane).endings[outcome.ending];
   actions->finishes.push_back({task, std::move(entry.mapped().done), std::move(outcome)});
 }
@@ -400,6 +476,9 @@ void Scheduler::Act(Actions actions, int64_t now_ns) {
     }
   }
   for (const auto& [lane, serial] : actions.cancels) Port(lane).cancel(serial);
+  for (const auto& [slot, sessions] : actions.forgets) {
+    if (!io_port_.forget(slot, sessions)) SessionsGone(sessions.size());
+  }
   for (Finish& finish : actions.finishes) finish.done(*finish.task, std::move(finish.outcome));
 }
 

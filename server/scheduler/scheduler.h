@@ -1,5 +1,8 @@
 // Scheduler decides which task runs next, and in which slot; it admits, queues, expires and refuses.
 //
+// Of the tasks that some slot has room for, the one that was accepted first is next. A task of a session whose globals
+// lie in a slot waits for that slot, in a queue of its own, and nobody waits behind it.
+//
 // Passive: one mutex, no thread, no clock, no I/O. Time comes in as an argument; what must be done outside (hand a task
 // to a lane, tell a client) is collected under the lock and done after it, on the caller's thread.
 //
@@ -7,7 +10,7 @@
 // grace. All others come up from the lanes through Ended. Every accepted task's `done` is called exactly once, with no
 // lock held.
 //
-// Wiring (main): the lanes' events call SlotReady, SlotGone and Ended; the lane ports below reach down.
+// Wiring (main): the lanes' events call SlotReady, SlotGone, Ended and SessionsGone; the lane ports below reach down.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +26,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/scheduler/sessions.h"
 #include "server/task/outcome.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
@@ -30,27 +34,31 @@
 namespace gild {
 
 struct Refusal {
-  enum class Reason { kQueueFull, kQueueBytesFull, kRepliesUnread, kDraining };
+  enum class Reason { kQueueFull, kQueueBytesFull, kSessionsFull, kRepliesUnread, kDraining };
   Reason reason;
   int64_t retry_after_ns;
 };
-const char* Name(Refusal::Reason reason);  // "queue_full" "queue_bytes_full" "replies_unread" "draining"
+const char* Name(Refusal::Reason reason);  // "queue_full", as in metrics
 
 class Scheduler {
  public:
   using Done = std::function<void(const Task& task, Outcome outcome)>;
 
-  // How a lane is reached. Both are called with no lock held.
+  // How a lane is reached. All are called with no lock held.
   struct LanePort {
     // Hands the task to the slot's interpreter. False: the slot is not ready (any more), and the task stays queued.
     std::function<bool(int slot, const std::shared_ptr<const Task>& task)> run;
     // Stops a running task as CANCELLED; nothing happens when it has ended already.
     std::function<void(uint64_t serial)> cancel;
+    // Has the slot's interpreter let go of sessions, whose tasks have all ended; SessionsGone follows. False: it has
+    // none of them (any more). The I/O lane only.
+    std::function<bool(int slot, const std::vector<uint64_t>& sessions)> forget = {};
   };
 
   struct Bounds {
     int64_t queued_tasks = kQueuedTasksMax;
     int64_t queued_bytes = kQueuedBytesMax;
+    Sessions::Bounds sessions = {};
   };
 
   // `io` and `cpu` are called from any thread that calls in here.
@@ -67,7 +75,7 @@ class Scheduler {
   void Pause(const std::vector<uint64_t>& serials);
   void Resume(const std::vector<uint64_t>& serials, int64_t now_ns);
 
-  // Ends what waited longer than its limits.queue. Call now and then.
+  // Ends what waited longer than its limits.queue, and forgets sessions that were idle for too long. Call now and then.
   void Expire(int64_t now_ns);
 
   // What one interpreter takes at once: tasks on threads, and beside them tasks on its event loop. Where a task will
@@ -88,6 +96,8 @@ class Scheduler {
   void Ended(std::vector<EndedTask> ended, int64_t now_ns);
   // They lay ready for too long and have not begun: they wait again.
   void Returned(const std::vector<uint64_t>& serials, int64_t now_ns);
+  // So many of the sessions that a port's `forget` took are gone.
+  void SessionsGone(size_t count);
 
   // From now on Submit refuses; what is accepted goes on.
   void Drain();
@@ -99,6 +109,7 @@ class Scheduler {
 
   // queued, queued_bytes, running and endings of both lanes; the rest is for the caller to fill in.
   std::vector<LaneSnapshot> Lanes() const;
+  SessionsSnapshot SessionsNow(int64_t now_ns) const;
 
  private:
   // What a client asked of a task while its hand-over was under way.
@@ -107,6 +118,7 @@ class Scheduler {
   struct Entry {
     std::shared_ptr<const Task> task;
     Done done;
+    Sessions::Session* session = nullptr;  // lives as long as the entry; null: none
     int64_t bytes = 0;
     int64_t accepted_ns = 0;
     int64_t expires_ns = 0;
@@ -129,13 +141,22 @@ class Scheduler {
     int on_threads = 0;
     int on_loop = 0;
     bool stuck = false;    // a task lay ready there for too long, and none has ended there since
-    uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
+    uint64_t readies = 0;        // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
+    std::set<uint64_t> waiting;  // tasks of its sessions, by serial
+    int sessions = 0;            // that have their globals here
+
+    int InFlight() const { return on_threads + on_loop; }
+    bool HasRoom() const {
+      return on_threads < capacity.threads && InFlight() < capacity.threads + capacity.loop_tasks;
+    }
   };
 
   struct LaneState {
-    std::set<uint64_t> waiting;  // by serial: a task that a lane refuses is first again by itself
-    int64_t paused = 0;
-    int64_t waiting_bytes = 0;  // of the paused, too
+    // For any slot; by serial: a task that a lane refuses is first again by itself. Among them, until they are met at
+    // the front, tasks whose session has got a slot since they came.
+    std::set<uint64_t> waiting;
+    int64_t queued = 0;  // here, in a slot's queue, or paused
+    int64_t queued_bytes = 0;
     int running = 0;
     std::map<int, Slot> slots;
     std::map<Ending, uint64_t> endings;
@@ -156,17 +177,26 @@ class Scheduler {
   struct Actions {
     std::vector<HandOver> hand_overs;
     std::vector<std::pair<LaneKind, uint64_t>> cancels;
+    std::map<int, std::vector<uint64_t>> forgets;  // sessions, by slot
     std::vector<Finish> finishes;
   };
 
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
-  // Where the next task goes: to a thread, or to lie ready; the end: nowhere.
+  // Where a task goes next that may run anywhere: to a thread, or to lie ready; end(): nowhere.
   static std::map<int, Slot>::iterator FreeSlot(LaneState& state);
   // How many tasks may lie ready in the slot.
   static int AheadMax(const LaneState& state, const Slot& slot);
-  static int64_t Queued(const LaneState& state) { return static_cast<int64_t>(state.waiting.size()) + state.paused; }
   static int64_t RetryAfterNs(const LaneState& state);
+  // Where an entry is to wait that is not paused.
+  std::set<uint64_t>& QueueOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveQueue(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The oldest waiting task that may start now, and where; end() when there is none.
+  std::pair<uint64_t, std::map<int, Slot>::iterator> NextToStart(LaneState& state)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether a new task starts without having to wait. `session`: null, or its own.
+  static bool StartsAtOnce(LaneState& state, const Sessions::Session* session);
+  void Forget(const Sessions::Forgotten& forgotten, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -176,7 +206,8 @@ class Scheduler {
   void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a task that is neither queued nor placed any more.
-  void FinishEntry(uint64_t serial, Outcome outcome, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishEntry(uint64_t serial, Outcome outcome, int64_t now_ns, Actions* actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // It is in no slot any more, and has not begun.
   void Unplace(Entry& entry, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // An outcome of the scheduler's own making, for a task that never started.
@@ -198,6 +229,7 @@ class Scheduler {
   std::set<std::pair<int64_t, uint64_t>> expiries_ ABSL_GUARDED_BY(mutex_);  // of waiting tasks: when, serial
   LaneState io_ ABSL_GUARDED_BY(mutex_);
   LaneState cpu_ ABSL_GUARDED_BY(mutex_);
+  Sessions sessions_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gild

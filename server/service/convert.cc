@@ -188,8 +188,8 @@ std::optional<InvalidField> ReadLabels(v1::Task* wire, Task* task) {
   if (!IsPrintableAscii(wire->session())) return InvalidField{"task.session", "is not printable ASCII"};
   task->name = std::move(*wire->mutable_name());
   task->session = std::move(*wire->mutable_session());
-  if (!task->session.empty()) {
-    task->warnings.push_back("task.session is for a later version: the task shares no globals with any other");
+  if (!task->session.empty() && task->lane == LaneKind::kCpu) {
+    task->warnings.push_back("task.session has no meaning in the CPU lane: the task shares no globals (use tag IO)");
   }
   return std::nullopt;
 }
@@ -273,6 +273,14 @@ void ToWire(const LaneSnapshot& lane, v1::LaneStats* wire) {
     endings->set_ending(ToWire(ending));
     endings->set_tasks(count);
   }
+}
+
+void ToWire(const SessionSnapshot& session, v1::SessionStats* wire) {
+  wire->set_session(session.session);
+  wire->set_slot(session.slot);
+  wire->set_tasks(session.tasks);
+  wire->set_active(session.active);
+  if (session.idle_ns) *wire->mutable_idle() = ToDuration(*session.idle_ns);
 }
 
 // ---- errors ----
@@ -418,6 +426,7 @@ v1::Stats ToWire(const ServerSnapshot& snapshot) {
     *core->mutable_idle() = ToDuration(split.idle_ns);
     *core->mutable_steal() = ToDuration(split.steal_ns);
   }
+  for (const SessionSnapshot& session : snapshot.sessions.live) ToWire(session, wire.add_sessions());
   wire.set_core_split_exact(snapshot.core_split_exact);
   if (snapshot.lost_parallelism_ns) *wire.mutable_lost_parallelism() = ToDuration(*snapshot.lost_parallelism_ns);
   return wire;
@@ -499,6 +508,11 @@ grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {
       error.set_reason("QUEUE_BYTES_FULL");
       return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
                         absl::StrCat("the queue of the ", Name(lane), " lane holds as many bytes as it may", hint),
+                        {&error, &retry});
+    case Refusal::Reason::kSessionsFull:
+      error.set_reason("SESSIONS_FULL");
+      return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                        absl::StrCat("as many sessions live as may, and none is free to be forgotten", hint),
                         {&error, &retry});
     case Refusal::Reason::kRepliesUnread:
       error.set_reason("REPLIES_UNREAD");

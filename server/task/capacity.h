@@ -58,11 +58,19 @@ inline constexpr int kCollectLooksMax = 65536;  // files and folders looked at
 inline constexpr int kLockProfileMax = 20;
 
 // ---- sessions ----
-// Those that live. Full: the one idle for the longest is forgotten; when none is idle, the task is refused with
-// RESOURCE_EXHAUSTED.
+// Those that live. Full: the one idle for the longest is forgotten; when none is idle, a new one's task is refused with
+// RESOURCE_EXHAUSTED. As many again may be forgotten and not yet gone from their interpreters. Full: none is forgotten.
 inline constexpr size_t kSessionsMax = 1024;
 // One that no task used for so long is forgotten (flag --session-idle).
 inline constexpr int64_t kSessionIdleNsDefault = 600 * kNsPerSecond;
+inline constexpr int64_t kSessionIdleNsMax = 24 * 3600 * kNsPerSecond;
+// A forgotten session's finalizers, user code, have so long to end; then they are stopped as a task is, and cost the
+// interpreter when kStopGraceNs has passed as well.
+inline constexpr int64_t kSessionEndNs = 1 * kNsPerSecond;
+// Copies of functions that one session has. Full: the one used the longest ago is forgotten, with its globals, and
+// unpickled anew when it is called again.
+inline constexpr size_t kSessionFunctionsMax = 64;
+inline constexpr int64_t kSessionFunctionsBytesMax = 16 << 20;
 
 // ---- queues ----
 // Tasks waiting for one lane, and the bytes they hold. Full: RESOURCE_EXHAUSTED with RetryInfo.

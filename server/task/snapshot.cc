@@ -1,6 +1,10 @@
 #include "server/task/snapshot.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace gild {
+
+std::string SlotName(LaneKind lane, int slot) { return absl::StrCat(Name(lane), "-", slot); }
 
 const char* Name(InterpreterState state) {
   switch (state) {

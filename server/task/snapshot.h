@@ -19,6 +19,8 @@ namespace gild {
 enum class InterpreterState { kStarting, kReady, kStopping, kBackingOff };
 const char* Name(InterpreterState state);  // "starting" "ready" "stopping" "backing_off"
 
+std::string SlotName(LaneKind lane, int slot);  // "io-0"
+
 struct HolderSnapshot {
   std::string task_id;  // empty: the interpreter itself, between tasks
   std::string task_name;
@@ -52,11 +54,27 @@ struct LaneSnapshot {
   std::map<Ending, uint64_t> endings;
 };
 
+struct SessionSnapshot {
+  std::string session;
+  std::string slot;                // that has its globals; empty: none yet
+  uint64_t tasks = 0;              // accepted since it began
+  int active = 0;                  // of them not yet ended
+  std::optional<int64_t> idle_ns;  // empty: it is active
+};
+
+struct SessionsSnapshot {
+  std::vector<SessionSnapshot> live;  // the last used first
+  // Forgotten so far, by cause.
+  uint64_t forgotten_idle = 0;
+  uint64_t forgotten_full = 0;
+};
+
 struct ServerSnapshot {
   int64_t uptime_ns = 0;
   bool draining = false;
   std::vector<LaneSnapshot> lanes;
   std::vector<SlotSnapshot> slots;
+  SessionsSnapshot sessions;
   std::vector<CoreTimes> core_times;  // empty: unavailable
   std::vector<CoreSplit> cores;       // empty: unavailable
   bool core_split_exact = false;      // else: how the I/O lane and the server share the cores is an estimate

@@ -56,7 +56,8 @@ struct Task {
   std::string pickled_arguments;  // (args, kwargs)
 
   Limits limits;
-  std::string session;
+  std::string session;          // empty: none
+  uint64_t session_number = 0;  // set by Scheduler::Submit, as is the serial; 0: none, or of no meaning in its lane
   std::vector<File> files;
   std::vector<std::string> collect;  // names or patterns
   bool profile_lock = false;

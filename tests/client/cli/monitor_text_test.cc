@@ -186,6 +186,33 @@ TEST_F(StatsTextTest, WhatIsEstimatedOrCannotBeToldOfTheCoresIsSaid) {
   EXPECT_NE(text.find("cores n/a: the server cannot read /proc/stat\n"), std::string::npos) << text;
 }
 
+TEST_F(StatsTextTest, TheLastUsedSessionsAreShown) {
+  const auto sessions_text = [this] {
+    const std::string text = StatsText(stats_, nullptr, Plain());
+    const size_t from = text.find("\n\nSESSION");
+    return from == std::string::npos ? "" : text.substr(from, text.find("\n\nCORE") - from);
+  };
+  EXPECT_EQ(sessions_text(), "");
+  v1::SessionStats* session = stats_.add_sessions();
+  session->set_session("the busy\x1bone");
+  session->set_slot("io-0");
+  session->set_tasks(1200);
+  session->set_active(3);
+  session = stats_.add_sessions();
+  session->set_session("new");
+  session->mutable_idle()->set_seconds(133);
+  EXPECT_EQ(sessions_text(),
+            "\n\nSESSION       SLOT  TASKS  ACTIVE   IDLE\n"
+            "the busy one  io-0   1200       3      -\n"
+            "new           -         0       0  2m13s");
+  for (int i = 0; i < 8; ++i) stats_.add_sessions()->set_session("s" + std::to_string(i));
+  EXPECT_EQ(sessions_text().find("more"), std::string::npos) << sessions_text();
+  for (int i = 8; i < 11; ++i) stats_.add_sessions()->set_session("s" + std::to_string(i));
+  EXPECT_NE(sessions_text().find("\ns7 "), std::string::npos) << sessions_text();
+  EXPECT_EQ(sessions_text().find("\ns8 "), std::string::npos) << sessions_text();
+  EXPECT_NE(sessions_text().find("\n… and 3 more"), std::string::npos) << sessions_text();
+}
+
 TEST_F(StatsTextTest, AnInterpretersOwnHoldAndADrainAreTold) {
   stats_.set_draining(true);
   stats_.mutable_interpreters(0)->mutable_holder()->clear_task_id();

@@ -83,6 +83,12 @@ class FakeInterpreter {
     return frame.stop();
   }
 
+  std::vector<uint64_t> AwaitForget() {
+    const internal::ToInterpreter frame = AwaitFrame();
+    EXPECT_TRUE(frame.has_forget_sessions());
+    return {frame.forget_sessions().sessions().begin(), frame.forget_sessions().sessions().end()};
+  }
+
   void Begin(const internal::StartTask& start, int64_t process_cpu_ns = 0) {
     Row* const r = row(start.row());
     r->serial = start.serial();
@@ -112,6 +118,11 @@ class FakeInterpreter {
   void OnLoop(const std::vector<uint64_t>& serials) {
     internal::FromInterpreter frame;
     frame.mutable_on_loop()->mutable_serials()->Assign(serials.begin(), serials.end());
+    Send(frame);
+  }
+  void Forgotten(const std::vector<uint64_t>& sessions) {
+    internal::FromInterpreter frame;
+    frame.mutable_sessions_forgotten()->mutable_sessions()->Assign(sessions.begin(), sessions.end());
     Send(frame);
   }
   void Send(const internal::FromInterpreter& frame) { (void)channel_->Send(frame); }

@@ -80,6 +80,20 @@ TEST_F(HostileChildTest, ATracebackTooLong) {
       [](internal::TaskEnded& ended) { ended.set_error_traceback(std::string(kErrorTracebackBytesMax + 1, 'x')); },
       "traceback");
 }
+TEST_F(HostileChildTest, ASessionForgottenUnasked) {
+  ExpectProtocolError([](FakeInterpreter& child, auto&) { child.Forgotten({1}); }, "not to forget");
+}
+TEST_F(HostileChildTest, ASessionForgottenTwice) {
+  ExpectProtocolError(
+      [this](FakeInterpreter& child, auto&) {
+        EXPECT_TRUE(lane_->ForgetSessions(0, {1, 2}));
+        child.AwaitForget();
+        child.Forgotten({1});
+        child.Forgotten({1});
+      },
+      "not to forget");
+  AwaitSessionsGone(2);
+}
 TEST_F(HostileChildTest, AnEndSaidTwice) {
   FakeInterpreter child = OpenReady(IoConfig());
   auto first = NewTask();

@@ -80,6 +80,11 @@ class LaneTest : public ::testing::Test {
                                                     [this](std::vector<uint64_t> serials) {
                                                       absl::MutexLock lock(&mutex_);
                                                       returned_.insert(serials.begin(), serials.end());
+                                                    },
+                                                .sessions_gone =
+                                                    [this](size_t count) {
+                                                      absl::MutexLock lock(&mutex_);
+                                                      sessions_gone_ += count;
                                                     }});
     lane_->Start();
   }
@@ -158,6 +163,12 @@ class LaneTest : public ::testing::Test {
     mutex_.Await(absl::Condition(&told));
   }
 
+  void AwaitSessionsGone(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto gone = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_gone_ == count; };
+    mutex_.Await(absl::Condition(&gone));
+  }
+
   // The interpreter dies: its channel is at its end, its init reports.
   void Die(FakeInterpreter& child, int wait_status) {
     child.CloseChannel();
@@ -186,6 +197,7 @@ class LaneTest : public ::testing::Test {
   std::set<int> ready_now_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, std::vector<Outcome>> outcomes_ ABSL_GUARDED_BY(mutex_);
   std::set<uint64_t> returned_ ABSL_GUARDED_BY(mutex_);
+  size_t sessions_gone_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<uint64_t> on_loop_ ABSL_GUARDED_BY(mutex_);  // in the order in which they were told
 };
 

@@ -51,6 +51,7 @@ TEST(OptionsTest, DefaultsAreLoopbackAndOneInterpreterACore) {
   EXPECT_EQ(options.grace_ns, kGraceNsDefault);
   EXPECT_EQ(options.queue_tasks, kQueuedTasksMax);
   EXPECT_EQ(options.queue_bytes, kQueuedBytesMax);
+  EXPECT_EQ(options.session_idle_ns, kSessionIdleNsDefault);
   EXPECT_FALSE(options.insecure);
 }
 
@@ -72,6 +73,8 @@ TEST(OptionsTest, FlagsAreTaken) {
                                 "9",
                                 "--queue-bytes",
                                 "2MiB",
+                                "--session-idle",
+                                "250ms",
                                 "--interpreter",
                                 "/x/y",
                                 "--verbose"});
@@ -84,6 +87,7 @@ TEST(OptionsTest, FlagsAreTaken) {
   EXPECT_EQ(options.grace_ns, 1500 * kNsPerMs);
   EXPECT_EQ(options.queue_tasks, 9);
   EXPECT_EQ(options.queue_bytes, 2 << 20);
+  EXPECT_EQ(options.session_idle_ns, 250 * kNsPerMs);
   EXPECT_EQ(options.interpreter, "/x/y");
   EXPECT_TRUE(options.verbose);
 }
@@ -108,6 +112,10 @@ TEST(OptionsTest, ABadValueNamesItsFlag) {
   EXPECT_THAT(Bad({"--grace", "10"}), HasSubstr("'10' is not a duration"));
   EXPECT_THAT(Bad({"--grace", "-1s"}), HasSubstr("--grace"));
   EXPECT_THAT(Bad({"--grace", "inf"}), HasSubstr("--grace"));
+  for (const char* bad : {"0", "0s", "-1s", "24h1ns", "inf", "10"}) {
+    EXPECT_THAT(Bad({"--session-idle", bad}), HasSubstr("--session-idle")) << bad;
+  }
+  EXPECT_EQ(Good({"--session-idle", "24h"}).session_idle_ns, kSessionIdleNsMax);
   EXPECT_THAT(Bad({"--queue-bytes", "lots"}), HasSubstr("'lots' is not a size"));
   EXPECT_THAT(Bad({"--queue-bytes", "0"}), HasSubstr("--queue-bytes"));
   EXPECT_THAT(Bad({"--queue-tasks", "0"}), HasSubstr("--queue-tasks"));

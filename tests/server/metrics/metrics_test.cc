@@ -52,6 +52,7 @@ ServerSnapshot SomeSnapshot() {
                           .steal_ns = 4 * kNsPerSecond}};
   snapshot.core_split_exact = true;
   snapshot.lost_parallelism_ns = 7 * kNsPerSecond;
+  snapshot.sessions = {.live = {{.session = "a"}, {.session = "b"}}, .forgotten_idle = 8, .forgotten_full = 9};
   return snapshot;
 }
 
@@ -149,6 +150,13 @@ TEST_F(MetricsTest, AnEstimateIsMarkedAndWhatCannotBeToldIsAbsent) {
   EXPECT_THAT(Text(), Not(HasSubstr("gild_lost_parallelism")));
   snapshot_.cores.clear();
   EXPECT_THAT(Text(), Not(HasSubstr("gild_core_split_seconds_total{")));
+}
+
+TEST_F(MetricsTest, SessionsAreCountedNotNamed) {
+  EXPECT_THAT(Text(), HasSubstr("gild_sessions 2\n"));
+  EXPECT_THAT(Text(), HasSubstr("gild_sessions_forgotten_total{cause=\"idle\"} 8\n"));
+  EXPECT_THAT(Text(), HasSubstr("gild_sessions_forgotten_total{cause=\"full\"} 9\n"));
+  EXPECT_THAT(Text(), HasSubstr("gild_refusals_total{reason=\"sessions_full\"} 0\n"));
 }
 
 TEST_F(MetricsTest, RestartsAndBuildAreThere) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "server/scheduler/scheduler.h"
@@ -13,13 +14,14 @@
 namespace gild {
 namespace {
 
-// A model that knows only what the lanes run, against a scheduler under random events, refusals, and events that come
-// while a hand-over is under way.
+// A model that knows only what the lanes run, and where each session is, against a scheduler under random events,
+// refusals, and events that come while a hand-over is under way.
 class SchedulerModel {
  public:
   explicit SchedulerModel(uint32_t seed)
       : random_(seed),
-        scheduler_(Port(LaneKind::kIo), Port(LaneKind::kCpu), {.queued_tasks = 12, .queued_bytes = 1 << 20}) {}
+        scheduler_(Port(LaneKind::kIo), Port(LaneKind::kCpu),
+                   {.queued_tasks = 12, .queued_bytes = 1 << 20, .sessions = {.sessions = 3, .idle_ns = 30}}) {}
 
   void Run(int steps) {
     for (int i = 0; i < steps; ++i) {
@@ -41,6 +43,7 @@ class SchedulerModel {
   struct Running {
     LaneKind lane;
     int slot;
+    uint64_t session;
   };
 
   int Below(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
@@ -68,18 +71,41 @@ class SchedulerModel {
                     return false;
                   }
                   EXPECT_LT(InSlot(lane, slot), CapacityOf(lane)) << "slot above its capacity";
-                  EXPECT_TRUE(running_.emplace(task->serial, Running{lane, slot}).second) << "started twice";
+                  EXPECT_TRUE(running_.emplace(task->serial, Running{lane, slot, task->session_number}).second)
+                      << "started twice";
+                  CheckSession(*task, slot);
                   if (Below(8) == 0) EndOne(task->serial);
                   return true;
                 },
             .cancel =
                 [this](uint64_t serial) {
                   if (running_.count(serial) != 0 && Below(2) == 0) EndOne(serial);
+                },
+            .forget =
+                [this](int slot, const std::vector<uint64_t>& sessions) {
+                  for (const uint64_t session : sessions) {
+                    EXPECT_TRUE(forgotten_.insert(session).second) << "forgotten twice";
+                    EXPECT_EQ(place_of_.emplace(session, slot).first->second, slot) << "forgotten elsewhere";
+                    EXPECT_TRUE(std::none_of(running_.begin(), running_.end(), [&](const auto& running) {
+                      return running.second.session == session;
+                    })) << "forgotten while a task of it runs";
+                  }
+                  const bool there = Below(2) == 0;
+                  if (there) leaving_ += sessions.size();
+                  return there;
                 }};
   }
 
+  void CheckSession(const Task& task, int slot) {
+    EXPECT_EQ(task.session_number != 0, task.lane == LaneKind::kIo && !task.session.empty());
+    if (task.session_number == 0) return;
+    EXPECT_EQ(place_of_.emplace(task.session_number, slot).first->second, slot) << "a session in two slots";
+    EXPECT_EQ(name_of_.emplace(task.session_number, task.session).first->second, task.session);
+    EXPECT_EQ(forgotten_.count(task.session_number), 0u) << "a task of a forgotten session";
+  }
+
   void Step() {
-    switch (Below(9)) {
+    switch (Below(10)) {
       case 0:
       case 1:
       case 2: SubmitOne(); break;
@@ -110,6 +136,13 @@ class SchedulerModel {
       case 8:
         if (!running_.empty()) ReturnOne(std::next(running_.begin(), Below(running_.size()))->first);
         break;
+      case 9:
+        if (leaving_ > 0) {
+          const int gone = 1 + Below(leaving_);
+          leaving_ -= gone;
+          scheduler_.SessionsGone(gone);
+        }
+        break;
     }
   }
 
@@ -117,6 +150,7 @@ class SchedulerModel {
     Task task;
     task.lane = AnyLane();
     task.limits.queue_ns = 1 + Below(400);
+    if (Below(3) > 0) task.session = std::string(1, 'a' + Below(5));
     ++submitted_;
     const auto submitted = scheduler_.Submit(
         std::move(task),
@@ -144,6 +178,19 @@ class SchedulerModel {
     if (running_.erase(serial) != 0) scheduler_.Returned({serial}, now_ns_);
   }
 
+  // Tasks that wait for another slot than this one, as far as sessions say.
+  int WaitingElsewhere(int slot) {
+    int waiting = 0;
+    for (const SessionSnapshot& session : scheduler_.SessionsNow(now_ns_).live) {
+      if (session.slot == SlotName(LaneKind::kIo, slot)) continue;
+      waiting += session.active;
+      for (const auto& [serial, running] : running_) {
+        waiting -= running.session != 0 && name_of_.at(running.session) == session.session;
+      }
+    }
+    return waiting;
+  }
+
   // Called between steps, when no hand-over is under way.
   void CheckConservation() {
     int waiting = 0, running = 0;
@@ -152,10 +199,19 @@ class SchedulerModel {
       running += lane.running;
       EXPECT_LE(lane.queued, 12 + kSlots * 3);  // refused hand-overs come back on top of the bound
       EXPECT_EQ(lane.queued == 0, lane.queued_bytes == 0);
-      for (int slot = 0; lane.queued > 0 && slot < kSlots; ++slot) {
-        EXPECT_GE(InSlot(lane.lane, slot), Capacity(lane.lane, slot)) << "a task waits beside a free slot";
+      // Beside a free slot only tasks wait whose session is elsewhere.
+      for (int slot = 0; slot < kSlots; ++slot) {
+        if (InSlot(lane.lane, slot) >= Capacity(lane.lane, slot)) continue;
+        const int elsewhere = lane.lane == LaneKind::kCpu ? 0 : WaitingElsewhere(slot);
+        EXPECT_EQ(lane.queued, elsewhere) << "a task waits beside a free slot";
       }
     }
+    const SessionsSnapshot sessions = scheduler_.SessionsNow(now_ns_);
+    EXPECT_LE(sessions.live.size(), 3u);
+    int active = 0;
+    for (const SessionSnapshot& session : sessions.live) active += session.active;
+    EXPECT_LE(active, accepted_ - done_);
+    EXPECT_LE(leaving_, 3);
     EXPECT_EQ(running, static_cast<int>(running_.size()));
     EXPECT_EQ(accepted_, done_ + waiting + running);
     EXPECT_EQ(scheduler_.Idle(), waiting + running == 0);
@@ -170,6 +226,10 @@ class SchedulerModel {
   int capacity_[2][kSlots] = {};
   std::map<uint64_t, Running> running_;
   std::set<uint64_t> ended_;
+  std::map<uint64_t, int> place_of_;  // by session
+  std::map<uint64_t, std::string> name_of_;
+  std::set<uint64_t> forgotten_;
+  int leaving_ = 0;
   Scheduler scheduler_;
 };
 

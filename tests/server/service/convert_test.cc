@@ -173,8 +173,13 @@ TEST_F(TaskFromWireTest, ANameIsShortPrintableAscii) {
 
 TEST_F(TaskFromWireTest, ASessionIsBounded) {
   wire_.set_session("s");
+  wire_.set_tag(v1::IO);
   EXPECT_EQ(Good().session, "s");
-  EXPECT_THAT(Good().warnings, ElementsAre(HasSubstr("task.session")));
+  EXPECT_THAT(Good().warnings, IsEmpty());
+  for (const v1::Tag tag : {v1::CPU, v1::AUTO}) {
+    wire_.set_tag(tag);
+    EXPECT_THAT(Good().warnings, ElementsAre(HasSubstr("task.session has no meaning in the CPU lane")));
+  }
   wire_.set_session(std::string(kSessionBytesMax + 1, 's'));
   EXPECT_EQ(Bad(), "task.session");
   wire_.set_session(std::string("a\0b", 3));
@@ -396,6 +401,8 @@ TEST(ToWireTest, StatsCarryTheSnapshot) {
                      .queued_bytes = 2,
                      .running = 3,
                      .endings = {{Ending::kRaised, 4}}}};
+  snapshot.sessions.live = {{.session = "busy", .slot = "io-1", .tasks = 12, .active = 2},
+                            {.session = "idle", .idle_ns = 3 * kNsPerSecond}};
   snapshot.slots = {{.slot = "io-0",
                      .lane = LaneKind::kIo,
                      .state = InterpreterState::kBackingOff,
@@ -448,6 +455,15 @@ TEST(ToWireTest, StatsCarryTheSnapshot) {
   EXPECT_TRUE(stats.core_split_exact());
   EXPECT_EQ(stats.lost_parallelism().nanos(), 8);
   EXPECT_FALSE(ToWire(ServerSnapshot()).has_lost_parallelism());
+
+  ASSERT_EQ(stats.sessions_size(), 2);
+  EXPECT_EQ(stats.sessions(0).session(), "busy");
+  EXPECT_EQ(stats.sessions(0).slot(), "io-1");
+  EXPECT_EQ(stats.sessions(0).tasks(), 12u);
+  EXPECT_EQ(stats.sessions(0).active(), 2u);
+  EXPECT_FALSE(stats.sessions(0).has_idle());
+  EXPECT_EQ(stats.sessions(1).session(), "idle");
+  EXPECT_EQ(stats.sessions(1).idle().seconds(), 3);
 }
 
 TEST(ToWireTest, InfoCarriesLanesAndLimits) {
@@ -503,6 +519,7 @@ TEST(ToStatusTest, ARefusalSaysWhyAndWhenToTryAgain) {
   for (const Case& each :
        {Case{Refusal::Reason::kQueueFull, grpc::StatusCode::RESOURCE_EXHAUSTED, "QUEUE_FULL"},
         Case{Refusal::Reason::kQueueBytesFull, grpc::StatusCode::RESOURCE_EXHAUSTED, "QUEUE_BYTES_FULL"},
+        Case{Refusal::Reason::kSessionsFull, grpc::StatusCode::RESOURCE_EXHAUSTED, "SESSIONS_FULL"},
         Case{Refusal::Reason::kDraining, grpc::StatusCode::UNAVAILABLE, "DRAINING"}}) {
     const grpc::Status status = ToStatus(Refusal{each.reason, 1500 * kNsPerMs}, LaneKind::kIo);
     EXPECT_EQ(status.error_code(), each.code);
