@@ -72,7 +72,7 @@ class Workers {
   bool WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The hooks: the calling thread has let go of the lock in the middle of a task, or has it again.
-  static void OnReleased() ABSL_LOCKS_EXCLUDED(mutex_);
+  static void OnReleased();
   static void OnTaken();
 
   BlockingChannel* const channel_;
