@@ -30,6 +30,8 @@ inline constexpr int64_t kResultBytesMax = 32 << 20;
 inline constexpr int64_t kErrorTypeBytesMax = 256;
 inline constexpr int64_t kErrorMessageBytesMax = 4 << 10;
 inline constexpr int64_t kErrorTracebackBytesMax = 64 << 10;
+inline constexpr int kWarningsMax = 16;
+inline constexpr int64_t kWarningBytesMax = 1 << 10;
 
 // ---- functions ----
 // One pickled function. Larger: INVALID_ARGUMENT.
