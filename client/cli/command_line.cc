@@ -46,6 +46,7 @@ Examples:
   gild run --entry fib --arg 30 -c 'def fib(n): return n if n < 2 else fib(n-1) + fib(n-2)'
   gild run --entry thumb --arg @photo.jpg thumb.py > small.jpg
   gild run --tag io --session s -c 'n = globals().get("n", 0) + 1; print(n)'
+  gild run --file a.csv --collect 'out/*.png' --into plots plot.py
   echo 'print(6 * 7)' | gild run -
 )";
 
@@ -55,7 +56,7 @@ constexpr char kRunFooter[] = R"(Exit codes:
     1  RAISED                         123  PROTOCOL_ERROR
     2  bad usage                      124  TIMED_OUT
    69  server unreachable             125  gild itself failed
-   75  refused, try again later       126  cannot start: source, imports
+   75  refused, try again later       126  cannot start: source, imports, files
   120  RESULT_LIMIT                   127  no such entry
   130  CANCELLED (143 after SIGTERM)  137  MEMORY_LIMIT
   152  CPU_LIMIT                      153  OUTPUT_LIMIT
@@ -171,6 +172,13 @@ void AddRun(CLI::App* root, Options* options) {
   AddUnit(app, "--cpu-time", &run.cpu_time, &ParseDuration, "TIME", kADuration, "most processor time; CPU lane (none)");
   AddUnit(app, "--memory", &run.memory_bytes, &ParseSize, "SIZE", kASize, "most memory it may add; CPU lane (none)");
   AddUnit(app, "--output", &run.output_bytes, &ParseSize, "SIZE", kASize, "of stdout and of stderr, kept (1MiB)");
+  app->add_option("--file", run.files, "a file for its working directory")
+      ->type_name("LOCAL[:NAME]")
+      ->allow_extra_args(false);
+  app->add_option("--collect", run.collect, "bring back: out/a.csv, 'out/*.png'")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+  app->add_option("--into", run.into, "where what is collected is written (here)")->type_name("DIR");
   app->add_option("--session", run.session, "share globals with its other tasks; I/O lane")->type_name("NAME");
   app->add_option("--name", run.name, "label for people and metrics")->type_name("NAME");
   app->add_flag("--json", run.json, "the outcome as one line of JSON");
@@ -416,6 +424,9 @@ int Run(const CLI::App& app, const Options& options, const Terminal& terminal) {
   RunOptions run = options.run;
   if (Chosen(app).count("-c") > 0) run.code = options.code;
   if (run.code && !run.file.empty()) return Complain({"give FILE or -c CODE, not both", Help(app)}, terminal);
+  if (Chosen(app).count("--into") > 0 && run.collect.empty()) {
+    return Complain({"--into needs --collect", "say what to bring back with --collect"}, terminal);
+  }
   if (!run.code && run.file.empty()) {
     if (!isatty(STDIN_FILENO)) {
       return Complain({"nothing to run", "give FILE, -c CODE, or - to read the source from stdin"}, terminal);

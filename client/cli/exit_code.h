@@ -22,7 +22,7 @@ inline constexpr int kExitInterpreterLost = 122;
 inline constexpr int kExitProtocolError = 123;
 inline constexpr int kExitTimedOut = 124;     // as timeout(1)
 inline constexpr int kExitGildFailed = 125;   // as docker: not the task's fault
-inline constexpr int kExitCannotStart = 126;  // RAISED before its start: source, or a missing module
+inline constexpr int kExitCannotStart = 126;  // RAISED before its start: source, a missing module, or files
 inline constexpr int kExitNoEntry = 127;
 inline constexpr int kExitSignalBase = 128;   // CRASHED: plus the signal
 inline constexpr int kExitCancelled = 130;    // SIGINT
@@ -35,7 +35,7 @@ inline constexpr int kExitOutputLimit = 153;  // SIGXFSZ
 inline constexpr char kEntryNotFound[] = "EntryNotFound";
 
 // RAISED is 1, but for an error that says that the body could not start (126: it does not compile, or lacks a module
-// that it imports at its top level) and for a missing entry (127).
+// that it imports at its top level, or its files could not be placed) and for a missing entry (127).
 int ExitCode(const v1::Outcome& outcome);
 int ExitCode(const ServerError& error);
 

@@ -131,6 +131,11 @@ std::string OutcomeJson(const v1::Outcome& outcome) {
   WriteLock(outcome.has_lock(), outcome.lock(), &json);
   json.Key("verdict");
   WriteVerdict(outcome, &json);
+  json.Key("files").Begin('[');
+  for (const v1::File& file : outcome.files()) {
+    json.Begin('{').Key("path").String(file.path()).Key("bytes").Unsigned(file.content().size()).End('}');
+  }
+  json.End(']');
   json.Key("warnings").Begin('[');
   for (const std::string& warning : outcome.warnings()) json.String(warning);
   json.End(']').End('}');

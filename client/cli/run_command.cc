@@ -9,12 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/json.h"
+#include "client/cli/out_folder.h"
 #include "client/cli/outcome_json.h"
 #include "client/cli/signals.h"
 #include "client/cli/units.h"
@@ -24,8 +26,14 @@
 namespace gild::cli {
 namespace {
 
-// All of a file or, for "-", of stdin. Nothing larger than a task may be is read to its end.
-bool ReadAll(const std::string& path, std::string* bytes, std::string* why) {
+// What the server takes of Task.files, together.
+constexpr uint64_t kFilesBytesMax = 16 << 20;
+// Of files that were collected so many are named.
+constexpr int kCollectedShown = 10;
+constexpr char kIntoHint[] = "collected files are written into the folder --into (default: this one)";
+
+// All of a file or, for "-", of stdin. Nothing larger than `most` is read to its end.
+bool ReadAll(const std::string& path, uint64_t most, const char* too_large, std::string* bytes, std::string* why) {
   const int fd = path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     *why = strerror(errno);
@@ -34,16 +42,20 @@ bool ReadAll(const std::string& path, std::string* bytes, std::string* why) {
   bytes->clear();
   char buffer[65536];
   ssize_t n = 0;
-  while (bytes->size() <= static_cast<size_t>(kClientMessageBytesMax)) {
+  while (bytes->size() <= most) {
     n = read(fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
     bytes->append(buffer, static_cast<size_t>(n));
   }
   if (n < 0) *why = strerror(errno);
-  if (n > 0) *why = "larger than a task may be (48 MiB)";
+  if (n > 0) *why = too_large;
   if (fd != STDIN_FILENO) close(fd);
   return n == 0;
+}
+
+bool ReadAll(const std::string& path, std::string* bytes, std::string* why) {
+  return ReadAll(path, kClientMessageBytesMax, "larger than a task may be (48 MiB)", bytes, why);
 }
 
 bool AddArgument(const std::string& argument, v1::Source* source, Explanation* complaint) {
@@ -60,6 +72,43 @@ bool AddArgument(const std::string& argument, v1::Source* source, Explanation* c
     return false;
   }
   value->set_json(argument);
+  return true;
+}
+
+// LOCAL or LOCAL:NAME; a file that has the colon in its own name is meant where there is one.
+std::pair<std::string, std::string> LocalAndName(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon != std::string::npos && access(text.c_str(), F_OK) != 0) {
+    return {text.substr(0, colon), text.substr(colon + 1)};
+  }
+  return {text, text.substr(text.rfind('/') + 1)};
+}
+
+bool AddFiles(const std::vector<std::string>& files, v1::Task* task, Explanation* complaint) {
+  uint64_t room = kFilesBytesMax;
+  for (const std::string& text : files) {
+    v1::File* const file = task->add_files();
+    const auto [local, name] = LocalAndName(text);
+    file->set_path(name);
+    if (!IsUtf8(name)) {
+      *complaint = {absl::StrCat("--file ", OneLine(text), ": its name is not UTF-8"),
+                    "give it another: --file LOCAL:NAME"};
+      return false;
+    }
+    struct stat status;
+    std::string why;
+    if (stat(local.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+      *complaint = {absl::StrCat("--file ", OneLine(text), ": it is a folder"),
+                    "give its files one by one, or an archive that the task unpacks"};
+      return false;
+    }
+    if (!ReadAll(local, room, "with it, the files are larger than 16 MiB together", file->mutable_content(), &why)) {
+      *complaint = {absl::StrCat("--file ", OneLine(text), ": ", why),
+                    "--file LOCAL[:NAME] puts the file LOCAL into the task's folder, 16 MiB in all"};
+      return false;
+    }
+    room -= file->content().size();
+  }
   return true;
 }
 
@@ -103,6 +152,31 @@ int FailedWrite(const Terminal& terminal) {
   return kExitGildFailed;
 }
 
+// Of the first that cannot be written; the others are. Empty: all are.
+Explanation SaveFiles(const v1::Outcome& outcome, OutFolder* folder) {
+  Explanation complaint;
+  int failed = 0;
+  for (const v1::File& file : outcome.files()) {
+    const std::string why = folder->Write(file.path(), file.content());
+    if (why.empty() || ++failed > 1) continue;
+    complaint = {absl::StrCat("cannot write the collected file ", OneLine(file.path()), ": ", why), kIntoHint};
+  }
+  if (failed > 1) absl::StrAppend(&complaint.cause, " (and ", failed - 1, " more)");
+  return complaint;
+}
+
+void TellOfFiles(const v1::Outcome& outcome) {
+  std::string text;
+  for (int i = 0; i < std::min(outcome.files_size(), kCollectedShown); ++i) {
+    const v1::File& file = outcome.files(i);
+    absl::StrAppend(&text, "collected ", OneLine(file.path()), " (", SizeText(file.content().size()), ")\n");
+  }
+  if (outcome.files_size() > kCollectedShown) {
+    absl::StrAppend(&text, "collected ", outcome.files_size() - kCollectedShown, " more\n");
+  }
+  WriteAll(STDERR_FILENO, text);
+}
+
 void WarnOfCuts(const v1::Outcome& outcome, const Terminal& terminal) {
   const auto warn = [&terminal](const char* stream, const std::string& kept) {
     terminal.Warning(absl::StrCat(stream, " was cut after ", SizeText(kept.size()), "; raise it with --output"));
@@ -137,9 +211,10 @@ bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint)
     *complaint = {"--arg needs --entry", "name the function that takes the arguments with --entry"};
     return false;
   }
-  for (const auto& [option, text] : {std::pair<const char*, const std::string*>{"--entry", &options.entry},
-                                     {"--name", &options.name},
-                                     {"--session", &options.session}}) {
+  std::vector<std::pair<const char*, const std::string*>> texts = {
+      {"--entry", &options.entry}, {"--name", &options.name}, {"--session", &options.session}};
+  for (const std::string& pattern : options.collect) texts.emplace_back("--collect", &pattern);
+  for (const auto& [option, text] : texts) {
     if (IsUtf8(*text)) continue;
     *complaint = {absl::StrCat(option, " is not UTF-8"), ""};
     return false;
@@ -152,7 +227,8 @@ bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint)
   task->set_tag(TagOf(options.tag));
   task->set_session(options.session);
   SetLimits(options, task);
-  return true;
+  for (const std::string& pattern : options.collect) task->add_collect(pattern);
+  return AddFiles(options.files, task, complaint);
 }
 
 int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Terminal& terminal) {
@@ -187,7 +263,15 @@ int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Ter
 int RunTask(const RunOptions& options, const std::string& address, const Terminal& terminal) {
   v1::Task task;
   Explanation complaint;
-  if (!MakeTask(options, &task, &complaint)) {
+  OutFolder folder;
+  bool good = MakeTask(options, &task, &complaint);
+  if (good && !options.collect.empty()) {
+    // Before the task has run for nothing.
+    const std::string why = folder.Open(options.into);
+    if (!why.empty()) complaint = {absl::StrCat("--into ", OneLine(options.into), ": ", why), kIntoHint};
+    good = why.empty();
+  }
+  if (!good) {
     terminal.Error(complaint.cause, complaint.hint);
     return kExitUsage;
   }
@@ -195,7 +279,17 @@ int RunTask(const RunOptions& options, const std::string& address, const Termina
   Client client(address);
   int signal = 0;
   const absl::StatusOr<v1::Outcome> outcome = RunUnlessInterrupted(&client, task, signals, &signal);
-  if (outcome.ok()) return ShowOutcome(*outcome, options, terminal);
+  if (outcome.ok()) {
+    // Files first: whoever reads stdout may close it.
+    const Explanation unsaved = options.collect.empty() ? Explanation() : SaveFiles(*outcome, &folder);
+    const int exit_code = ShowOutcome(*outcome, options, terminal);
+    if (!unsaved.cause.empty()) {
+      terminal.Error(unsaved.cause, unsaved.hint);
+      return kExitGildFailed;
+    }
+    if (!options.json && !options.collect.empty()) TellOfFiles(*outcome);
+    return exit_code;
+  }
 
   const ServerError error = ServerError::From(outcome.status());
   const Explanation why = Explain(error, address);

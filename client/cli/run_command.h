@@ -31,6 +31,9 @@ struct RunOptions {
   std::optional<uint64_t> output_bytes;
   std::string session;
   std::string name;
+  std::vector<std::string> files;    // LOCAL or LOCAL:NAME
+  std::vector<std::string> collect;  // names or patterns
+  std::string into = ".";            // where what is collected is written
   bool json = false;
 };
 

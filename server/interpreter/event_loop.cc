@@ -53,6 +53,7 @@ EventLoop::EventLoop(BlockingChannel* channel, TaskRunner* runner, PyRef module,
 // ---- any thread ----
 
 bool EventLoop::Takes(const internal::StartTask& start) {
+  if (WantsFolder(start)) return false;  // the loop's thread has the others' working directory
   absl::MutexLock lock(&mutex_);
   return !bodies_.empty() && bodies_.contains(Fingerprint(start));
 }

@@ -39,7 +39,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Bodies like this one have returned coroutines, quickly.
+  // Bodies like this one have returned coroutines, quickly. Never a task with a folder of its own.
   bool Takes(const internal::StartTask& start) ABSL_LOCKS_EXCLUDED(mutex_);
   void Start(internal::StartTask start, std::shared_ptr<TaskState> task) ABSL_LOCKS_EXCLUDED(mutex_);
   // A worker's task goes on here.

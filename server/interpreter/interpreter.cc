@@ -138,6 +138,7 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
   const absl::Status entered = EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get()});
   if (!entered.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
+  Scratch::Here(/*shared=*/false).RemoveLeftFolders();
 
   const MappedPage page = MappedPage::Map(setup.page.get());
   setup.page.reset();

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/interpreter/death_note.h"
@@ -18,6 +20,8 @@ namespace {
 // A pool's workers end a moment after their executor; so long they are not called left behind.
 constexpr int64_t kStragglersNs = 20 * kNsPerMs;
 constexpr uint64_t kErrorTextMemoryBytes = 32 << 20;
+// What a task that was stopped leaves is collected for so long: half of what it has before its interpreter is replaced.
+constexpr int64_t kCollectStoppedNs = kStopGraceNs / 2;
 
 absl::string_view BytesOf(PyObject* bytes) { return {PyBytes_AS_STRING(bytes), size_t(PyBytes_GET_SIZE(bytes))}; }
 
@@ -60,7 +64,42 @@ PyRef ArgumentList(const internal::StartTask& start) {
 
 bool IsCall(const internal::StartTask& start) { return !start.function_sha256().empty(); }
 
+bool SaysSuccess(const internal::TaskEnded& ended) {
+  return ended.ending() == internal::CODE_SUCCEEDED ||
+         (ended.ending() == internal::CODE_EXITED && ended.exit_code() == 0);
+}
+
+void SetStopped(internal::TaskEnded* ended) {
+  ended->clear_result();
+  ended->set_ending(internal::CODE_STOPPED);
+}
+
+size_t ResultBytes(const internal::Value& result) {
+  return result.raw().size() + result.json().size() + result.pickled().size();  // one of the three
+}
+
+// `room`: what limits.result_bytes leaves beside the result.
+void Bring(Collected collected, uint64_t room, internal::TaskEnded* ended) {
+  ended->mutable_files()->Swap(&collected.files);
+  ended->mutable_warnings()->Add(std::make_move_iterator(collected.warnings.begin()),
+                                 std::make_move_iterator(collected.warnings.end()));
+  if (collected.bytes <= room) return;
+  if (SaysSuccess(*ended)) {
+    ended->set_ending(internal::CODE_RESULT_LIMIT);
+    ended->set_result_bytes(ResultBytes(ended->result()) + collected.bytes);
+    ended->clear_result();
+    ended->clear_exit_code();
+    return;
+  }
+  // Why it ended is worth more.
+  if (ended->warnings_size() == kWarningsMax) ended->mutable_warnings()->RemoveLast();
+  ended->add_warnings(
+      absl::StrCat("collect: left out ", collected.bytes, " bytes, since limits.result_bytes has room for ", room));
+}
+
 }  // namespace
+
+bool WantsFolder(const internal::StartTask& start) { return start.files_size() > 0 || start.collect_size() > 0; }
 
 void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
   ended->set_lock_available(LockHooksCalibrated());
@@ -75,6 +114,39 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
 std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::StartTask& start,
                                                              std::shared_ptr<TaskState> task,
                                                              PyThreadState* thread_state) {
+  if (WantsFolder(start)) return RunInFolder(start, std::move(task), thread_state);
+  return RunCode(start, std::move(task), thread_state, absl::OkStatus());
+}
+
+internal::TaskEnded TaskRunner::RunInFolder(const internal::StartTask& start, std::shared_ptr<TaskState> task,
+                                            PyThreadState* thread_state) {
+  TaskFolder folder(&scratch_, start.serial());
+  const absl::Status placed = folder.Enter(start.files());
+  internal::TaskEnded ended = std::get<internal::TaskEnded>(RunCode(start, task, thread_state, placed));
+  folder.Leave();
+  if (!placed.ok()) {
+    ended.set_error_before_start(true);
+    return ended;
+  }
+  // It may be stopped here, too. One that was stopped before has little time until its interpreter is replaced.
+  const bool stopped = task->stop.load();
+  const int64_t stopped_until_ns = NowNs() + kCollectStoppedNs;
+  const uint64_t room = start.result_bytes() - std::min(start.result_bytes(), uint64_t{ResultBytes(ended.result())});
+  Collected collected =
+      folder.Collect(start.collect(), room, [&] { return stopped ? NowNs() > stopped_until_ns : task->stop.load(); });
+  if (collected.given_up) {
+    SetStopped(&ended);
+    ended.set_end_ns(NowNs());
+    collected.warnings = {"collect: the task was stopped before all was collected"};
+  }
+  Bring(std::move(collected), room, &ended);
+  return ended;
+}
+
+std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal::StartTask& start,
+                                                                 std::shared_ptr<TaskState> task,
+                                                                 PyThreadState* thread_state,
+                                                                 const absl::Status& placed) {
   Row* const row = task->row;
   const bool peak_known = alone_ && ResetPeakMemory();
   const int64_t cpu_before_ns = alone_ ? ProcessCpuNs() : ThreadCpuNs();
@@ -92,9 +164,14 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
   {
     const FreshContext context;
     PyRef name_space = EnterNamespace(start, *task);
-    PyRef value = name_space ? Execute(start, *task, name_space.get()) : PyRef();
+    PyRef value;
+    if (!placed.ok()) {
+      PyErr_SetString(PyExc_OSError, std::string(placed.message()).c_str());
+    } else if (name_space) {
+      value = Execute(start, *task, name_space.get());
+    }
     if (value && PyCoro_CheckExact(value.get())) {
-      if (alone_) {
+      if (alone_ || WantsFolder(start)) {
         value = PyRef(PyObject_CallMethod(bootstrap_.get(), "run_coroutine", "O", value.get()));
       } else if (!InForkedProcess()) {
         suspended.name_space = std::move(name_space);
@@ -328,8 +405,7 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   const bool stopped = task.stop.load();
   if (!error && stopped) {
     // Whatever it came to: a wait that was cut short, in C code too, is no success.
-    ended->clear_result();
-    ended->set_ending(internal::CODE_STOPPED);
+    SetStopped(ended);
     return;
   }
   if (!error) {

@@ -5,7 +5,8 @@
 //   std::variant<TaskEnded, Coroutine> end = runner.Run(start, task, thread_state);
 //
 // What returns a coroutine has not ended: among many threads it goes on on the event loop (event_loop.h), which comes
-// back for Execute and End.
+// back for Execute and End. But a task with a folder of its own (task_folder.h) stays on its thread, whose working
+// directory that is, until its coroutine has ended.
 //
 // Thread rule: Run may be called from several threads at once; the caller does not have the lock. Everything from
 // taking the lock to the last figure is the task's own time: run = wait + hold + time off the lock.
@@ -19,6 +20,7 @@
 #include "gild/internal/frames.pb.h"
 #include "server/interpreter/function_cache.h"
 #include "server/interpreter/python.h"
+#include "server/interpreter/task_folder.h"
 #include "server/interpreter/task_state.h"
 
 namespace gild {
@@ -38,14 +40,18 @@ struct Session {
   FunctionCache functions;    // takes care of itself, but for the end
 };
 
+// It has files, or collects some.
+bool WantsFolder(const internal::StartTask& start);
+
 // What the row says of the lock.
 void SetLockUsage(const Row& row, internal::TaskEnded* ended);
 
 class TaskRunner {
  public:
   // `alone`: one task at a time, on the main thread: it may have memory and CPU limits, and the process's figures are
-  // its own.
-  TaskRunner(PyRef bootstrap, bool alone) : bootstrap_(std::move(bootstrap)), alone_(alone) {}
+  // its own. REQUIRES: the working directory is the slot's scratch folder, and one thread.
+  TaskRunner(PyRef bootstrap, bool alone)
+      : bootstrap_(std::move(bootstrap)), alone_(alone), scratch_(Scratch::Here(/*shared=*/!alone)) {}
 
   // What the task calls (TaskState::function). Call for each StartTask in the order in which they come; `session`:
   // null, or the task's.
@@ -83,6 +89,13 @@ class TaskRunner {
   void RaiseStopIn(uint64_t ident);
 
  private:
+  // In a folder of its own. Making it, collecting from it and removing it are not the task's time.
+  internal::TaskEnded RunInFolder(const internal::StartTask& start, std::shared_ptr<TaskState> task,
+                                  PyThreadState* thread_state);
+  // `placed`: an error is what the task ends with, in place of its code.
+  std::variant<internal::TaskEnded, Coroutine> RunCode(const internal::StartTask& start,
+                                                       std::shared_ptr<TaskState> task, PyThreadState* thread_state,
+                                                       const absl::Status& placed);
   PyRef ExecuteSource(const internal::StartTask& start, PyObject* name_space);
   PyRef CallFunction(const internal::StartTask& start, const TaskState& task);
   // Takes the value into the frame; an exception, where it cannot be encoded.
@@ -100,6 +113,7 @@ class TaskRunner {
 
   PyRef bootstrap_;
   bool alone_;
+  const Scratch scratch_;
   FunctionCache functions_;
   absl::Mutex turn_;
 };

@@ -9,6 +9,7 @@
 #include "server/base/errors.h"
 #include "server/base/utf8.h"
 #include "server/process/slot_process.h"
+#include "server/task/file_path.h"
 
 namespace gild {
 namespace {
@@ -127,6 +128,27 @@ void EndByExit(int exit_code, Outcome* outcome) {
   outcome->evidence.detail = "it ended its process";
 }
 
+std::string TooLong(const char* what, size_t bytes, int64_t bytes_max) {
+  return absl::StrCat(what, " of ", bytes, " bytes, at most ", bytes_max, " allowed");
+}
+
+std::string ProblemOfFiles(const internal::TaskEnded& ended, const Task& task, size_t result_bytes) {
+  if (ended.files_size() > 0 && task.collect.empty()) return "files of a task that collects none";
+  if (ended.files_size() > kCollectedFilesMax) return absl::StrCat(ended.files_size(), " files");
+  size_t bytes = result_bytes;
+  std::vector<absl::string_view> paths;
+  for (const internal::File& file : ended.files()) {
+    const std::string problem = ProblemOfPath(file.path());
+    if (!problem.empty()) return absl::StrCat("a file's name that ", problem);
+    bytes += file.content().size();
+    paths.push_back(file.path());
+  }
+  if (const std::optional<PathClash> clash = ClashOf(paths)) return absl::StrCat("a file that ", clash->problem);
+  return bytes > static_cast<size_t>(task.limits.result_bytes)
+             ? TooLong("a result with its files", bytes, task.limits.result_bytes)
+             : "";
+}
+
 }  // namespace
 
 uint64_t CulpritOf(const InterpreterDeath& death) {
@@ -200,10 +222,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
   return own_doing ? "crashed" : "killed";
 }
 
-std::string ProblemOf(const internal::TaskEnded& ended, const Limits& limits, StopReason stop) {
-  const auto too_long = [](const char* what, size_t bytes, int64_t bytes_max) {
-    return absl::StrCat(what, " of ", bytes, " bytes, at most ", bytes_max, " allowed");
-  };
+std::string ProblemOf(const internal::TaskEnded& ended, const Task& task, StopReason stop) {
   if (!internal::CodeEnding_IsValid(ended.ending()) || ended.ending() == internal::CODE_UNSPECIFIED) {
     return absl::StrCat("no such ending: ", static_cast<int>(ended.ending()));
   }
@@ -211,25 +230,36 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Limits& limits, St
   // One of the three, the others are empty.
   const size_t result_bytes =
       ended.result().raw().size() + ended.result().json().size() + ended.result().pickled().size();
-  if (result_bytes > static_cast<size_t>(limits.result_bytes)) {
-    return too_long("a result", result_bytes, limits.result_bytes);
+  if (result_bytes > static_cast<size_t>(task.limits.result_bytes)) {
+    return TooLong("a result", result_bytes, task.limits.result_bytes);
   }
   if (ended.result().has_json() && !IsUtf8(ended.result().json())) return "a JSON result that is not UTF-8";
   if (ended.error_type().size() > static_cast<size_t>(kErrorTypeBytesMax)) {
-    return too_long("an error's type", ended.error_type().size(), kErrorTypeBytesMax);
+    return TooLong("an error's type", ended.error_type().size(), kErrorTypeBytesMax);
   }
   if (ended.error_message().size() > static_cast<size_t>(kErrorMessageBytesMax)) {
-    return too_long("an error's message", ended.error_message().size(), kErrorMessageBytesMax);
+    return TooLong("an error's message", ended.error_message().size(), kErrorMessageBytesMax);
   }
   if (ended.error_traceback().size() > static_cast<size_t>(kErrorTracebackBytesMax)) {
-    return too_long("a traceback", ended.error_traceback().size(), kErrorTracebackBytesMax);
+    return TooLong("a traceback", ended.error_traceback().size(), kErrorTracebackBytesMax);
   }
-  return "";
+  if (ended.warnings_size() > kWarningsMax) return absl::StrCat(ended.warnings_size(), " warnings");
+  for (const std::string& warning : ended.warnings()) {
+    if (warning.size() > static_cast<size_t>(kWarningBytesMax)) {
+      return TooLong("a warning", warning.size(), kWarningBytesMax);
+    }
+  }
+  return ProblemOfFiles(ended, task, result_bytes);
 }
 
-void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason stop, int64_t wall_used_ns,
+void EndReported(internal::TaskEnded* ended, const Task& task, StopReason stop, int64_t wall_used_ns,
                  Outcome* outcome) {
+  const Limits& limits = task.limits;
   Evidence& evidence = outcome->evidence;
+  for (std::string& warning : *ended->mutable_warnings()) outcome->warnings.push_back(std::move(warning));
+  for (internal::File& file : *ended->mutable_files()) {
+    outcome->files.push_back({std::move(*file.mutable_path()), std::move(*file.mutable_content())});
+  }
   if (!ended->error_type().empty()) {
     outcome->error = Error{.type = RepairUtf8(ended->error_type()),
                            .message = RepairUtf8(ended->error_message()),
@@ -270,6 +300,7 @@ void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason st
       evidence.limit = "result";
       evidence.allowed = limits.result_bytes;
       evidence.used = static_cast<int64_t>(ended->result_bytes() >> 63 ? INT64_MAX : ended->result_bytes());
+      if (!task.collect.empty()) evidence.detail = "the result and the files collected";
       return;
     case internal::CODE_STOPPED: return EndStopped(stop, limits, wall_used_ns, outcome);
     case internal::CODE_UNSPECIFIED:

@@ -69,10 +69,9 @@ inline constexpr const char* kRestartCauses[] = {
 const char* RestartCause(const InterpreterDeath& death, bool was_ready, const std::optional<Ending>& only_task_ended);
 
 // What is wrong with the child's word about the task; empty: nothing.
-std::string ProblemOf(const internal::TaskEnded& ended, const Limits& limits, StopReason stop);
+std::string ProblemOf(const internal::TaskEnded& ended, const Task& task, StopReason stop);
 
-// Sets ending, evidence, error and result from it. REQUIRES: ProblemOf is empty.
-void EndReported(internal::TaskEnded* ended, const Limits& limits, StopReason stop, int64_t wall_used_ns,
-                 Outcome* outcome);
+// Sets ending, evidence, error, result and files from it, and adds its warnings. REQUIRES: ProblemOf is empty.
+void EndReported(internal::TaskEnded* ended, const Task& task, StopReason stop, int64_t wall_used_ns, Outcome* outcome);
 
 }  // namespace gild

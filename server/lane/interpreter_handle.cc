@@ -39,6 +39,12 @@ internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
   start.set_cpu_ns(task.limits.cpu_ns);
   start.set_memory_bytes(task.limits.memory_bytes);
   start.set_session(task.session_number);
+  for (const File& file : task.files) {
+    internal::File& placed = *start.add_files();
+    placed.set_path(file.path);
+    placed.set_content(file.content);
+  }
+  for (const std::string& pattern : task.collect) start.add_collect(pattern);
   return frame;
 }
 
@@ -263,7 +269,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
     absl::MutexLock lock(&mutex_);
     auto found = in_flight_.find(serial);
     problem = found == in_flight_.end() ? absl::StrCat("the end of a task that it does not have: ", serial)
-                                        : ProblemOf(ended, found->second.task->limits, found->second.stop);
+                                        : ProblemOf(ended, *found->second.task, found->second.stop);
     if (problem.empty()) {
       in_flight = std::move(found->second);
       in_flight_.erase(found);
@@ -576,7 +582,7 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
   if (alone() && ended->processes_left()) {
     outcome.warnings.push_back("child processes outlived the task: they were ended and its interpreter was replaced");
   }
-  EndReported(ended, task.limits, in_flight.stop, end_ns - sent_ns, &outcome);
+  EndReported(ended, task, in_flight.stop, end_ns - sent_ns, &outcome);
   return outcome;
 }
 

@@ -13,6 +13,7 @@
 #include "google/rpc/status.pb.h"
 #include "server/base/ids.h"
 #include "server/base/utf8.h"
+#include "server/task/file_path.h"
 
 namespace gild {
 namespace {
@@ -194,6 +195,38 @@ std::optional<InvalidField> ReadLabels(v1::Task* wire, Task* task) {
   return std::nullopt;
 }
 
+std::optional<InvalidField> ReadFiles(v1::Task* wire, Task* task) {
+  if (wire->files_size() > kFilesMax) return InvalidField{"task.files", absl::StrCat("are more than ", kFilesMax)};
+  int64_t bytes = 0;
+  std::vector<absl::string_view> paths;
+  for (int i = 0; i < wire->files_size(); ++i) {
+    const v1::File& file = wire->files(i);
+    const std::string problem = ProblemOfPath(file.path());
+    if (!problem.empty()) return InvalidField{absl::StrCat("task.files[", i, "].path"), problem};
+    bytes += static_cast<int64_t>(file.content().size());
+    if (bytes > kFilesBytesMax) {
+      return InvalidField{"task.files", absl::StrCat("are larger than ", kFilesBytesMax, " bytes together")};
+    }
+    paths.push_back(file.path());
+  }
+  if (const std::optional<PathClash> clash = ClashOf(paths)) {
+    return InvalidField{absl::StrCat("task.files[", clash->index, "].path"), clash->problem};
+  }
+  if (wire->collect_size() > kCollectMax) {
+    return InvalidField{"task.collect", absl::StrCat("are more than ", kCollectMax)};
+  }
+  for (int i = 0; i < wire->collect_size(); ++i) {
+    const std::string problem = ProblemOfPath(wire->collect(i));
+    if (!problem.empty()) return InvalidField{absl::StrCat("task.collect[", i, "]"), problem};
+  }
+  task->files.reserve(wire->files_size());
+  for (v1::File& file : *wire->mutable_files()) {
+    task->files.push_back({std::move(*file.mutable_path()), std::move(*file.mutable_content())});
+  }
+  for (std::string& pattern : *wire->mutable_collect()) task->collect.push_back(std::move(pattern));
+  return std::nullopt;
+}
+
 // ---- domain -> wire ----
 
 void ToWire(Value value, v1::Value* wire) {
@@ -307,6 +340,7 @@ std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, Fu
   if (auto invalid = ReadTag(wire, &task)) return *invalid;
   if (auto invalid = ReadLabels(&wire, &task)) return *invalid;
   if (auto invalid = ReadLimits(wire.limits(), &task)) return *invalid;
+  if (auto invalid = ReadFiles(&wire, &task)) return *invalid;
   if (wire.has_function()) {
     const std::string& sha256 = wire.function().function_sha256();
     if (sha256.size() != kSha256Bytes) return InvalidField{"task.function.function_sha256", "is not 32 bytes long"};
@@ -408,6 +442,11 @@ void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
   if (outcome.lock) ToWire(*outcome.lock, wire->mutable_lock());
   if (const auto verdict = VerdictOf(outcome.usage, outcome.lock)) ToWire(*verdict, wire->mutable_verdict());
   for (const std::string& warning : outcome.warnings) wire->add_warnings(RepairUtf8(warning));
+  for (File& file : outcome.files) {
+    v1::File* const wire_file = wire->add_files();
+    wire_file->set_path(std::move(file.path));
+    wire_file->set_content(std::move(file.content));
+  }
 }
 
 v1::Stats ToWire(const ServerSnapshot& snapshot) {

@@ -30,11 +30,14 @@ inline constexpr int64_t kResultBytesMax = 32 << 20;
 inline constexpr int64_t kErrorTypeBytesMax = 256;
 inline constexpr int64_t kErrorMessageBytesMax = 4 << 10;
 inline constexpr int64_t kErrorTracebackBytesMax = 64 << 10;
-inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + (1 << 20);
+inline constexpr int kWarningsMax = 16;
+inline constexpr int64_t kWarningBytesMax = 1 << 10;
 
 // ---- functions ----
 // One pickled function. Larger: INVALID_ARGUMENT.
 inline constexpr int64_t kFunctionBytesMax = 16 << 20;
+// A frame between server and child: a task, with the function that it calls. Larger from a child: PROTOCOL_ERROR.
+inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + kFunctionBytesMax + (1 << 20);
 // All that clients have put. Full: the one used the longest ago is forgotten; a task that calls it is refused with
 // FAILED_PRECONDITION, which names it.
 inline constexpr size_t kFunctionsMax = 4096;

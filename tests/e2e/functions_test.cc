@@ -145,5 +145,22 @@ TEST_P(FunctionsTest, WhatCannotBeUnpickledRaises) {
   EXPECT_THAT(outcome.error().message(), HasSubstr("no_such_module"));
 }
 
+// By hand: what is larger than any result.
+std::string PickledBytes(size_t count) {
+  std::string pickled = "B";
+  for (size_t i = 0; i < 4; ++i) pickled.push_back(static_cast<char>(count >> (8 * i)));
+  return pickled + std::string(count, 'x');
+}
+
+TEST_P(FunctionsTest, LargestFunctionTakesTheLargestArguments) {
+  const std::string sha256 = Put(PickledBytes((16 << 20) - 100) + "0cbuiltins\nlen\n.");
+  v1::Task task;
+  task.set_tag(GetParam());
+  task.mutable_function()->set_function_sha256(sha256);
+  constexpr size_t kBytes = (48 << 20) - 1000;
+  task.mutable_function()->set_pickled_arguments(PickledBytes(kBytes) + "\x85}\x86.");
+  EXPECT_EQ(ReprOf(Run(task)), absl::StrCat("\"", kBytes, "\""));
+}
+
 }  // namespace
 }  // namespace gild::testing

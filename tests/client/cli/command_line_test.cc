@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "client/cli/slow_http.h"
 #include "client/cpp/client.h"
 #include "client/cpp/durations.h"
+#include "tests/client/fake_server.h"
 
 namespace gild::cli {
 namespace {
@@ -53,6 +55,17 @@ TEST(CommandLineTest, BadUsageIsOneLineAHintAndExit2) {
       {{"run", "-c", "1", "x.py"}, "gild: give FILE or -c CODE, not both\nhint: see `gild run --help`\n"},
       {{"run", "-c", "1", "--arg", "2"},
        "gild: --arg needs --entry\nhint: name the function that takes the arguments with --entry\n"},
+      {{"run", "-c", "1", "--into", "x"},
+       "gild: --into needs --collect\nhint: say what to bring back with --collect\n"},
+      {{"run", "-c", "1", "--collect", "*", "--into", "/no/such"},
+       "gild: --into /no/such: No such file or directory\nhint: collected files are written into the folder --into "
+       "(default: this one)\n"},
+      {{"run", "-c", "1", "--file", "/no/such"},
+       "gild: --file /no/such: No such file or directory\nhint: --file LOCAL[:NAME] puts the file LOCAL into the "
+       "task's "
+       "folder, 16 MiB in all\n"},
+      {{"run", "-c", "1", "--file", "/tmp"},
+       "gild: --file /tmp: it is a folder\nhint: give its files one by one, or an archive that the task unpacks\n"},
       {{"demo", "--only", "cats"},
        "gild: --only takes urls, images, primes and arrays, with commas between\nhint: see `gild demo --help`\n"},
       {{"demo", "--lanes", "gpu"},
@@ -123,6 +136,52 @@ TEST(CommandLineTest, AServerOfAnotherKindIsTold) {
   EXPECT_THAT(it.err, HasSubstr("gRPC"));
 }
 
+// ---- files that come back ----
+
+class CollectTest : public testing::Test {
+ protected:
+  // `gild run` against a server whose task brings these files.
+  Said Run(const std::vector<std::string>& paths, std::vector<const char*> more = {}) {
+    FakeServer server([&paths](const v1::Task&, grpc::ServerContext*, v1::Outcome* outcome) {
+      outcome->set_ending(v1::SUCCEEDED);
+      for (const std::string& path : paths) {
+        v1::File* const file = outcome->add_files();
+        file->set_path(path);
+        file->set_content("x");
+      }
+      return grpc::Status::OK;
+    });
+    const std::string address = server.address();
+    std::vector<const char*> words = {"run", "--server", address.c_str(), "-c", "pass", "--collect", "*"};
+    words.insert(words.end(), {"--into", into_.c_str()});
+    words.insert(words.end(), more.begin(), more.end());
+    return Type(words);
+  }
+  ~CollectTest() override { std::filesystem::remove_all(into_); }
+
+  const std::string into_ = testing::TempDir() + "/gild-into-" + std::to_string(getpid());
+};
+
+TEST_F(CollectTest, EachFileIsALineButNotThousands) {
+  EXPECT_EQ(Run({"a\nb"}).err, "collected a b (1 B)\n");
+  std::vector<std::string> paths;
+  for (int i = 0; i < 15; ++i) paths.push_back("out/" + std::to_string(i));
+  const Said it = Run(paths);
+  EXPECT_EQ(it.exit_code, 0);
+  EXPECT_THAT(it.err, HasSubstr("collected out/9 (1 B)\ncollected 5 more\n"));
+  EXPECT_TRUE(std::filesystem::exists(into_ + "/out/14"));
+}
+
+TEST_F(CollectTest, NamesOfAServerAreSuspect) {
+  const Said it = Run({"../x", "good", "/etc/x"}, {"--json"});
+  EXPECT_EQ(it.exit_code, 125);
+  EXPECT_EQ(it.err,
+            "gild: cannot write the collected file ../x: not a name within the folder (and 1 more)\n"
+            "hint: collected files are written into the folder --into (default: this one)\n");
+  EXPECT_THAT(it.out, HasSubstr(R"("files":[{"path":"../x","bytes":1},)"));
+  EXPECT_TRUE(std::filesystem::exists(into_ + "/good"));
+}
+
 // ---- MakeTask ----
 
 class MakeTaskTest : public testing::Test {
@@ -165,6 +224,8 @@ TEST_F(MakeTaskTest, EveryOptionReachesTheTask) {
   options_.output_bytes = 5;
   options_.session = "s";
   options_.name = "n";
+  options_.files = {file_, file_ + ":in/b"};
+  options_.collect = {"out/*", "c"};
   const v1::Task task = Good();
   EXPECT_EQ(task.source().code(), "def f(a): pass\n");
   EXPECT_EQ(task.source().entry(), "f");
@@ -178,6 +239,36 @@ TEST_F(MakeTaskTest, EveryOptionReachesTheTask) {
   EXPECT_EQ(task.limits().output_bytes(), 5u);
   EXPECT_EQ(task.session(), "s");
   EXPECT_EQ(task.name(), "n");
+  ASSERT_EQ(task.files_size(), 2);
+  EXPECT_EQ(task.files(0).path(), file_.substr(file_.rfind('/') + 1));
+  EXPECT_EQ(task.files(0).content(), "def f(a): pass\n");
+  EXPECT_EQ(task.files(1).path(), "in/b");
+  EXPECT_EQ(task.files(1).content(), "def f(a): pass\n");
+  EXPECT_THAT(task.collect(), testing::ElementsAre("out/*", "c"));
+}
+
+TEST_F(MakeTaskTest, AColonIsPartOfTheNameOfAFileThatIsThere) {
+  const std::string odd = file_ + ":x";
+  std::ofstream(odd) << "odd";
+  WriteFile("plain");
+  options_.files = {odd, odd + ":y", file_ + ":z"};
+  const v1::Task task = Good();
+  unlink(odd.c_str());
+  EXPECT_EQ(task.files(0).path(), odd.substr(odd.rfind('/') + 1));
+  EXPECT_EQ(task.files(0).content(), "odd");
+  EXPECT_EQ(task.files(1).path(), "y");
+  EXPECT_EQ(task.files(1).content(), "odd");
+  EXPECT_EQ(task.files(2).path(), "z");
+  EXPECT_EQ(task.files(2).content(), "plain");
+}
+
+TEST_F(MakeTaskTest, FilesAreSixteenMebibytesTogether) {
+  WriteFile("");
+  ASSERT_EQ(truncate(file_.c_str(), 8 << 20), 0);
+  options_.files = {file_ + ":a", file_ + ":b"};
+  EXPECT_EQ(Good().files_size(), 2);
+  ASSERT_EQ(truncate(file_.c_str(), (8 << 20) + 1), 0);
+  EXPECT_THAT(Complaint(), HasSubstr(":b: with it, the files are larger than 16 MiB together"));
 }
 
 TEST_F(MakeTaskTest, WhatIsNotAskedForIsLeftToTheServer) {
@@ -225,6 +316,11 @@ TEST_F(MakeTaskTest, TextIsUtf8) {
     *text = "good";
   }
   Good();
+  options_.files = {file_ + ":\xff"};
+  EXPECT_THAT(Complaint(), HasSubstr("its name is not UTF-8"));
+  options_.files.clear();
+  options_.collect = {"\xff"};
+  EXPECT_EQ(Complaint(), "--collect is not UTF-8");
 }
 
 TEST_F(MakeTaskTest, NothingLargerThanATaskIsReadToItsEnd) {

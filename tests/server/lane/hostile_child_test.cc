@@ -20,6 +20,7 @@ class HostileChildTest : public LaneTest {
     FakeInterpreter child = OpenReady(CpuConfig());
     auto task = NewTask();
     task->limits.result_bytes = 10;
+    task->collect = collect_;
     act(child, StartAndBegin(child, task));
     const Outcome outcome = AwaitOutcome(task);
     EXPECT_EQ(outcome.ending, Ending::kProtocolError);
@@ -36,6 +37,15 @@ class HostileChildTest : public LaneTest {
         },
         detail);
   }
+  void ExpectFilesRefused(const std::vector<std::string>& paths, const std::string& detail) {
+    ExpectRefused(
+        [&paths](internal::TaskEnded& ended) {
+          for (const std::string& path : paths) ended.add_files()->set_path(path);
+        },
+        detail);
+  }
+
+  std::vector<std::string> collect_ = {"*"};
 };
 
 TEST_F(HostileChildTest, Garbage) {
@@ -93,6 +103,44 @@ TEST_F(HostileChildTest, ASessionForgottenTwice) {
       },
       "not to forget");
   AwaitSessionsGone(2);
+}
+TEST_F(HostileChildTest, TooManyWarnings) {
+  ExpectRefused(
+      [](internal::TaskEnded& ended) {
+        for (int i = 0; i <= kWarningsMax; ++i) ended.add_warnings("w");
+      },
+      "17 warnings");
+}
+TEST_F(HostileChildTest, AWarningTooLong) {
+  ExpectRefused([](internal::TaskEnded& ended) { ended.add_warnings(std::string(kWarningBytesMax + 1, 'w')); },
+                "a warning of 1025 bytes");
+}
+TEST_F(HostileChildTest, FilesThatNobodyAskedFor) {
+  collect_.clear();
+  ExpectFilesRefused({"a"}, "collects none");
+}
+TEST_F(HostileChildTest, TooManyFiles) {
+  std::vector<std::string> paths;
+  for (int i = 0; i <= kCollectedFilesMax; ++i) paths.push_back(std::to_string(i));
+  ExpectFilesRefused(paths, "257 files");
+}
+TEST_F(HostileChildTest, AFileOutsideOfTheFolder) { ExpectFilesRefused({"out/../../.bashrc"}, "a part `..`"); }
+TEST_F(HostileChildTest, AFileWithAnAbsoluteName) { ExpectFilesRefused({"/etc/passwd"}, "is not relative"); }
+TEST_F(HostileChildTest, AFileWhoseNameIsNoText) { ExpectFilesRefused({"\xff"}, "is not UTF-8"); }
+TEST_F(HostileChildTest, AFileTwice) { ExpectFilesRefused({"a", "a"}, "is there twice"); }
+TEST_F(HostileChildTest, AFileInAFile) { ExpectFilesRefused({"a", "a/b"}, "which is a file, too"); }
+TEST_F(HostileChildTest, FilesBeyondTheResultsLimit) {
+  ExpectRefused(
+      [](internal::TaskEnded& ended) {
+        ended.set_ending(internal::CODE_SUCCEEDED);
+        ended.mutable_result()->set_raw("12345");
+        for (const char* path : {"a", "b"}) {
+          internal::File* const file = ended.add_files();
+          file->set_path(path);
+          file->set_content("123");
+        }
+      },
+      "a result with its files of 11 bytes, at most 10 allowed");
 }
 TEST_F(HostileChildTest, AnEndSaidTwice) {
   FakeInterpreter child = OpenReady(IoConfig());

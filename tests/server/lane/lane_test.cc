@@ -22,6 +22,8 @@ TEST_F(LaneTest, ATaskArrivesWholeAndItsEndComesBackWhole) {
   task->arguments = {{Value::Kind::kJson, "1"}, {Value::Kind::kRaw, "raw"}};
   task->limits.cpu_ns = 5;
   task->limits.memory_bytes = 6;
+  task->files = {{"in/a", std::string("\0\xff", 2)}};
+  task->collect = {"out/*"};
   const internal::StartTask start = Start(child, task);
   EXPECT_EQ(start.code(), "pass");
   EXPECT_EQ(start.file_name(), "sum");
@@ -33,6 +35,11 @@ TEST_F(LaneTest, ATaskArrivesWholeAndItsEndComesBackWhole) {
   EXPECT_EQ(start.cpu_ns(), 5);
   EXPECT_EQ(start.memory_bytes(), 6u);
   EXPECT_EQ(start.output_bytes(), static_cast<uint64_t>(kOutputBytesDefault));
+  ASSERT_EQ(start.files_size(), 1);
+  EXPECT_EQ(start.files(0).path(), "in/a");
+  EXPECT_EQ(start.files(0).content(), std::string("\0\xff", 2));
+  ASSERT_EQ(start.collect_size(), 1);
+  EXPECT_EQ(start.collect(0), "out/*");
 
   child.Begin(start);
   child.Print(start, "hello");
@@ -46,6 +53,8 @@ TEST_F(LaneTest, ATaskArrivesWholeAndItsEndComesBackWhole) {
   ended.set_lock_wait_ns(14);
   ended.set_lock_hold_ns(15);
   ended.set_lock_takes(16);
+  ended.add_files()->set_path("out/ä");
+  ended.mutable_files(0)->set_content("\xff");
   child.End(ended);
 
   const Outcome outcome = AwaitOutcome(task);
@@ -65,6 +74,9 @@ TEST_F(LaneTest, ATaskArrivesWholeAndItsEndComesBackWhole) {
   EXPECT_EQ(outcome.lock->wait_ns, 14);
   EXPECT_EQ(outcome.lock->hold_ns, 15);
   EXPECT_EQ(outcome.lock->takes, 16u);
+  ASSERT_EQ(outcome.files.size(), 1u);
+  EXPECT_EQ(outcome.files[0].path, "out/ä");
+  EXPECT_EQ(outcome.files[0].content, "\xff");
   EXPECT_TRUE(outcome.warnings.empty());
 }
 
@@ -129,6 +141,35 @@ TEST_F(LaneTest, AnExceptionIsRaisedWithRepairedText) {
   EXPECT_EQ(outcome.error->type, "ValueError");
   EXPECT_EQ(outcome.error->message, "bad \xEF\xBF\xBD byte");
   EXPECT_EQ(outcome.error->traceback, "cut \xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST_F(LaneTest, WarningsOfItsInterpreterComeWithTheOutcome) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  internal::TaskEnded ended = FakeInterpreter::Ended(StartAndBegin(child, task), internal::CODE_RAISED);
+  ended.set_processes_left(true);
+  for (int i = 0; i < kWarningsMax; ++i) ended.add_warnings(std::string(kWarningBytesMax, 'w'));
+  child.End(ended);
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kRaised);
+  ASSERT_EQ(outcome.warnings.size(), size_t{1 + kWarningsMax});
+  EXPECT_EQ(outcome.warnings.back(), std::string(kWarningBytesMax, 'w'));
+}
+
+TEST_F(LaneTest, AResultLimitOfATaskThatCollectsSaysWhatCounts) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  task->collect = {"*"};
+  task->limits.result_bytes = 10;
+  internal::TaskEnded ended = FakeInterpreter::Ended(StartAndBegin(child, task), internal::CODE_RESULT_LIMIT);
+  ended.set_result_bytes(11);
+  child.End(ended);
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kResultLimit);
+  EXPECT_EQ(outcome.evidence.limit, "result");
+  EXPECT_EQ(outcome.evidence.allowed, 10);
+  EXPECT_EQ(outcome.evidence.used, 11);
+  EXPECT_THAT(outcome.evidence.detail, HasSubstr("files"));
 }
 
 TEST_F(LaneTest, AMomentThatCannotBeIsPutRight) {

@@ -38,6 +38,12 @@ class TaskFromWireTest : public testing::Test {
     return invalid->field;
   }
 
+  void AddFile(const std::string& path, const std::string& content = "") {
+    v1::File* const file = wire_.add_files();
+    file->set_path(path);
+    file->set_content(content);
+  }
+
   v1::Task wire_;
   FunctionStore functions_;
 };
@@ -186,6 +192,74 @@ TEST_F(TaskFromWireTest, ASessionIsBounded) {
   EXPECT_EQ(Bad(), "task.session");
 }
 
+TEST_F(TaskFromWireTest, FilesAndPatternsAreTaken) {
+  AddFile("a.csv", std::string("\0\xff", 2));
+  AddFile("in/b");
+  wire_.add_collect("out/*.png");
+  const auto function = functions_.Put("pickled");
+  for (const bool is_call : {false, true}) {
+    if (is_call) wire_.mutable_function()->set_function_sha256(function->sha256);
+    const Task task = Good();
+    ASSERT_THAT(task.files, SizeIs(2));
+    EXPECT_EQ(task.files[0].path, "a.csv");
+    EXPECT_EQ(task.files[0].content, std::string("\0\xff", 2));
+    EXPECT_EQ(task.files[1].path, "in/b");
+    EXPECT_EQ(task.files[1].content, "");
+    EXPECT_THAT(task.collect, ElementsAre("out/*.png"));
+  }
+}
+
+TEST_F(TaskFromWireTest, AFilesNameIsRelativeAndPlain) {
+  AddFile("good");
+  AddFile("");
+  for (const std::string& bad :
+       {std::string(), std::string("/etc/passwd"), std::string("../x"), std::string("a/./b"), std::string("a//b"),
+        std::string("a\0b", 3), std::string(kFilePartBytesMax + 1, 'x'), std::string(kFilePathBytesMax + 1, '/')}) {
+    wire_.mutable_files(1)->set_path(bad);
+    EXPECT_EQ(Bad(), "task.files[1].path") << bad;
+  }
+}
+
+TEST_F(TaskFromWireTest, FilesThatCannotBeBesideEachOtherAreNamed) {
+  AddFile("a/b");
+  AddFile("c");
+  AddFile("a/b");
+  EXPECT_EQ(Bad(), "task.files[2].path");
+  wire_.mutable_files(2)->set_path("c/d");
+  EXPECT_EQ(Bad(), "task.files[2].path");
+  wire_.mutable_files(2)->set_path("a");
+  EXPECT_EQ(Bad(), "task.files[0].path");
+  wire_.mutable_files(2)->set_path("a/c");
+  EXPECT_EQ(Bad(), "");
+}
+
+TEST_F(TaskFromWireTest, FilesAreBounded) {
+  AddFile("large", std::string(kFilesBytesMax - 1, 'x'));
+  AddFile("small", "x");
+  EXPECT_EQ(Bad(), "");
+  wire_.mutable_files(1)->set_content("xy");
+  EXPECT_EQ(Bad(), "task.files");
+  wire_.clear_files();
+  for (int i = 0; i < kFilesMax; ++i) AddFile(std::to_string(i));
+  EXPECT_EQ(Bad(), "");
+  AddFile("one more");
+  EXPECT_EQ(Bad(), "task.files");
+}
+
+TEST_F(TaskFromWireTest, PatternsAreBoundedAndStayInTheFolder) {
+  wire_.add_collect("*");
+  wire_.add_collect("");
+  for (const char* bad : {"", "/tmp/*", "../*", "out/../*", "out/"}) {
+    wire_.set_collect(1, bad);
+    EXPECT_EQ(Bad(), "task.collect[1]") << bad;
+  }
+  while (wire_.collect_size() < kCollectMax) wire_.add_collect("*");
+  wire_.set_collect(1, "[!x]?/.*");
+  EXPECT_EQ(Bad(), "");
+  wire_.add_collect("*");
+  EXPECT_EQ(Bad(), "task.collect");
+}
+
 TEST_F(TaskFromWireTest, LimitsAreTaken) {
   wire_.mutable_limits()->mutable_wall()->set_nanos(500'000'000);
   wire_.mutable_limits()->mutable_queue()->set_seconds(2);
@@ -301,6 +375,7 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
                    .core = 0,
                    .interpreter = "io-0#1"};
   outcome.lock = LockUsage{kNsPerSecond + 1, 2, 3, 4, 5, 6};
+  outcome.files = {{"out/ä", std::string("\xff\x00", 2)}, {"b", ""}};
   outcome.warnings = {"w"};
   v1::Outcome wire;
   ToWire(task, outcome, &wire);
@@ -338,6 +413,10 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   EXPECT_EQ(wire.lock().contended_takes(), 4);
   EXPECT_EQ(wire.lock().forced_releases(), 5);
   EXPECT_EQ(wire.lock().longest_hold().nanos(), 6);
+  ASSERT_EQ(wire.files_size(), 2);
+  EXPECT_EQ(wire.files(0).path(), "out/ä");
+  EXPECT_EQ(wire.files(0).content(), std::string("\xff\x00", 2));
+  EXPECT_EQ(wire.files(1).path(), "b");
   EXPECT_THAT(wire.warnings(), ElementsAre("w"));
 }
 

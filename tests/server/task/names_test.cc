@@ -35,6 +35,9 @@ TEST(TaskTest, BytesGrowWithWhatTheTaskCarries) {
   task.code.assign(1000, 'x');
   task.arguments.push_back({.kind = Value::Kind::kRaw, .bytes = std::string(5000, 'y')});
   EXPECT_GE(task.Bytes(), empty + 6000);
+  task.files.push_back({.path = std::string(100, 'p'), .content = std::string(7000, 'c')});
+  task.collect.push_back(std::string(100, '*'));
+  EXPECT_GE(task.Bytes(), empty + 13'200);
 }
 
 }  // namespace
