@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/interpreter/death_note.h"
+#include "server/interpreter/lock_profile.h"
 #include "server/interpreter/process_limits.h"
 #include "server/meter/lock_hooks.h"
 
@@ -87,6 +88,8 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
   // From here on it is the task's time; its first wait for the lock is its own.
   WorkFor(task, begin_ns);
   TakeLockInTurn(thread_state, begin_ns);
+  std::unique_ptr<LockProfile> profile;
+  if (start.profile_lock() && alone_ && LockHooksCalibrated()) profile = std::make_unique<LockProfile>();
   internal::TaskEnded ended;
   Coroutine suspended{.begin_ns = begin_ns};
   {
@@ -133,12 +136,15 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
   if (start.cpu_ns() > 0) LimitCpu(0);
   if (start.memory_bytes() > 0) LiftMemoryLimit();
 
+  if (profile) profile->End();
   ended.set_core(sched_getcpu());
   ended.set_begin_ns(begin_ns);
   const int64_t end_ns = NowNs();
   ended.set_end_ns(end_ns);
   ended.set_threads_left(StopWorking(end_ns));
   SetLockUsage(*row, &ended);
+  if (profile) profile->Report(&ended);
+  profile.reset();
   ClearDeathNote(start.serial());
 
   ForgetThread();
