@@ -77,7 +77,7 @@ absl::Status StartPython() {
 }
 
 absl::StatusOr<PyRef> ImportBootstrap() {
-  absl::StatusOr<PyRef> module = ImportEmbedded(kBootstrapSource, "_gild_bootstrap", "<gild>");
+  absl::StatusOr<PyRef> module = ImportEmbedded(kBootstrapSource, "_gild_bootstrap", kBootstrapFile);
   if (!module.ok()) return module;
   const PyRef done(PyObject_CallMethod(module->get(), "install_streams", nullptr));
   if (!done) return absl::InternalError("replace sys.stdout: " + DescribeException());

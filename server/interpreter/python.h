@@ -47,6 +47,9 @@ std::string DescribeException();
 // Starts an isolated interpreter; the caller has the lock afterwards. The distribution's site-packages are importable.
 absl::Status StartPython();
 
+// As the frames of bootstrap.py name their file.
+inline constexpr char kBootstrapFile[] = "<gild>";
+
 // The module of bootstrap.py, imported once. REQUIRES: StartPython.
 absl::StatusOr<PyRef> ImportBootstrap();
 

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/interpreter/death_note.h"
+#include "server/interpreter/lock_profile.h"
 #include "server/interpreter/process_limits.h"
 #include "server/meter/lock_hooks.h"
 
@@ -159,6 +160,8 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   // From here on it is the task's time; its first wait for the lock is its own.
   WorkFor(task, begin_ns);
   TakeLockInTurn(thread_state, begin_ns);
+  std::unique_ptr<LockProfile> profile;
+  if (start.profile_lock() && alone_ && LockHooksCalibrated()) profile = std::make_unique<LockProfile>();
   internal::TaskEnded ended;
   Coroutine suspended{.begin_ns = begin_ns};
   {
@@ -208,12 +211,15 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   if (start.cpu_ns() > 0) LimitCpu(0);
   if (start.memory_bytes() > 0) LiftMemoryLimit();
 
+  if (profile) profile->End();
   ended.set_core(sched_getcpu());
   ended.set_begin_ns(begin_ns);
   const int64_t end_ns = NowNs();
   ended.set_end_ns(end_ns);
   ended.set_threads_left(StopWorking(end_ns));
   SetLockUsage(*row, &ended);
+  if (profile) profile->Report(&ended);
+  profile.reset();
   ClearDeathNote(start.serial());
 
   ForgetThread();

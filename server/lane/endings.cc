@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -242,6 +243,16 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Task& task, StopRe
   }
   if (ended.error_traceback().size() > static_cast<size_t>(kErrorTracebackBytesMax)) {
     return TooLong("a traceback", ended.error_traceback().size(), kErrorTracebackBytesMax);
+  }
+  if (ended.lock_profile_size() > kLockProfileMax) {
+    return absl::StrCat("a lock profile of ", ended.lock_profile_size(), " functions, at most ", kLockProfileMax,
+                        " allowed");
+  }
+  for (const internal::FunctionHold& hold : ended.lock_profile()) {
+    const size_t bytes = std::max(hold.function().size(), hold.file().size());
+    if (bytes > static_cast<size_t>(kFunctionNameBytesMax)) {
+      return TooLong("a name in its lock profile", bytes, kFunctionNameBytesMax);
+    }
   }
   if (ended.warnings_size() > kWarningsMax) return absl::StrCat(ended.warnings_size(), " warnings");
   for (const std::string& warning : ended.warnings()) {

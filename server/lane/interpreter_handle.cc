@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
+#include "server/base/utf8.h"
 #include "server/process/slot_process.h"
 
 namespace gild {
@@ -45,6 +46,7 @@ internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
     placed.set_content(file.content);
   }
   for (const std::string& pattern : task.collect) start.add_collect(pattern);
+  start.set_profile_lock(task.profile_lock);
   return frame;
 }
 
@@ -570,6 +572,14 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
                              .contended_takes = ended->lock_contended_takes(),
                              .forced_releases = ended->lock_forced_releases(),
                              .longest_hold_ns = positive(ended->lock_longest_hold_ns())};
+  }
+  for (internal::FunctionHold& hold : *ended->mutable_lock_profile()) {
+    if (!task.profile_lock) break;
+    outcome.lock_profile.push_back({.function = RepairUtf8(hold.function()),
+                                    .file = RepairUtf8(hold.file()),
+                                    .line = hold.line(),
+                                    .hold_ns = positive(hold.hold_ns()),
+                                    .calls = hold.calls()});
   }
   SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
   if (ended->ending() == internal::CODE_OUTPUT_LIMIT) {

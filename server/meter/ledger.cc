@@ -78,6 +78,7 @@ void Ledger::OnTake(ThreadLedger* thread, int64_t now_ns) {
 
 void Ledger::CloseHold(ThreadLedger* thread, int64_t now_ns) {
   const int64_t held_ns = now_ns - thread->hold_since_ns;
+  thread->held_ns += held_ns;
   AddHold(&page_->lock, held_ns);
   if (Row* const row = thread->row.load(std::memory_order_relaxed)) AddHold(&row->lock, held_ns);
 }

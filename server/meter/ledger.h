@@ -24,7 +24,11 @@ struct ThreadLedger {
   int64_t hold_since_ns = 0;  // 0: it does not have the lock
   int64_t want_since_ns = 0;  // 0: it does not want the lock
   int64_t released_ns = 0;    // when it last let go
+  int64_t held_ns = 0;        // in all, without the hold that is going on
   bool forced = false;        // it was made to let go; counted when it takes the lock again
+
+  // In all, until now. Asked by the thread itself.
+  int64_t HeldNs(int64_t now_ns) const { return held_ns + (hold_since_ns == 0 ? 0 : now_ns - hold_since_ns); }
 };
 
 class Ledger {

@@ -269,6 +269,14 @@ void ToWire(const LockUsage& lock, v1::LockUsage* wire) {
   *wire->mutable_longest_hold() = ToDuration(lock.longest_hold_ns);
 }
 
+void ToWire(FunctionHold hold, v1::FunctionHold* wire) {
+  wire->set_function(std::move(hold.function));
+  wire->set_file(std::move(hold.file));
+  wire->set_line(hold.line);
+  *wire->mutable_hold() = ToDuration(hold.hold_ns);
+  wire->set_calls(hold.calls);
+}
+
 void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
   wire->set_slot(slot.slot);
   wire->set_lane(ToWire(slot.lane));
@@ -341,6 +349,10 @@ std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, Fu
   if (auto invalid = ReadLabels(&wire, &task)) return *invalid;
   if (auto invalid = ReadLimits(wire.limits(), &task)) return *invalid;
   if (auto invalid = ReadFiles(&wire, &task)) return *invalid;
+  task.profile_lock = wire.profile_lock();
+  if (task.profile_lock && task.lane == LaneKind::kIo) {
+    return InvalidField{"task.profile_lock", "needs an interpreter of its own: use tag CPU"};
+  }
   if (wire.has_function()) {
     const std::string& sha256 = wire.function().function_sha256();
     if (sha256.size() != kSha256Bytes) return InvalidField{"task.function.function_sha256", "is not 32 bytes long"};
@@ -441,6 +453,7 @@ void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
   ToWire(outcome.usage, wire->mutable_usage());
   if (outcome.lock) ToWire(*outcome.lock, wire->mutable_lock());
   if (const auto verdict = VerdictOf(outcome.usage, outcome.lock)) ToWire(*verdict, wire->mutable_verdict());
+  for (FunctionHold& hold : outcome.lock_profile) ToWire(std::move(hold), wire->add_lock_profile());
   for (const std::string& warning : outcome.warnings) wire->add_warnings(RepairUtf8(warning));
   for (File& file : outcome.files) {
     v1::File* const wire_file = wire->add_files();

@@ -58,7 +58,12 @@ inline constexpr int kCollectedFilesMax = 256;
 inline constexpr int kCollectLooksMax = 65536;  // files and folders looked at
 
 // ---- functions that held the lock (Task.profile_lock) ----
+// Told of: an honest child tells no more; from another PROTOCOL_ERROR.
 inline constexpr int kLockProfileMax = 20;
+inline constexpr int64_t kFunctionNameBytesMax = 256;  // and the file's: cut, likewise
+// Kept apart while the task runs, and calls within calls. Beyond: charged to "(other)".
+inline constexpr size_t kProfiledFunctionsMax = 4096;
+inline constexpr size_t kProfiledDepthMax = 65536;
 
 // ---- sessions ----
 // Those that live. Full: the one idle for the longest is forgotten; when none is idle, a new one's task is refused with

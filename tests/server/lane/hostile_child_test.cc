@@ -142,6 +142,21 @@ TEST_F(HostileChildTest, FilesBeyondTheResultsLimit) {
       },
       "a result with its files of 11 bytes, at most 10 allowed");
 }
+TEST_F(HostileChildTest, ALockProfileOfTooManyFunctions) {
+  ExpectRefused(
+      [](internal::TaskEnded& ended) {
+        for (int i = 0; i <= kLockProfileMax; ++i) ended.add_lock_profile();
+      },
+      "lock profile");
+}
+TEST_F(HostileChildTest, AFunctionInItsLockProfileWithALongName) {
+  const std::string name(kFunctionNameBytesMax + 1, 'x');
+  ExpectRefused([&](internal::TaskEnded& ended) { ended.add_lock_profile()->set_function(name); }, "lock profile");
+}
+TEST_F(HostileChildTest, AFileInItsLockProfileWithALongName) {
+  const std::string name(kFunctionNameBytesMax + 1, 'x');
+  ExpectRefused([&](internal::TaskEnded& ended) { ended.add_lock_profile()->set_file(name); }, "lock profile");
+}
 TEST_F(HostileChildTest, AnEndSaidTwice) {
   FakeInterpreter child = OpenReady(IoConfig());
   auto first = NewTask();

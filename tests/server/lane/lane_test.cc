@@ -172,6 +172,40 @@ TEST_F(LaneTest, AResultLimitOfATaskThatCollectsSaysWhatCounts) {
   EXPECT_THAT(outcome.evidence.detail, HasSubstr("files"));
 }
 
+TEST_F(LaneTest, ALockProfileComesBackRepaired) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  task->profile_lock = true;
+  const internal::StartTask start = StartAndBegin(child, task);
+  EXPECT_TRUE(start.profile_lock());
+  internal::TaskEnded ended = FakeInterpreter::Ended(start, internal::CODE_SUCCEEDED);
+  internal::FunctionHold& hold = *ended.add_lock_profile();
+  hold.set_function("f\xFF");
+  hold.set_file("g\xFF");
+  hold.set_line(4);
+  hold.set_hold_ns(5);
+  hold.set_calls(6);
+  ended.add_lock_profile()->set_hold_ns(-1);
+  child.End(ended);
+  const Outcome outcome = AwaitOutcome(task);
+  ASSERT_EQ(outcome.lock_profile.size(), 2u);
+  EXPECT_EQ(outcome.lock_profile[0].function, "f\xEF\xBF\xBD");
+  EXPECT_EQ(outcome.lock_profile[0].file, "g\xEF\xBF\xBD");
+  EXPECT_EQ(outcome.lock_profile[0].line, 4u);
+  EXPECT_EQ(outcome.lock_profile[0].hold_ns, 5);
+  EXPECT_EQ(outcome.lock_profile[0].calls, 6u);
+  EXPECT_EQ(outcome.lock_profile[1].hold_ns, 0);
+}
+
+TEST_F(LaneTest, ALockProfileThatNobodyAskedForIsNotPassedOn) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  internal::TaskEnded ended = FakeInterpreter::Ended(StartAndBegin(child, task), internal::CODE_SUCCEEDED);
+  ended.add_lock_profile()->set_hold_ns(1);
+  child.End(ended);
+  EXPECT_TRUE(AwaitOutcome(task).lock_profile.empty());
+}
+
 TEST_F(LaneTest, AMomentThatCannotBeIsPutRight) {
   FakeInterpreter child = OpenReady(CpuConfig());
   auto task = NewTask();

@@ -45,6 +45,17 @@ TEST(LedgerTest, AnUncontendedTakeCostsNoWait) {
   EXPECT_EQ(books.page.lock.hold_ns, 30);
 }
 
+TEST(LedgerTest, AThreadKnowsWhatItHasHeldInAll) {
+  Books books;
+  books.ledger.OnTake(&books.a, 100);
+  books.ledger.OnRelease(&books.a, 130);
+  EXPECT_EQ(books.a.HeldNs(150), 30);
+  books.ledger.OnTake(&books.a, 160);
+  books.ledger.Enter(&books.a, &books.row_b, 2, 165);
+  EXPECT_EQ(books.a.HeldNs(170), 40);
+  EXPECT_EQ(books.b.HeldNs(170), 0);
+}
+
 TEST(LedgerTest, WaitsOfATasksThreadsDoNotHideEachOther) {
   Books books;
   ThreadLedger third;

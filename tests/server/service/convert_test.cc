@@ -330,6 +330,16 @@ TEST_F(TaskFromWireTest, CpuLaneLimitsAreInvalidInTheIoLane) {
   EXPECT_EQ(Bad(), "");
 }
 
+TEST_F(TaskFromWireTest, ALockProfileIsInvalidInTheIoLane) {
+  EXPECT_FALSE(Good().profile_lock);
+  wire_.set_profile_lock(true);
+  EXPECT_TRUE(Good().profile_lock) << "AUTO runs in the CPU lane";
+  wire_.set_tag(v1::CPU);
+  EXPECT_TRUE(Good().profile_lock);
+  wire_.set_tag(v1::IO);
+  EXPECT_EQ(Bad(), "task.profile_lock");
+}
+
 TEST_F(TaskFromWireTest, AnUnknownOverflowIsInvalid) {
   wire_.mutable_limits()->set_output_overflow(static_cast<v1::OutputOverflow>(9));
   EXPECT_EQ(Bad(), "task.limits.output_overflow");
@@ -376,6 +386,7 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
                    .interpreter = "io-0#1"};
   outcome.lock = LockUsage{kNsPerSecond + 1, 2, 3, 4, 5, 6};
   outcome.files = {{"out/ä", std::string("\xff\x00", 2)}, {"b", ""}};
+  outcome.lock_profile = {{.function = "f", .file = "g", .line = 7, .hold_ns = kNsPerSecond + 8, .calls = 9}};
   outcome.warnings = {"w"};
   v1::Outcome wire;
   ToWire(task, outcome, &wire);
@@ -398,6 +409,13 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   EXPECT_EQ(wire.evidence().allowed(), 5);
   EXPECT_EQ(wire.evidence().used(), 6);
   EXPECT_TRUE(wire.evidence().safe_to_retry());
+  ASSERT_THAT(wire.lock_profile(), SizeIs(1));
+  EXPECT_EQ(wire.lock_profile(0).function(), "f");
+  EXPECT_EQ(wire.lock_profile(0).file(), "g");
+  EXPECT_EQ(wire.lock_profile(0).line(), 7u);
+  EXPECT_EQ(wire.lock_profile(0).hold().seconds(), 1);
+  EXPECT_EQ(wire.lock_profile(0).hold().nanos(), 8);
+  EXPECT_EQ(wire.lock_profile(0).calls(), 9u);
   EXPECT_EQ(wire.usage().queue().nanos(), 1);
   EXPECT_EQ(wire.usage().dispatch().nanos(), 2);
   EXPECT_EQ(wire.usage().run().nanos(), 3);
