@@ -285,7 +285,8 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
 // The scheduler stands above the lanes but is made before them, so it is given the place where each will be.
 Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
   return {.run = [lane](int slot, const std::shared_ptr<const Task>& task) { return (*lane)->Run(slot, task); },
-          .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); }};
+          .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); },
+          .peek = [lane](int slot, uint64_t serial, OutputPoint after) { return (*lane)->Peek(slot, serial, after); }};
 }
 
 absl::Status Server::OpenDoors() {
