@@ -45,6 +45,7 @@ Examples:
   gild run --tag cpu --timeout 5s --memory 256MiB primes.py
   gild run --entry fib --arg 30 -c 'def fib(n): return n if n < 2 else fib(n-1) + fib(n-2)'
   gild run --entry thumb --arg @photo.jpg thumb.py > small.jpg
+  gild run --follow crawl.py
   echo 'print(6 * 7)' | gild run -
 )";
 
@@ -171,6 +172,7 @@ void AddRun(CLI::App* root, Options* options) {
   AddUnit(app, "--output", &run.output_bytes, &ParseSize, "SIZE", kASize, "of stdout and of stderr, kept (1MiB)");
   app->add_option("--session", run.session, "namespace inside your own")->type_name("NAME");
   app->add_option("--name", run.name, "label for people and metrics")->type_name("NAME");
+  app->add_flag("--follow", run.follow, "print its output while it runs, and its gild.progress");
   app->add_flag("--json", run.json, "the outcome as one line of JSON");
   app->footer(kRunFooter);
 }
@@ -420,6 +422,9 @@ int Run(const CLI::App& app, const Options& options, const Terminal& terminal) {
     }
     WriteAll(STDERR_FILENO, HelpOf(app));
     return kExitUsage;
+  }
+  if (run.follow && run.json) {
+    return Complain({"--follow and --json exclude each other", "--json is one line, at the end"}, terminal);
   }
   return RunTask(run, options.server, terminal);
 }
