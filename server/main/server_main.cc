@@ -292,7 +292,8 @@ Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
   return {.run = [lane](int slot, const std::shared_ptr<const Task>& task) { return (*lane)->Run(slot, task); },
           .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); },
           .forget = [lane](int slot,
-                           const std::vector<uint64_t>& sessions) { return (*lane)->ForgetSessions(slot, sessions); }};
+                           const std::vector<uint64_t>& sessions) { return (*lane)->ForgetSessions(slot, sessions); },
+          .peek = [lane](int slot, uint64_t serial, OutputPoint after) { return (*lane)->Peek(slot, serial, after); }};
 }
 
 absl::Status Server::OpenDoors() {
