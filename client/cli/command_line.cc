@@ -47,6 +47,7 @@ Examples:
   gild run --entry thumb --arg @photo.jpg thumb.py > small.jpg
   gild run --tag io --session s -c 'n = globals().get("n", 0) + 1; print(n)'
   gild run --file a.csv --collect 'out/*.png' --into plots plot.py
+  gild run --follow crawl.py
   echo 'print(6 * 7)' | gild run -
 )";
 
@@ -181,6 +182,7 @@ void AddRun(CLI::App* root, Options* options) {
   app->add_option("--into", run.into, "where what is collected is written (here)")->type_name("DIR");
   app->add_option("--session", run.session, "share globals with its other tasks; I/O lane")->type_name("NAME");
   app->add_option("--name", run.name, "label for people and metrics")->type_name("NAME");
+  app->add_flag("--follow", run.follow, "print its output while it runs, and its gild.progress");
   app->add_flag("--json", run.json, "the outcome as one line of JSON");
   app->footer(kRunFooter);
 }
@@ -433,6 +435,9 @@ int Run(const CLI::App& app, const Options& options, const Terminal& terminal) {
     }
     WriteAll(STDERR_FILENO, HelpOf(app));
     return kExitUsage;
+  }
+  if (run.follow && run.json) {
+    return Complain({"--follow and --json exclude each other", "--json is one line, at the end"}, terminal);
   }
   return RunTask(run, options.server, terminal);
 }

@@ -120,35 +120,63 @@ void SetLimits(const RunOptions& options, v1::Task* task) {
   if (options.output_bytes) task->mutable_limits()->set_output_bytes(*options.output_bytes);
 }
 
-// Waits for the task, or for a signal, which cancels it. *signal is 0 when none came.
+// Rung by any thread, waited for with poll(2).
+class Bell {
+ public:
+  Bell() : fd_(eventfd(0, EFD_CLOEXEC)) {}
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+  ~Bell() { close(fd_); }
+  int fd() const { return fd_; }
+  void Ring() const { eventfd_write(fd_, 1); }
+  void Hear() const {
+    eventfd_t rings;
+    eventfd_read(fd_, &rings);
+  }
+
+ private:
+  const int fd_;
+};
+
+// Waits for the task, or for a signal or `give_up`, which cancel it. *signal is 0 when none came. `accepted` may be
+// null.
 absl::StatusOr<v1::Outcome> RunUnlessInterrupted(Client* client, const v1::Task& task, const Signals& signals,
-                                                 int* signal) {
+                                                 const Bell& give_up, Client::AcceptedCallback accepted, int* signal) {
   absl::StatusOr<v1::Outcome> outcome = absl::UnknownError("");
-  const int ended = eventfd(0, EFD_CLOEXEC);
-  Client::Call call = client->RunAsync(task, [&outcome, ended](absl::StatusOr<v1::Outcome> result) {
-    outcome = std::move(result);
-    eventfd_write(ended, 1);
-  });
+  const Bell ended;
+  Client::Call call = client->RunAsync(
+      task,
+      [&outcome, &ended](absl::StatusOr<v1::Outcome> result) {
+        outcome = std::move(result);
+        ended.Ring();
+      },
+      std::move(accepted));
   *signal = 0;
   for (;;) {
-    pollfd wait[] = {{ended, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    if (poll(wait, 2, -1) < 0) continue;
+    pollfd wait[] = {{ended.fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}, {give_up.fd(), POLLIN, 0}};
+    if (poll(wait, 3, -1) < 0) continue;
     if (wait[0].revents != 0) break;
-    if (wait[1].revents != 0) {
-      *signal = signals.Read();
-      call.Cancel();
-    }
+    if (wait[1].revents != 0) *signal = signals.Read();
+    if (wait[2].revents != 0) give_up.Hear();
+    call.Cancel();
   }
-  eventfd_t count;
-  eventfd_read(ended, &count);
-  close(ended);
+  ended.Hear();
   return outcome;
 }
 
 bool EndsLine(const std::string& text) { return text.empty() || text.back() == '\n'; }
 
-int FailedWrite(const Terminal& terminal) {
-  terminal.Error(absl::StrCat("cannot write to stdout: ", strerror(errno)));
+std::string After(const std::string& text, size_t shown) { return shown < text.size() ? text.substr(shown) : ""; }
+
+// What stands before its progress.
+std::string LabelOf(const RunOptions& options) {
+  if (!options.name.empty()) return OneLine(options.name);
+  if (options.code || options.file == "-") return "progress";
+  return OneLine(options.file.substr(options.file.rfind('/') + 1));
+}
+
+int FailedWrite(const Terminal& terminal, int error = errno) {
+  terminal.Error(absl::StrCat("cannot write to stdout: ", strerror(error)));
   return kExitGildFailed;
 }
 
@@ -231,13 +259,13 @@ bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint)
   return AddFiles(options.files, task, complaint);
 }
 
-int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Terminal& terminal) {
+int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Terminal& terminal, const Shown& shown) {
   if (options.json) {
     if (!WriteAll(STDOUT_FILENO, OutcomeJson(outcome) + "\n")) return FailedWrite(terminal);
     return ExitCode(outcome);
   }
-  if (!WriteAll(STDOUT_FILENO, outcome.stdout())) return FailedWrite(terminal);
-  WriteAll(STDERR_FILENO, outcome.stderr());
+  if (!WriteAll(STDOUT_FILENO, After(outcome.stdout(), shown.out_bytes))) return FailedWrite(terminal);
+  WriteAll(STDERR_FILENO, After(outcome.stderr(), shown.err_bytes));
   std::string result;
   switch (outcome.result().kind_case()) {
     case v1::Value::kJson: result = outcome.result().json() + "\n"; break;
@@ -278,11 +306,22 @@ int RunTask(const RunOptions& options, const std::string& address, const Termina
   const Signals signals;
   Client client(address);
   int signal = 0;
-  const absl::StatusOr<v1::Outcome> outcome = RunUnlessInterrupted(&client, task, signals, &signal);
+  const Bell stdout_broken;
+  Follower follower(&client, LabelOf(options), terminal, [&stdout_broken] { stdout_broken.Ring(); });
+  Client::AcceptedCallback follow;
+  if (options.follow) follow = [&follower](const std::string& task_id) { follower.Start(task_id); };
+  const absl::StatusOr<v1::Outcome> outcome =
+      RunUnlessInterrupted(&client, task, signals, stdout_broken, std::move(follow), &signal);
+  const Shown shown = follower.Stop();
+  // Files first: whoever reads stdout may close it.
+  const Explanation unsaved =
+      !outcome.ok() || options.collect.empty() ? Explanation() : SaveFiles(*outcome, &folder);
+  if (shown.write_error != 0) return FailedWrite(terminal, shown.write_error);
   if (outcome.ok()) {
-    // Files first: whoever reads stdout may close it.
-    const Explanation unsaved = options.collect.empty() ? Explanation() : SaveFiles(*outcome, &folder);
-    const int exit_code = ShowOutcome(*outcome, options, terminal);
+    if (options.follow && !follower.started()) {
+      terminal.Warning("cannot follow the task: the server is too old; its output comes at its end");
+    }
+    const int exit_code = ShowOutcome(*outcome, options, terminal, shown);
     if (!unsaved.cause.empty()) {
       terminal.Error(unsaved.cause, unsaved.hint);
       return kExitGildFailed;

@@ -1,6 +1,7 @@
 // `gild run`: one task, from a file, a string or stdin, with its output passed through and its ending as the exit code.
 //
-// Main thread only. SIGINT and SIGTERM cancel the task on the server while it runs.
+// Main thread only. SIGINT and SIGTERM cancel the task on the server while it runs. With `follow`, its output comes
+// while it runs (follower.h).
 //
 //   RunOptions options;
 //   options.code = "print('hello')";
@@ -13,6 +14,7 @@
 
 #include "absl/time/time.h"
 #include "client/cli/explain.h"
+#include "client/cli/follower.h"
 #include "client/cli/terminal.h"
 #include "gild/v1/task.pb.h"
 
@@ -35,6 +37,7 @@ struct RunOptions {
   std::vector<std::string> collect;  // names or patterns
   std::string into = ".";            // where what is collected is written
   bool json = false;
+  bool follow = false;  // REQUIRES: not json
 };
 
 // "io", "cpu", else AUTO.
@@ -43,8 +46,9 @@ v1::Tag TagOf(const std::string& tag);
 // False, with the complaint, when a file cannot be read or an argument is not JSON. REQUIRES: a file or code is given.
 bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint);
 
-// Passes output on and explains the ending; returns the exit code.
-int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Terminal& terminal);
+// Passes the output on that has not been shown, and explains the ending; returns the exit code.
+int ShowOutcome(const v1::Outcome& outcome, const RunOptions& options, const Terminal& terminal,
+                const Shown& shown = {});
 
 int RunTask(const RunOptions& options, const std::string& address, const Terminal& terminal);
 

@@ -81,13 +81,13 @@ void ProgressBar::Set(size_t done) {
 std::string ProgressBar::Line(const std::string& label, size_t done, size_t total, int columns, bool color) {
   // The last column stays free: some terminals wrap when it is written.
   const size_t room = static_cast<size_t>(std::max(columns - 1, 0));
-  const std::string count = absl::StrCat(std::min(done, total), "/", total);
+  const std::string count = total == 0 ? absl::StrCat(done) : absl::StrCat(std::min(done, total), "/", total);
   if (label.size() + 1 + count.size() > room) return count.substr(0, room);
   const std::string plain = absl::StrCat(label, " ", count);
   const size_t spare = room - plain.size();
   if (spare < 8 || total == 0) return plain;
   const size_t width = std::min<size_t>(spare - 3, 40);
-  const size_t full = width * std::min(done, total) / total;
+  const auto full = static_cast<size_t>(static_cast<double>(width) * std::min(done, total) / total);
   const std::string bar = std::string(full, '#');
   return absl::StrCat(label, " [", color ? "\033[32m" : "", bar, color ? "\033[0m" : "", std::string(width - full, '.'),
                       "] ", count);

@@ -54,7 +54,7 @@ class ProgressBar {
   ~ProgressBar();
   void Set(size_t done) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The line for so many columns; never longer than columns - 1.
+  // The line for so many columns; never longer than columns - 1. Total 0: nobody knows it.
   static std::string Line(const std::string& label, size_t done, size_t total, int columns, bool color);
 
  private:

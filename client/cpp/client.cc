@@ -19,6 +19,7 @@ constexpr absl::Duration kMonitorDeadline = absl::Seconds(10);
 constexpr absl::Duration kPutDeadline = absl::Seconds(60);
 // The most a deadline may be: far beyond every ceiling, and far from overflow.
 constexpr absl::Duration kDeadlineMax = absl::Hours(24 * 7);
+constexpr char kTaskIdMetadata[] = "gild-task-id";  // as executor.proto says
 // Field tags and the envelope around a task.
 constexpr int kEnvelopeBytes = 1 << 20;
 
@@ -42,11 +43,20 @@ void SetDeadline(absl::Duration deadline, grpc::ClientContext* context) {
 }  // namespace
 
 struct Client::Underway {
+  // Of the queue.
+  struct Tag {
+    Underway* call;
+    void (Client::*handler)(Underway*);
+  };
+
+  Tag accepted_tag{this, &Client::Accepted};
+  Tag ended_tag{this, &Client::Ended};
   grpc::ClientContext context;
   v1::RunReply reply;
   grpc::Status status;
   std::unique_ptr<grpc::ClientAsyncResponseReader<v1::RunReply>> reader;
   Callback done;
+  AcceptedCallback accepted;
 };
 
 void Client::Call::Cancel() {
@@ -105,11 +115,13 @@ absl::StatusOr<v1::Outcome> Client::Run(v1::Task task) {
   return std::move(*reply.mutable_outcome());
 }
 
-Client::Call Client::RunAsync(v1::Task task, Callback done) {
+Client::Call Client::RunAsync(v1::Task task, Callback done, AcceptedCallback accepted) {
   auto call = std::make_shared<Underway>();
   SetDeadline(DeadlineOf(task.limits()), &call->context);
   call->done = std::move(done);
+  call->accepted = std::move(accepted);
   v1::RunRequest request;
+  request.set_announce_id(call->accepted != nullptr);
   if (absl::Status status = CheckSize(task); status.ok()) {
     *request.mutable_task() = std::move(task);
   } else {
@@ -123,7 +135,11 @@ Client::Call Client::RunAsync(v1::Task task, Callback done) {
   }
   call->reader = executor_->PrepareAsyncRun(&call->context, request, &queue_);
   call->reader->StartCall();
-  call->reader->Finish(&call->reply, &call->status, call.get());
+  if (call->accepted) {
+    call->reader->ReadInitialMetadata(&call->accepted_tag);
+  } else {
+    call->reader->Finish(&call->reply, &call->status, &call->ended_tag);
+  }
   return Call(call);
 }
 
@@ -131,19 +147,31 @@ void Client::RunCallbacks() {
   void* tag = nullptr;
   bool ok = false;
   while (queue_.Next(&tag, &ok)) {
-    auto* call = static_cast<Underway*>(tag);
-    if (call->status.ok()) {
-      call->done(std::move(*call->reply.mutable_outcome()));
-    } else {
-      call->done(ToAbsl(call->status));
-    }
-    // The memory goes outside the lock.
-    std::shared_ptr<Underway> last;
-    absl::MutexLock lock(&mutex_);
-    const auto found = underway_.find(call);
-    last = std::move(found->second);
-    underway_.erase(found);
+    const auto& [call, handler] = *static_cast<Underway::Tag*>(tag);
+    (this->*handler)(call);
   }
+}
+
+// Or refused, or answered by a server that announces nothing: then there is no id.
+void Client::Accepted(Underway* call) {
+  const auto& metadata = call->context.GetServerInitialMetadata();
+  const auto id = metadata.find(kTaskIdMetadata);
+  if (id != metadata.end()) call->accepted(std::string(id->second.data(), id->second.size()));
+  call->reader->Finish(&call->reply, &call->status, &call->ended_tag);
+}
+
+void Client::Ended(Underway* call) {
+  if (call->status.ok()) {
+    call->done(std::move(*call->reply.mutable_outcome()));
+  } else {
+    call->done(ToAbsl(call->status));
+  }
+  // The memory goes outside the lock.
+  std::shared_ptr<Underway> last;
+  absl::MutexLock lock(&mutex_);
+  const auto found = underway_.find(call);
+  last = std::move(found->second);
+  underway_.erase(found);
 }
 
 absl::StatusOr<std::string> Client::PutFunction(std::string pickled_function) {

@@ -40,6 +40,7 @@
 #include "absl/time/time.h"
 #include "client/cpp/server_error.h"
 #include "client/cpp/task_stream.h"
+#include "client/cpp/task_watch.h"
 #include "gild/v1/executor.grpc.pb.h"
 #include "gild/v1/monitor.grpc.pb.h"
 
@@ -66,6 +67,7 @@ class Client {
   };
 
   using Callback = std::function<void(absl::StatusOr<v1::Outcome>)>;
+  using AcceptedCallback = std::function<void(const std::string& task_id)>;
 
   // `address`: "host:port", "[::1]:port" or "unix:/path". Does not connect yet. Without TLS, and past any http_proxy.
   explicit Client(const std::string& address);
@@ -77,8 +79,14 @@ class Client {
   absl::StatusOr<v1::Outcome> Run(v1::Task task);
 
   // Starts a task; `done` is called exactly once, with its outcome or the failure, never from within RunAsync, which it
-  // may call.
-  Call RunAsync(v1::Task task, Callback done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // may call. `accepted`, where it is given, is called before with the task's id, once the server has accepted it; not
+  // by a server older than Executor.Watch.
+  Call RunAsync(v1::Task task, Callback done, AcceptedCallback accepted = nullptr) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What a task prints while it waits and runs. The client outlives it.
+  std::unique_ptr<TaskWatch> OpenWatch(const std::string& task_id) {
+    return std::make_unique<TaskWatch>(executor_.get(), task_id);
+  }
 
   // Stores a pickled callable; the result is the hash that a task's `function` calls it by. Waits 60 s at most.
   absl::StatusOr<std::string> PutFunction(std::string pickled_function);
@@ -101,6 +109,8 @@ class Client {
 
  private:
   void RunCallbacks() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Accepted(Underway* call);
+  void Ended(Underway* call) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::Executor::Stub> executor_;

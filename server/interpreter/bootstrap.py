@@ -9,6 +9,7 @@ import builtins
 import io
 import json
 import linecache
+import operator
 import pickle
 import sys
 import threading
@@ -134,6 +135,35 @@ def forget_streams(serial):
         _replacements.pop((serial, name), None)
 
 
+PROGRESS_MAX = 2**64 - 1
+_index = operator.index
+_tell_progress = _gild.tell_progress
+
+
+def progress(done, total=None):
+    """Tells whoever watches the task (`gild run --follow`) how far it is: progress(3, 10), or progress(3) if there is no total.
+
+    Whole numbers from 0 on; the latest word counts, of any of the task's threads. Does nothing in a thread of no task.
+    """
+    done, total = _index(done), 0 if total is None else _index(total)
+    if not (0 <= done <= PROGRESS_MAX and 0 <= total <= PROGRESS_MAX):
+        raise ValueError(f"progress({done}, {total}): not from 0 to 2**64 - 1")
+    _tell_progress(done, total)
+
+
+progress.__module__ = "gild"
+_api = types.ModuleType("gild", "What a task may say to gild, which runs it: gild.progress(done, total).")
+_api.progress = progress
+_api_contents = dict(vars(_api))
+_modules = sys.modules
+
+
+def restore_api():
+    """`import gild` works in every task, whatever the last one did to it."""
+    _modules["gild"] = _api
+    vars(_api).update(_api_contents)
+
+
 # json.dumps makes an encoder a call when given anything of its own; and a task may replace json.loads.
 _from_json = json.JSONDecoder().decode
 _to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
@@ -163,6 +193,7 @@ def new_namespace(file_name, alone):
     if alone:
         sys.modules["__main__"] = main
     restore_streams()
+    restore_api()
     return vars(main)
 
 

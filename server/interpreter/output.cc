@@ -8,16 +8,25 @@
 namespace gild {
 namespace {
 
+// The task that the calling thread works for; null: none that may still speak.
+TaskState* SpeakingTask() {
+  TaskState* const task = CurrentTask();
+  return task == nullptr || task->ended.load() || InForkedProcess() ? nullptr : task;
+}
+
 // False: the task is to be ended for it.
 bool Append(TaskState* task, int stream, const char* data, size_t bytes) {
   std::atomic<uint64_t>& length = stream == 1 ? task->row->out_bytes : task->row->err_bytes;
   char* const region = stream == 1 ? task->out : task->err;
-  // Claimed before it is written: on a free-threaded build two writers may meet.
-  const uint64_t at = length.fetch_add(bytes, std::memory_order_relaxed);
-  const uint64_t room = at < task->output_bytes ? task->output_bytes - at : 0;
-  std::memcpy(region + std::min(at, task->output_bytes), data, std::min<uint64_t>(bytes, room));
-  if (bytes <= room) return true;
-  length.store(task->output_bytes, std::memory_order_relaxed);
+  {
+    absl::MutexLock lock(&task->page_mutex);
+    // The task's own, but nothing keeps it from writing there itself.
+    const uint64_t at = std::min(length.load(std::memory_order_relaxed), task->output_bytes);
+    const uint64_t taken = std::min<uint64_t>(bytes, task->output_bytes - at);
+    std::memcpy(region + at, data, taken);
+    length.store(at + taken, std::memory_order_release);
+    if (taken == bytes) return true;
+  }
   (stream == 1 ? task->row->out_truncated : task->row->err_truncated).store(1, std::memory_order_relaxed);
   if (!task->end_on_output_overflow) return true;
   task->output_exceeded.store(true);
@@ -29,13 +38,27 @@ PyObject* WriteOutput(PyObject*, PyObject* arguments) {
   int stream;
   Py_buffer data;
   if (!PyArg_ParseTuple(arguments, "iy*", &stream, &data)) return nullptr;
-  TaskState* const task = CurrentTask();
-  bool goes_on = true;
-  if (task != nullptr && !task->ended.load() && !InForkedProcess()) {
-    goes_on = Append(task, stream, static_cast<const char*>(data.buf), data.len);
-  }
+  TaskState* const task = SpeakingTask();
+  const bool goes_on = task == nullptr || Append(task, stream, static_cast<const char*>(data.buf), data.len);
   PyBuffer_Release(&data);
   return PyBool_FromLong(goes_on);
+}
+
+// tell_progress(done, total)
+PyObject* TellProgress(PyObject*, PyObject* arguments) {
+  unsigned long long done, total;
+  if (!PyArg_ParseTuple(arguments, "KK", &done, &total)) return nullptr;
+  if (TaskState* const task = SpeakingTask()) {
+    absl::MutexLock lock(&task->page_mutex);
+    Row* const row = task->row;
+    const uint64_t changes = row->progress_changes.load(std::memory_order_relaxed);
+    row->progress_changes.store(changes + 1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+    row->progress_done.store(done, std::memory_order_relaxed);
+    row->progress_total.store(total, std::memory_order_relaxed);
+    row->progress_changes.store(changes + 2, std::memory_order_release);
+  }
+  Py_RETURN_NONE;
 }
 
 // task_serial() -> int
@@ -47,6 +70,8 @@ PyObject* TaskSerial(PyObject*, PyObject*) {
 PyMethodDef methods[] = {
     {"task_serial", TaskSerial, METH_NOARGS,
      "task_serial(): the server's number of the task that the calling thread works for; 0: none."},
+    {"tell_progress", TellProgress, METH_VARARGS,
+     "tell_progress(done, total): of the calling thread's task; total 0: not known."},
     {"write_output", WriteOutput, METH_VARARGS,
      "write_output(stream, data): appends to stdout (1) or stderr (2) of the calling thread's task.\n"
      "False: it printed too much and asked to be ended for it."},

@@ -5,9 +5,9 @@
 // threads inherit their creator's task, so its ledger, its output and its stop reach them (threads.cc defines
 // pthread_create).
 //
-// Thread rule: serial, row and the limits never change; `stop` and `ended` are atomics; the list of threads is behind
-// the task's own mutex, so that tasks never wait for each other here. Shared: a thread that outlives its task keeps the
-// state alive.
+// Thread rule: serial, row and the limits never change; `stop` and `ended` are atomics; the list of threads, and who
+// writes to the page, are behind the task's own mutexes, so that tasks never wait for each other here. Shared: a thread
+// that outlives its task keeps the state alive.
 #pragma once
 
 #include <pthread.h>
@@ -54,6 +54,8 @@ struct TaskState {
   std::atomic<int> other_threads{0};         // that it started, or that help it, and that have not ended
   std::atomic<int64_t> finished_threads_cpu_ns{0};
 
+  // Output and progress are written under the lock; where there is none, this keeps its threads apart.
+  absl::Mutex page_mutex;
   absl::Mutex mutex;
   std::list<ThreadRecord> threads ABSL_GUARDED_BY(mutex);  // its runner's first, while it has one
 };

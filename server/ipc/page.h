@@ -74,6 +74,7 @@ struct Row {
   // Since when a thread of its task wants the lock, and how many do; 0: none.
   std::atomic<int64_t> waiting_since_ns;
   std::atomic<int32_t> waiting_threads;
+  // Grow once the bytes are there: a watcher reads along.
   std::atomic<uint64_t> out_bytes;
   std::atomic<uint64_t> err_bytes;
   std::atomic<uint32_t> out_truncated;

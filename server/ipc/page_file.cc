@@ -190,12 +190,42 @@ std::string PageFile::ReadBytes(size_t offset, uint64_t bytes) const {
 PageFile::Output PageFile::ReadOutput(uint32_t index, int64_t bytes_max) const {
   const Row* const r = row(index);
   const uint64_t limit = std::clamp<int64_t>(bytes_max, 0, kOutputBytesMax);
-  const uint64_t out_bytes = r->out_bytes.load(kRelaxed);
-  const uint64_t err_bytes = r->err_bytes.load(kRelaxed);
+  const uint64_t out_bytes = r->out_bytes.load(std::memory_order_acquire);
+  const uint64_t err_bytes = r->err_bytes.load(std::memory_order_acquire);
   return {.out = ReadBytes(layout_.OutOffset(index), std::min(out_bytes, limit)),
           .err = ReadBytes(layout_.ErrOffset(index), std::min(err_bytes, limit)),
           .out_truncated = out_bytes > limit || r->out_truncated.load(kRelaxed) != 0,
           .err_truncated = err_bytes > limit || r->err_truncated.load(kRelaxed) != 0};
+}
+
+Glimpse PageFile::Peek(uint32_t index, int64_t bytes_max, OutputPoint after) const {
+  const Row* const r = row(index);
+  const uint64_t limit = std::clamp<int64_t>(bytes_max, 0, kOutputBytesMax);
+  uint64_t room = kWatchReplyBytesMax;
+  const auto read = [&](size_t offset, const std::atomic<uint64_t>& length, uint64_t from) {
+    const uint64_t to = std::min(length.load(std::memory_order_acquire), limit);
+    if (to <= from) return std::string();  // nothing new; or a length that went back
+    std::string bytes = ReadBytes(offset + from, std::min(to - from, room));
+    room -= bytes.size();
+    return bytes;
+  };
+  Glimpse glimpse;
+  glimpse.out = read(layout_.OutOffset(index), r->out_bytes, after.out_bytes);
+  glimpse.err = read(layout_.ErrOffset(index), r->err_bytes, after.err_bytes);
+  glimpse.progress = ReadProgress(index);
+  return glimpse;
+}
+
+std::optional<Progress> PageFile::ReadProgress(uint32_t index) const {
+  const Row* const r = row(index);
+  for (int i = 0; i < kReadsMax; ++i) {
+    const uint64_t changes = r->progress_changes.load(std::memory_order_acquire);
+    if (changes == 0) return std::nullopt;
+    const Progress progress{.done = r->progress_done.load(kRelaxed), .total = r->progress_total.load(kRelaxed)};
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (changes % 2 == 0 && r->progress_changes.load(kRelaxed) == changes) return progress;
+  }
+  return std::nullopt;
 }
 
 void PageFile::Clear(uint32_t index) {
@@ -217,6 +247,9 @@ void PageFile::Clear(uint32_t index) {
   r->err_bytes.store(0, kRelaxed);
   r->out_truncated.store(0, kRelaxed);
   r->err_truncated.store(0, kRelaxed);
+  r->progress_changes.store(0, kRelaxed);
+  r->progress_done.store(0, kRelaxed);
+  r->progress_total.store(0, kRelaxed);
   if (!large) return;
   // The whole of the row's output: how much there really is, is the child's word. A failure costs memory, nothing else.
   (void)!fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, layout_.OutOffset(index),

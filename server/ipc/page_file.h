@@ -1,7 +1,7 @@
 // PageFile is the server's side of a page (page.h): it makes the sealed file, and reads what the child wrote there.
 //
-// Thread rule: all of it from any thread, as far as one row has one caller of Clear and Output at a time. It owns the
-// file and a mapping of the table alone; output is read with pread(2), never through a mapping.
+// Thread rule: all of it from any thread, as far as one row has one caller of Clear and ReadOutput at a time. It owns
+// the file and a mapping of the table alone; output is read with pread(2), never through a mapping.
 // All that comes out has been copied and clamped: durations are neither negative nor longer than the page is old, a
 // moment in the future counts as now, and no length goes beyond its limit. It is still the child's word.
 #pragma once
@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "server/base/unique_fd.h"
 #include "server/ipc/page.h"
+#include "server/task/glimpse.h"
 #include "server/task/outcome.h"
 
 namespace gild {
@@ -73,6 +74,10 @@ class PageFile {
     bool err_truncated = false;
   };
   Output ReadOutput(uint32_t row, int64_t bytes_max) const;
+  // What follows that point, of a stream of `bytes_max` at most. Means nothing when the row is cleared meanwhile.
+  Glimpse Peek(uint32_t row, int64_t bytes_max, OutputPoint after) const;
+  // What it told last; empty: it never did, or is about to.
+  std::optional<Progress> ReadProgress(uint32_t row) const;
 
   // Makes the row fit for its next task; gives the memory of large output back. Its task has ended.
   void Clear(uint32_t row);

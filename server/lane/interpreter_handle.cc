@@ -182,6 +182,25 @@ bool InterpreterHandle::Serving(int64_t now_ns) const {
   return waited_ns != 0 && waited_ns < kProbeLimitNs;
 }
 
+Glimpse InterpreterHandle::Peek(uint64_t serial, OutputPoint after) const {
+  uint32_t row;
+  int64_t output_bytes;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = in_flight_.find(serial);
+    if (found == in_flight_.end()) return {};
+    row = found->second.row;
+    output_bytes = found->second.task->limits.output_bytes;
+  }
+  if (!page_->BeginNs(row, serial)) return {};
+  // Outside the lock: it may be a lot.
+  Glimpse glimpse = page_->Peek(row, output_bytes, after);
+  absl::MutexLock lock(&mutex_);
+  // A task leaves before its row is cleared; what was read since may be another's.
+  if (!in_flight_.contains(serial)) return {};
+  return glimpse;
+}
+
 void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) const {
   std::optional<PageFile::Holder> holder;
   if (page_->meter_available()) {
@@ -534,6 +553,7 @@ Outcome InterpreterHandle::KilledOutcome(const InFlight& in_flight, const Interp
     usage.run_ns = death_ns - begin_ns;
     if (page_->meter_available()) outcome.lock = page_->RowLock(in_flight.row, task.serial, death_ns);
     SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
+    outcome.progress = page_->ReadProgress(in_flight.row);
   }
   if (alone() && death.end && doomed.begin_ns) {
     const int64_t cpu_ns = death.end->user_cpu_ns + death.end->system_cpu_ns;
@@ -582,6 +602,7 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
                                     .calls = hold.calls()});
   }
   SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
+  outcome.progress = page_->ReadProgress(in_flight.row);
   if (ended->ending() == internal::CODE_OUTPUT_LIMIT) {
     outcome.evidence.used = static_cast<int64_t>(std::max(outcome.out.size(), outcome.err.size()));
   }

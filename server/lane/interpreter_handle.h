@@ -95,6 +95,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   // It is dead (`end`: how; empty: unknown): hears its last words and ends every task in flight. Nothing follows.
   Epitaph Finish(const std::optional<InterpreterEnd>& end) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What a task has printed after that point; empty for one that is not in flight, or has not begun.
+  Glimpse Peek(uint64_t serial, OutputPoint after) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // A task handed over now would run: it is ready, available, and nobody waits for a lock that is held for ever.
   bool Serving(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Fills in pid, running, lock, waiters and holder.

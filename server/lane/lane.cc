@@ -87,6 +87,11 @@ void Lane::Cancel(uint64_t serial) {
   });
 }
 
+Glimpse Lane::Peek(int slot, uint64_t serial, OutputPoint after) const {
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  return interpreter == nullptr ? Glimpse() : interpreter->Peek(serial, after);
+}
+
 void Lane::Shutdown() {
   poller_->Post([this] {
     if (std::exchange(shut_down_, true)) return;

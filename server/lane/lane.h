@@ -5,8 +5,8 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Cancel, ForgetSessions, Snapshot and Serving from any thread; all the rest happens on the poller's
-// thread. Events are called with no lock held, from the poller's thread.
+// Thread rule: Run, Cancel, ForgetSessions, Peek, Snapshot and Serving from any thread; all the rest happens on the
+// poller's thread. Events are called with no lock held, from the poller's thread.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@
 #include "server/base/poller.h"
 #include "server/lane/interpreter_handle.h"
 #include "server/process/slot_process.h"
+#include "server/task/glimpse.h"
 #include "server/task/outcome.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
@@ -76,6 +77,8 @@ class Lane {
   bool ForgetSessions(int slot, const std::vector<uint64_t>& sessions) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends as CANCELLED.
   void Cancel(uint64_t serial);
+  // What a task in that slot has printed after that point; empty: it is not there, or has not begun.
+  Glimpse Peek(int slot, uint64_t serial, OutputPoint after) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The end of a drain: kills every interpreter, ends what runs as INTERPRETER_LOST, starts no new ones.
   void Shutdown();

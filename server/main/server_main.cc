@@ -291,6 +291,7 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
 Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
   return {.run = [lane](int slot, const std::shared_ptr<const Task>& task) { return (*lane)->Run(slot, task); },
           .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); },
+          .peek = [lane](int slot, uint64_t serial, OutputPoint after) { return (*lane)->Peek(slot, serial, after); },
           .forget = [lane](int slot,
                            const std::vector<uint64_t>& sessions) { return (*lane)->ForgetSessions(slot, sessions); }};
 }

@@ -100,6 +100,27 @@ void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
   Act(std::move(actions), now_ns);
 }
 
+std::optional<uint64_t> Scheduler::Find(const std::string& task_id) const {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [serial, entry] : entries_) {
+    if (entry.task->id == task_id) return serial;
+  }
+  return std::nullopt;
+}
+
+Glimpse Scheduler::Peek(uint64_t serial, OutputPoint after) const {
+  LaneKind lane;
+  int slot;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = entries_.find(serial);
+    if (found == entries_.end() || !found->second.placed) return {};
+    lane = found->second.task->lane;
+    slot = found->second.slot;
+  }
+  return Port(lane).peek(slot, serial, after);
+}
+
 void Scheduler::Pause(const std::vector<uint64_t>& serials) {
   absl::MutexLock lock(&mutex_);
   for (const uint64_t serial : serials) {

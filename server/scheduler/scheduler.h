@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -27,6 +28,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "server/scheduler/sessions.h"
+#include "server/task/glimpse.h"
 #include "server/task/outcome.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
@@ -50,6 +52,8 @@ class Scheduler {
     std::function<bool(int slot, const std::shared_ptr<const Task>& task)> run;
     // Stops a running task as CANCELLED; nothing happens when it has ended already.
     std::function<void(uint64_t serial)> cancel;
+    // What a task in the slot has printed after that point; empty: it is not there (any more), or has not begun.
+    std::function<Glimpse(int slot, uint64_t serial, OutputPoint after)> peek;
     // Has the slot's interpreter let go of sessions, whose tasks have all ended; SessionsGone follows. False: it has
     // none of them (any more). The I/O lane only.
     std::function<bool(int slot, const std::vector<uint64_t>& sessions)> forget = {};
@@ -70,6 +74,11 @@ class Scheduler {
   void Cancel(uint64_t serial, int64_t now_ns);
   // The client's own deadline passed: as Cancel, but a waiting task ends as EXPIRED.
   void DeadlinePassed(uint64_t serial, int64_t now_ns);
+
+  // The serial of a task that waits or runs. Looks through all of them: for what is asked seldom.
+  std::optional<uint64_t> Find(const std::string& task_id) const;
+  // What it has printed after that point; empty: it has not begun, or has ended.
+  Glimpse Peek(uint64_t serial, OutputPoint after) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Those of the tasks that wait are not started before Resume; they still expire, and count as queued.
   void Pause(const std::vector<uint64_t>& serials);

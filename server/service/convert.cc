@@ -543,6 +543,16 @@ grpc::Status ToStatus(const MissingFunction& missing) {
                     {&error});
 }
 
+grpc::Status ToStatus(const UnknownTask& unknown) {
+  google::rpc::ErrorInfo error;
+  error.set_reason("TASK_UNKNOWN");
+  error.set_domain(kDomain);
+  (*error.mutable_metadata())["task_id"] = unknown.id;
+  return MakeStatus(grpc::StatusCode::NOT_FOUND,
+                    absl::StrCat("no task ", unknown.id, " waits or runs here: it has ended, or there never was one"),
+                    {&error});
+}
+
 grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {
   google::rpc::ErrorInfo error;
   error.set_domain(kDomain);

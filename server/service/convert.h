@@ -36,6 +36,11 @@ struct MissingFunction {
   std::string sha256;
 };
 
+// No task of that id waits or runs.
+struct UnknownTask {
+  std::string id;
+};
+
 // A task with a new id and without a serial; the function it calls is looked up in the store.
 std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, FunctionStore* functions);
 
@@ -52,6 +57,7 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
 // All carry a google.rpc.Status in their details, as executor.proto says.
 grpc::Status ToStatus(const InvalidField& invalid);
 grpc::Status ToStatus(const MissingFunction& missing);
+grpc::Status ToStatus(const UnknownTask& unknown);
 grpc::Status ToStatus(const Refusal& refusal, LaneKind lane);
 
 }  // namespace gild

@@ -14,8 +14,10 @@
 namespace gild {
 
 // What is served on completion queues; the rest of the Executor is synchronous.
-using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<
-    v1::Executor::WithAsyncMethod_RunStream<v1::Executor::WithAsyncMethod_PutFunction<v1::Executor::Service>>>;
+using AsyncExecutor = v1::Executor::WithAsyncMethod_Run<v1::Executor::WithAsyncMethod_RunStream<
+    v1::Executor::WithAsyncMethod_PutFunction<v1::Executor::WithAsyncMethod_Watch<v1::Executor::Service>>>>;
+
+class TaskWatches;
 
 // Lives as long as the calls.
 struct CallContext {
@@ -24,6 +26,7 @@ struct CallContext {
   Poller* poller;
   Metrics* metrics;
   FunctionStore* functions;
+  TaskWatches* watches;
   LiveCalls* live;
   // Replies of Run that their clients have not read, and how many bytes of them there may be before more is refused.
   std::atomic<int64_t>* unread_bytes;

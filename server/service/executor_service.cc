@@ -32,9 +32,6 @@ std::optional<InvalidField> ProblemOf(const v1::PutFunctionRequest& request) {
 // The synchronous half: what is not there yet.
 struct ExecutorService::Rpcs : public AsyncExecutor {
   using Context = grpc::ServerContext;
-  grpc::Status Watch(Context*, const v1::WatchRequest*, grpc::ServerWriter<v1::WatchReply>*) override {
-    return Later("Watch");
-  }
   grpc::Status Submit(Context*, const v1::SubmitRequest*, v1::SubmitReply*) override { return Later("Submit"); }
   grpc::Status Get(Context*, const v1::GetRequest*, v1::GetReply*) override { return Later("Get"); }
   grpc::Status Wait(Context*, const v1::WaitRequest*, v1::GetReply*) override { return Later("Wait"); }
@@ -44,11 +41,16 @@ struct ExecutorService::Rpcs : public AsyncExecutor {
 
 ExecutorService::ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max)
     : rpcs_(std::make_unique<Rpcs>()),
+      watches_({.wait = [this](auto... arguments) { rpcs_->RequestWatch(arguments...); },
+                .scheduler = scheduler,
+                .poller = poller,
+                .live = &live_}),
       context_{.rpcs = rpcs_.get(),
                .scheduler = scheduler,
                .poller = poller,
                .metrics = metrics,
                .functions = &functions_,
+               .watches = &watches_,
                .live = &live_,
                .unread_bytes = &unread_bytes_,
                .unread_bytes_max = unread_bytes_max},
@@ -70,6 +72,7 @@ void ExecutorService::Start(const CompletionQueues& queues) {
     for (int i = 0; i < kPostedRuns; ++i) RunCall::Post(&context_, queue.get());
     for (int i = 0; i < kPostedStreams; ++i) StreamCall::Post(&context_, queue.get());
     UnaryCall<v1::PutFunctionRequest, v1::PutFunctionReply>::Post(&put_function_, queue.get());
+    watches_.Post(queue.get());
   }
 }
 

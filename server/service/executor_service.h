@@ -1,7 +1,8 @@
-// ExecutorService answers gild.v1.Executor: Run, RunStream and PutFunction on completion queues, everything else with
-// UNIMPLEMENTED.
+// ExecutorService answers gild.v1.Executor: Run, RunStream, PutFunction and Watch on completion queues, everything else
+// with UNIMPLEMENTED.
 //
-// One object per call (RunCall, StreamCall, UnaryCall). Start and Shutdown from one thread; the rest is gRPC's.
+// One object per call (RunCall, StreamCall, UnaryCall, WatchCall). Start and Shutdown from one thread; the rest is
+// gRPC's.
 //
 //   ExecutorService executor(&scheduler, &poller, &metrics, kUnreadBytesMax);
 //   builder.RegisterService(executor.service());
@@ -19,13 +20,14 @@
 #include "absl/time/time.h"
 #include "server/service/completion_queue.h"
 #include "server/service/executor_call.h"
+#include "server/service/task_watches.h"
 #include "server/service/unary_call.h"
 
 namespace gild {
 
 class ExecutorService {
  public:
-  // Both outlive it.
+  // All outlive it.
   ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max);
   ~ExecutorService();
 
@@ -48,6 +50,7 @@ class ExecutorService {
   LiveCalls live_;
   std::atomic<int64_t> unread_bytes_ = 0;
   FunctionStore functions_;
+  TaskWatches watches_;
   const CallContext context_;
   const UnaryMethod<v1::PutFunctionRequest, v1::PutFunctionReply> put_function_;
 };

@@ -30,10 +30,10 @@ HealthService::HealthService(const std::vector<std::string>& names)
       watch_{.wait = [this](auto... arguments) { rpcs_->RequestWatch(arguments...); },
              .arrived = [this](const std::shared_ptr<Watch>& watch) { return Add(watch); },
              .latest =
-                 [this](const Request& request, Response* message) {
+                 [this](const Watch& watch, Response* message) {
                    const auto told = message->status();  // UNKNOWN, which is nobody's status, when nothing was yet
-                   message->set_status(StatusOf(request.service()));
-                   return message->status() != told;
+                   message->set_status(StatusOf(watch.request().service()));
+                   return Latest{.is_new = message->status() != told};
                  },
              .written = [](const std::shared_ptr<Watch>& watch) { watch->Tell(); },  // what has changed meanwhile
              .gone = [this](const std::shared_ptr<Watch>& watch) { Remove(watch); },

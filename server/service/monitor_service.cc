@@ -58,10 +58,10 @@ MonitorService::MonitorService(std::function<ServerInfo()> info, int64_t queue_c
       watch_stats_{.wait = [this](auto... arguments) { rpcs_->RequestWatchStats(arguments...); },
                    .arrived = [this](const std::shared_ptr<StatsWatch>& watch) { return AddWatch(watch); },
                    .latest =
-                       [this](const v1::WatchStatsRequest&, v1::Stats* message) {
+                       [this](const StatsWatch&, v1::Stats* message) {
                          absl::MutexLock lock(&mutex_);
                          *message = StatsOfNow();
-                         return true;
+                         return Latest{.is_new = true};
                        },
                    .written = [this](const std::shared_ptr<StatsWatch>& watch) { TellLater(watch); },
                    .gone = [this](const std::shared_ptr<StatsWatch>& watch) { RemoveWatch(watch); },

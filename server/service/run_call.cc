@@ -6,12 +6,14 @@
 
 #include "server/base/clock.h"
 #include "server/service/convert.h"
+#include "server/service/task_watches.h"
 
 namespace gild {
 namespace {
 
 // A client's own deadline and the server's copy of it pass within a round trip of each other.
 constexpr auto kDeadlineSlack = std::chrono::milliseconds(20);
+constexpr char kTaskIdMetadata[] = "gild-task-id";  // as executor.proto says
 
 }  // namespace
 
@@ -33,6 +35,7 @@ void RunCall::Arrived(bool ok) {
   gone_.Arm(shared_from_this());
   Post(context_, queue_);
 
+  const bool announce = request_.announce_id();
   auto read = TaskFromWire(std::move(*request_.mutable_task()), context_->functions);
   request_.Clear();
   if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
@@ -48,19 +51,39 @@ void RunCall::Arrived(bool ok) {
   if (context_->unread_bytes->load() >= context_->unread_bytes_max) {
     return Refuse({Refusal::Reason::kRepliesUnread, kUnreadRetryNs}, lane);
   }
+  std::string task_id;
+  if (announce) {
+    task_id = task.id;
+    awaited_ = 2;
+  }
   const auto submitted = context_->scheduler->Submit(
       std::move(task),
       [self = shared_from_this()](const Task& ended, Outcome outcome) { self->Ended(ended, std::move(outcome)); },
       NowNs());
   if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) return Refuse(*refusal, lane);
   serial_ = std::get<uint64_t>(submitted);
+  if (announce) Announce(task_id);
 }
 
+void RunCall::Announce(const std::string& task_id) {
+  rpc_.AddInitialMetadata(kTaskIdMetadata, task_id);
+  announced_.Arm(shared_from_this());
+  responder_.SendInitialMetadata(announced_.AsVoid());
+}
+
+void RunCall::Announced(bool) { FinishWhenBothAreDone(); }
+
 void RunCall::Ended(const Task& task, Outcome outcome) {
+  context_->watches->Ended(task, outcome);
   context_->metrics->TaskEnded(task, outcome);
   ToWire(task, std::move(outcome), reply_.mutable_outcome());
   reply_bytes_ = static_cast<int64_t>(reply_.ByteSizeLong());
   context_->unread_bytes->fetch_add(reply_bytes_);
+  FinishWhenBothAreDone();
+}
+
+void RunCall::FinishWhenBothAreDone() {
+  if (awaited_.fetch_sub(1) > 1) return;
   finished_.Arm(shared_from_this());
   responder_.Finish(reply_, grpc::Status::OK, finished_.AsVoid());
 }

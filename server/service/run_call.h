@@ -2,14 +2,17 @@
 //
 // Its tags come on its queue's one thread, Arrived before Gone; Ended comes on any.
 //
-//   Post ─▶ Arrived ─┬─ invalid or refused ─▶ Finish ─▶ Finished
-//                    └─ Submit ─▶ Ended ────▶ Finish ─▶ Finished       and, once, at any time after Arrived: Gone
+//   Post ─▶ Arrived ─┬─ invalid or refused ───────────────▶ Finish ─▶ Finished
+//                    └─ Submit ─▶ Ended ──────────────────▶ Finish ─▶ Finished
+//                            └─▶ its id, if asked for: Announced ─┘       and, once, at any time after Arrived: Gone
 #pragma once
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 
+#include <atomic>
 #include <memory>
+#include <string>
 
 #include "server/service/executor_call.h"
 
@@ -27,7 +30,10 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
   void Wait();
   void Arrived(bool ok);
   void Refuse(const Refusal& refusal, LaneKind lane);
+  void Announce(const std::string& task_id);
+  void Announced(bool ok);
   void Ended(const Task& task, Outcome outcome);
+  void FinishWhenBothAreDone();
   void FinishWithError(const grpc::Status& status);
   void Finished(bool ok);
   void Gone(bool ok);
@@ -41,7 +47,10 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
   grpc::ServerAsyncResponseWriter<v1::RunReply> responder_;
   int64_t reply_bytes_ = 0;
   uint64_t serial_ = 0;  // queue's thread only; 0: not accepted
+  // What the answer waits for: the task's end, and that its id is announced.
+  std::atomic<int> awaited_{1};
   CallEvent<RunCall> arrived_{&RunCall::Arrived};
+  CallEvent<RunCall> announced_{&RunCall::Announced};
   CallEvent<RunCall> finished_{&RunCall::Finished};
   CallEvent<RunCall> gone_{&RunCall::Gone};
 };

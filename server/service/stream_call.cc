@@ -9,6 +9,7 @@
 #include "server/base/clock.h"
 #include "server/ipc/channel.h"
 #include "server/service/convert.h"
+#include "server/service/task_watches.h"
 #include "server/task/capacity.h"
 
 namespace gild {
@@ -193,6 +194,7 @@ void StreamCall::Gone(bool) {
 // ---- any thread ----
 
 void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome outcome) {
+  context_->watches->Ended(task, outcome);
   context_->metrics->TaskEnded(task, outcome);
   v1::StreamOutcome wire;
   wire.set_client_id(client_id);

@@ -108,6 +108,12 @@ inline constexpr int kStreamsPerConnectionMax = 8192;
 inline constexpr size_t kStatsWatchesMax = 64;
 // Calls of Executor.Watch, of all clients. Full: RESOURCE_EXHAUSTED.
 inline constexpr size_t kTaskWatchesMax = 256;
+// Output in one message of theirs. More: it follows in the next.
+inline constexpr size_t kWatchReplyBytesMax = 64 << 10;
+// What ended tasks printed and their watchers have not been told yet. Full: RESOURCE_EXHAUSTED; the outcome has it.
+inline constexpr int64_t kWatchBytesKeptMax = 64 << 20;
+// A task's id in a request. Longer: INVALID_ARGUMENT.
+inline constexpr size_t kTaskIdBytesMax = 64;
 // Calls of grpc.health.v1.Health.Watch, of all clients. Full: RESOURCE_EXHAUSTED.
 inline constexpr size_t kHealthWatchesMax = 4096;
 // The name of a service in a health request. Longer: INVALID_ARGUMENT.

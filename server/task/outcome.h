@@ -87,6 +87,14 @@ struct FunctionHold {
   uint64_t calls = 0;
 };
 
+// What a task said last with gild.progress(done, total).
+struct Progress {
+  uint64_t done = 0;
+  uint64_t total = 0;  // 0: not known
+
+  bool operator==(const Progress&) const = default;
+};
+
 struct Outcome {
   Ending ending = Ending::kInterpreterLost;
   bool started = false;  // it was handed to an interpreter
@@ -99,6 +107,7 @@ struct Outcome {
   Evidence evidence;
   Usage usage;
   std::optional<LockUsage> lock;
+  std::optional<Progress> progress;        // for those who watch
   std::vector<FunctionHold> lock_profile;  // the longest first
   std::vector<File> files;
   std::vector<std::string> warnings;

@@ -53,6 +53,8 @@ TEST(CommandLineTest, BadUsageIsOneLineAHintAndExit2) {
       {{"run", "x.py", "--timeout"}, "gild: --timeout takes one value\nhint: see `gild run --help`\n"},
       {{"run", "--tag", "gpu", "x.py"}, "gild: --tag is io, cpu or auto\nhint: see `gild run --help`\n"},
       {{"run", "-c", "1", "x.py"}, "gild: give FILE or -c CODE, not both\nhint: see `gild run --help`\n"},
+      {{"run", "--follow", "--json", "-c", "1"},
+       "gild: --follow and --json exclude each other\nhint: --json is one line, at the end\n"},
       {{"run", "-c", "1", "--arg", "2"},
        "gild: --arg needs --entry\nhint: name the function that takes the arguments with --entry\n"},
       {{"run", "-c", "1", "--into", "x"},

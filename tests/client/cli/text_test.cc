@@ -1,6 +1,8 @@
 // Units, tables, suggestions, the progress bar: text that the command line reads and writes.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "client/cli/jpeg.h"
 #include "client/cli/suggest.h"
 #include "client/cli/table.h"
@@ -87,6 +89,9 @@ TEST(ProgressBarTest, FitsAnyWidth) {
   }
   EXPECT_EQ(ProgressBar::Line("x", 5, 10, 20, false), "x [#####.....] 5/10");
   EXPECT_EQ(ProgressBar::Line("x", 12, 10, 20, false), "x [#########] 10/10");
+  EXPECT_EQ(ProgressBar::Line("x", 12, 0, 20, false), "x 12");
+  const size_t most = std::numeric_limits<size_t>::max();
+  EXPECT_EQ(ProgressBar::Line("x", most, most, 80, false).substr(0, 12), "x [#########");
 }
 
 TEST(JpegTest, TheFrameTellsTheSize) {

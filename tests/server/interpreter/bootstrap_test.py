@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import io
 import json
+import operator
 import pathlib
 import sys
 import threading
@@ -22,7 +23,9 @@ def load():
             written.append((stream, bytes(data)))
         return True
 
-    sys.modules["_gild"] = types.SimpleNamespace(write_output=write_output, task_serial=lambda: current_task)
+    sys.modules["_gild"] = types.SimpleNamespace(
+        write_output=write_output, task_serial=lambda: current_task, tell_progress=lambda *progress: told.append(progress)
+    )
     module = types.ModuleType("_gild_bootstrap")
     module.__file__ = "<gild>"
     exec(compile(SOURCE.read_text(), "<gild>", "exec"), vars(module))
@@ -30,6 +33,7 @@ def load():
 
 
 current_task = 0
+told = []  # progress
 
 
 @contextlib.contextmanager
@@ -58,6 +62,8 @@ def installed_streams(bootstrap):
 class Bootstrap(unittest.TestCase):
     def setUp(self):
         self.bootstrap, self.written = load()
+        told.clear()
+        self.addCleanup(sys.modules.pop, "gild", None)
 
     def execute(self, code, entry="", arguments=()):
         namespace = self.bootstrap.new_namespace("<script>", False)
@@ -222,6 +228,47 @@ class Bootstrap(unittest.TestCase):
             for (module, name), original in zip(replaced, originals):
                 setattr(module, name, original)
         self.assertEqual(result, (False, b"[1]"))
+
+    def test_progress_is_told_in_whole_numbers(self):
+        self.execute("import gild\ngild.progress(3, 10)\ngild.progress(4)\ngild.progress(done=True, total=0)")
+        self.assertEqual(told, [(3, 10), (4, 0), (1, 0)])
+        self.execute("import gild\ngild.progress(2**64 - 1, 2**64 - 1)")
+        self.assertEqual(told[-1], (2**64 - 1, 2**64 - 1))
+
+    def test_other_progress_is_an_error(self):
+        for arguments, kind in (
+            ("-1", "ValueError"),
+            ("1, -1", "ValueError"),
+            ("2**64", "ValueError"),
+            ("0, 2**64", "ValueError"),
+            ("0.5", "TypeError"),
+            ("1, '2'", "TypeError"),
+            ("None", "TypeError"),
+            ("", "TypeError"),
+        ):
+            self.assertEqual(self.described(f"import gild\ngild.progress({arguments})")[0], kind, arguments)
+        self.assertEqual(told, [])
+
+    def test_what_a_task_does_to_gild_is_not_met_by_the_next(self):
+        for code in (
+            "import sys\nsys.modules['gild'] = None",
+            "import sys\ndel sys.modules['gild']",
+            "import gild\ngild.progress = None",
+            "import gild\ndel gild.progress",
+            "import gild\nvars(gild).clear()",
+            "import sys\nsys.modules = {}",
+            "import operator\noperator.index = None",
+        ):
+            modules, index = sys.modules, operator.index
+            try:
+                self.execute(code)
+            finally:
+                sys.modules, operator.index = modules, index
+            self.execute("import gild\nassert gild.__doc__\ngild.progress(1)")
+            self.assertEqual(told.pop(), (1, 0), code)
+
+    def test_gild_says_what_it_is(self):
+        self.execute("import gild\nassert gild.__doc__ and gild.progress.__doc__ and gild.progress.__module__ == 'gild'")
 
     def test_joining_waits_for_the_tasks_own_threads_only(self):
         go, other_may_end = threading.Event(), threading.Event()

@@ -156,6 +156,58 @@ TEST_F(PageFileTest, OutputIsNoLongerThanItsLimitWhateverTheRowSays) {
   EXPECT_EQ(page_->ReadOutput(2, -1).out.size(), 0u);
 }
 
+TEST_F(PageFileTest, AWatcherIsGivenWhatFollows) {
+  memcpy(base_ + layout_.OutOffset(1), "output", 6);
+  memcpy(base_ + layout_.ErrOffset(1), "error", 5);
+  row(1)->out_bytes = 6;
+  row(1)->err_bytes = 5;
+  const Glimpse all = page_->Peek(1, 100, {});
+  EXPECT_EQ(all.out, "output");
+  EXPECT_EQ(all.err, "error");
+  const Glimpse rest = page_->Peek(1, 100, {.out_bytes = 3, .err_bytes = 5});
+  EXPECT_EQ(rest.out, "put");
+  EXPECT_EQ(rest.err, "");
+}
+
+TEST_F(PageFileTest, AWatcherIsGivenSoMuchAtOnce) {
+  memset(base_ + layout_.OutOffset(1), 'o', kWatchReplyBytesMax);
+  memset(base_ + layout_.ErrOffset(1), 'e', kWatchReplyBytesMax);
+  row(1)->out_bytes = row(1)->err_bytes = kWatchReplyBytesMax;
+  const OutputPoint begin{.out_bytes = 10};
+  const Glimpse first = page_->Peek(1, kOutputBytesMax, begin);
+  EXPECT_EQ(first.out, std::string(kWatchReplyBytesMax - 10, 'o'));
+  EXPECT_EQ(first.err, std::string(10, 'e'));
+  const Glimpse second = page_->Peek(1, kOutputBytesMax, {.out_bytes = kWatchReplyBytesMax, .err_bytes = 10});
+  EXPECT_EQ(second.out, "");
+  EXPECT_EQ(second.err, std::string(kWatchReplyBytesMax - 10, 'e'));
+}
+
+TEST_F(PageFileTest, AWatcherIsGivenNoMoreThanTheLimitWhateverTheRowSays) {
+  row(2)->out_bytes = std::numeric_limits<uint64_t>::max();
+  EXPECT_EQ(page_->Peek(2, 10, {.out_bytes = 4}).out.size(), 6u);
+  EXPECT_EQ(page_->Peek(2, 10, {.out_bytes = 10}).out, "");
+  EXPECT_EQ(page_->Peek(2, -1, {}).out, "");
+  constexpr uint64_t kNearTheEnd = kOutputBytesMax - 7;
+  EXPECT_EQ(page_->Peek(2, kFarAway, {.out_bytes = kNearTheEnd}).out.size(), 7u);
+  // A length that goes back.
+  row(2)->out_bytes = 3;
+  EXPECT_EQ(page_->Peek(2, 10, {.out_bytes = 4}).out, "");
+}
+
+TEST_F(PageFileTest, ProgressIsWhatWasToldLast) {
+  EXPECT_EQ(page_->ReadProgress(1), std::nullopt);
+  row(1)->progress_done = 3;
+  row(1)->progress_total = 10;
+  EXPECT_EQ(page_->ReadProgress(1), std::nullopt) << "nothing was told";
+  row(1)->progress_changes = 2;
+  EXPECT_EQ(page_->ReadProgress(1), (Progress{.done = 3, .total = 10}));
+  EXPECT_EQ(page_->Peek(1, 100, {}).progress, (Progress{.done = 3, .total = 10}));
+  EXPECT_EQ(page_->ReadProgress(0), std::nullopt) << "another row's";
+  // A task that was killed in the middle of telling.
+  row(1)->progress_changes = 3;
+  EXPECT_EQ(page_->ReadProgress(1), std::nullopt);
+}
+
 TEST_F(PageFileTest, AnUnknownDeathIsNone) {
   header()->death = 77;
   header()->death_serial = 9;
@@ -173,6 +225,7 @@ TEST_F(PageFileTest, AClearedRowKnowsNothingOfItsLastTask) {
   row(1)->waiting_since_ns = 5;
   row(1)->out_bytes = 5;
   row(1)->err_truncated = 1;
+  row(1)->progress_changes = 2;
   page_->Clear(1);
   EXPECT_EQ(page_->BeginNs(1, 9), std::nullopt);
   EXPECT_EQ(page_->RowLock(1, 9, now_ns_).hold_ns, 0);
@@ -180,6 +233,7 @@ TEST_F(PageFileTest, AClearedRowKnowsNothingOfItsLastTask) {
   EXPECT_EQ(page_->RowLock(1, 9, now_ns_).wait_ns, 0);
   EXPECT_EQ(page_->ReadOutput(1, 100).out, "");
   EXPECT_FALSE(page_->ReadOutput(1, 100).err_truncated);
+  EXPECT_EQ(page_->ReadProgress(1), std::nullopt);
 }
 
 TEST_F(PageFileTest, LargeOutputGivesItsMemoryBackAndSmallKeepsIt) {

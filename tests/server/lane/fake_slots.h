@@ -100,6 +100,13 @@ class FakeInterpreter {
     row(start.row())->out_bytes = text.size();
   }
 
+  void TellProgress(const internal::StartTask& start, uint64_t done, uint64_t total) {
+    Row* const r = row(start.row());
+    r->progress_done = done;
+    r->progress_total = total;
+    r->progress_changes += 2;
+  }
+
   static internal::TaskEnded Ended(const internal::StartTask& start, internal::CodeEnding ending) {
     internal::TaskEnded ended;
     ended.set_serial(start.serial());

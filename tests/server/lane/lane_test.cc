@@ -106,6 +106,47 @@ TEST_F(LaneTest, ARowIsCleanForItsNextTask) {
   EXPECT_EQ(AwaitOutcome(second).out, "");
 }
 
+TEST_F(LaneTest, WhatARunningTaskPrintsCanBeReadAlong) {
+  FakeInterpreter child = OpenReady(IoConfig(2));
+  auto task = NewTask();
+  const internal::StartTask start = Start(child, task);
+  child.Print(start, "early");
+  EXPECT_EQ(lane_->Peek(0, task->serial, {}).out, "") << "it has not begun";
+  child.Begin(start);
+  child.TellProgress(start, 3, 10);
+  EXPECT_EQ(lane_->Peek(0, task->serial, {}).out, "early");
+  EXPECT_EQ(lane_->Peek(0, task->serial, {.out_bytes = 3}).out, "ly");
+  EXPECT_EQ(lane_->Peek(0, task->serial, {}).progress, (Progress{.done = 3, .total = 10}));
+
+  auto neighbour = NewTask();
+  StartAndBegin(child, neighbour);
+  EXPECT_EQ(lane_->Peek(0, neighbour->serial, {}).out, "");
+  child.End(start, internal::CODE_SUCCEEDED);
+  EXPECT_EQ(AwaitOutcome(task).progress, (Progress{.done = 3, .total = 10}));
+  EXPECT_EQ(lane_->Peek(0, task->serial, {}).out, "") << "its row may be another's";
+}
+
+TEST_F(LaneTest, WhatARunningTaskPrintsIsReadNoFartherThanItsLimit) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  task->limits.output_bytes = 4;
+  const internal::StartTask start = StartAndBegin(child, task);
+  child.Print(start, "too much");
+  EXPECT_EQ(lane_->Peek(0, task->serial, {}).out, "too ");
+}
+
+TEST_F(LaneTest, ATaskThatIsKilledLeavesItsProgressAndNothingToReadAlong) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  const internal::StartTask start = StartAndBegin(child, task);
+  child.Print(start, "last words");
+  child.TellProgress(start, 9, 0);
+  lane_->Cancel(task->serial);
+  EXPECT_EQ(AwaitOutcome(task).progress, (Progress{.done = 9, .total = 0}));
+  ReadyAgain();
+  EXPECT_EQ(lane_->Peek(0, task->serial, {}).out, "");
+}
+
 TEST_F(LaneTest, AFullInterpreterTakesNoMore) {
   FakeInterpreter child = OpenReady(IoConfig(2));
   auto first = NewTask();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 namespace gild {
@@ -23,7 +24,8 @@ struct FakeLane {
   std::vector<Start> starts;
   std::vector<uint64_t> cancels;
   std::vector<std::pair<int, std::vector<uint64_t>>> forgets;
-  std::function<bool(int slot, const Task& task)> on_run;  // empty: takes everything
+  std::vector<std::tuple<int, uint64_t, uint64_t, uint64_t>> peeks;  // slot, serial, after which bytes
+  std::function<bool(int slot, const Task& task)> on_run;            // empty: takes everything
   bool has_sessions = true;
 
   Scheduler::LanePort Port() {
@@ -33,6 +35,11 @@ struct FakeLane {
                   return on_run ? on_run(slot, *task) : true;
                 },
             .cancel = [this](uint64_t serial) { cancels.push_back(serial); },
+            .peek =
+                [this](int slot, uint64_t serial, OutputPoint after) {
+                  peeks.push_back({slot, serial, after.out_bytes, after.err_bytes});
+                  return Glimpse{.out = "printed"};
+                },
             .forget =
                 [this](int slot, const std::vector<uint64_t>& sessions) {
                   forgets.emplace_back(slot, sessions);
@@ -113,6 +120,7 @@ using AdmissionTest = SchedulerTest;
 using StopTest = SchedulerTest;
 using ExpiryTest = SchedulerTest;
 using DrainTest = SchedulerTest;
+using PeekTest = SchedulerTest;
 
 class SessionTest : public SchedulerTest {
  protected:
@@ -266,6 +274,33 @@ TEST_F(PlacementTest, WaitingTasksStartInTheOrderOfTheirArrival) {
   End(a);
   End(b);
   EXPECT_THAT(cpu_.Started(), ElementsAre(a, b, c));
+}
+
+TEST_F(PeekTest, ATaskIsFoundByItsIdUntilItEnds) {
+  Task task = CpuTask();
+  task.id = "mine";
+  Task other = CpuTask();
+  other.id = "another";
+  Submit(other);
+  const uint64_t serial = Submit(task);
+  EXPECT_EQ(scheduler().Find("mine"), serial) << "it waits";
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 2}, 0);
+  EXPECT_EQ(scheduler().Find("mine"), serial) << "it runs";
+  EXPECT_EQ(scheduler().Find("nobody's"), std::nullopt);
+  End(serial);
+  EXPECT_EQ(scheduler().Find("mine"), std::nullopt);
+}
+
+TEST_F(PeekTest, WhatATaskPrintsIsAskedOfItsSlot) {
+  const uint64_t serial = Submit(IoTask());
+  EXPECT_EQ(scheduler().Peek(serial, {}).out, "") << "it waits";
+  scheduler().SlotReady(LaneKind::kIo, 7, {.threads = 1}, 0);
+  EXPECT_EQ(scheduler().Peek(serial, {.out_bytes = 3, .err_bytes = 4}).out, "printed");
+  EXPECT_THAT(io_.peeks, ElementsAre(std::tuple(7, serial, 3, 4)));
+  End(serial);
+  EXPECT_EQ(scheduler().Peek(serial, {}).out, "") << "it has ended";
+  EXPECT_EQ(io_.peeks.size(), 1u);
+  EXPECT_THAT(cpu_.peeks, IsEmpty());
 }
 
 TEST_F(PlacementTest, TheSlotWithTheLeastInFlightIsTaken) {

@@ -607,6 +607,16 @@ TEST(ToStatusTest, AnInvalidFieldIsNamed) {
   EXPECT_EQ(bad_request.field_violations(0).description(), "is negative");
 }
 
+TEST(ToStatusTest, AnUnknownTaskIsNamed) {
+  const grpc::Status status = ToStatus(UnknownTask{"0190"});
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(status.error_message(), HasSubstr("no task 0190"));
+  google::rpc::ErrorInfo error;
+  ASSERT_TRUE(Details(status).details(0).UnpackTo(&error));
+  EXPECT_EQ(error.reason(), "TASK_UNKNOWN");
+  EXPECT_EQ(error.metadata().at("task_id"), "0190");
+}
+
 TEST(ToStatusTest, ARefusalSaysWhyAndWhenToTryAgain) {
   struct Case {
     Refusal::Reason reason;

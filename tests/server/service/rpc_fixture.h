@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,7 +53,35 @@ class FakeLane {
                     outcome.started = true;
                     ended_(serial, outcome);
                   });
+                },
+            .peek =
+                [this](int, uint64_t serial, OutputPoint after) {
+                  const std::lock_guard lock(mutex_);
+                  ++peeks_;
+                  const Glimpse& all = printed_[serial];
+                  Glimpse glimpse{.out = all.out.substr(after.out_bytes, kWatchReplyBytesMax),
+                                  .progress = all.progress};
+                  glimpse.err = all.err.substr(after.err_bytes, kWatchReplyBytesMax - glimpse.out.size());
+                  return glimpse;
                 }};
+  }
+
+  // What the task has printed and told so far.
+  void Print(const Task& task, const std::string& out, const std::string& err = "",
+             std::optional<Progress> progress = std::nullopt) {
+    const std::lock_guard lock(mutex_);
+    Glimpse& printed = printed_[task.serial];
+    printed.out += out;
+    printed.err += err;
+    if (progress) printed.progress = progress;
+  }
+  Glimpse Printed(const Task& task) {
+    const std::lock_guard lock(mutex_);
+    return printed_[task.serial];
+  }
+  int peeks() {
+    const std::lock_guard lock(mutex_);
+    return peeks_;
   }
 
   std::shared_ptr<const Task> AwaitStart(size_t count = 1) {
@@ -75,6 +104,8 @@ class FakeLane {
   std::condition_variable changed_;
   std::vector<std::shared_ptr<const Task>> started_;
   int cancels_ = 0;
+  std::map<uint64_t, Glimpse> printed_;  // all of it, by serial
+  int peeks_ = 0;
   std::vector<std::thread> threads_;
 };
 

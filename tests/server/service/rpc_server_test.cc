@@ -117,11 +117,6 @@ TEST_F(RpcServerTest, WhatIsNotThereYetSaysSo) {
   }
   {
     grpc::ClientContext context;
-    const grpc::Status status = executor_->Watch(&context, v1::WatchRequest())->Finish();
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  }
-  {
-    grpc::ClientContext context;
     const grpc::Status status = monitor_->Trace(&context, v1::TraceRequest())->Finish();
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
     EXPECT_EQ(status.error_message(), "Monitor.Trace comes in a later version");
