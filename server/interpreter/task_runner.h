@@ -57,6 +57,8 @@ class TaskRunner {
   // How the code ended: with `value`, or with `error`. One of them is null.
   void Conclude(const internal::StartTask& start, const TaskState& task, PyRef value, PyRef error,
                 internal::TaskEnded* ended);
+  // A stop that was raised in the calling thread too late must not meet the next task, or the next step.
+  void DropStop();
   // Streams that the task has put in place of its own.
   void ForgetStreams(uint64_t serial);
 
