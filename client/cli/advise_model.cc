@@ -25,8 +25,8 @@ double PerSecond(double runs, absl::Duration duration) {
 }
 
 size_t Tasks(double seconds, double rate, size_t copies) {
-  const size_t turns = std::max<size_t>(1, std::llround(seconds * rate / static_cast<double>(copies)));
-  return std::max(copies, std::min(turns * copies, kTasksMost));
+  const size_t turns = static_cast<size_t>(std::llround(seconds * rate / static_cast<double>(copies)));
+  return std::clamp<size_t>(turns, 1, std::max<size_t>(1, kTasksMost / copies)) * copies;
 }
 
 }  // namespace
@@ -46,11 +46,10 @@ double PredictedRate(v1::Lane lane, const AloneCost& alone, const Places& places
   const double at_once = static_cast<double>(std::min(copies, places.threads));
   const double on_cores = at_once * Share(computing, alone.wall);
   const absl::Duration hand_overs = std::min(1.0, on_cores / (cores + 1)) * alone.takes * kHandOver;
-  const double own = PerSecond(at_once, alone.wall);
-  const double lock_bound = PerSecond(1, alone.hold + hand_overs);
-  const double cores_bound = PerSecond(cores, computing + hand_overs + around);
-  double sum = 0;
-  for (const double bound : {own, lock_bound, cores_bound}) sum += std::pow(bound, -kSoftness);
+  double sum = std::pow(PerSecond(at_once, alone.wall + hand_overs), -kSoftness);
+  // What there is enough of for all copies stands in nobody's way.
+  if (at_once > 1) sum += std::pow(PerSecond(1, alone.hold + hand_overs), -kSoftness);
+  if (at_once > cores) sum += std::pow(PerSecond(cores, computing + hand_overs + around), -kSoftness);
   return std::pow(sum, -1 / kSoftness);
 }
 

@@ -12,7 +12,7 @@
 //   cores / (hold + native + around)   nor are there more cores
 //
 // In the I/O lane a take of the lock that finds it, or a core, taken puts the thread to sleep and costs a wake-up, and
-// what the core's cache has forgotten meanwhile: kHandOver, which is added to both. It does so the more often, the more
+// what the core's cache has forgotten meanwhile: kHandOver, which is added to all of them. It does so the more often, the more
 // copies want a core at a time: with one more than there are cores, always.
 //
 // The least of them is the prediction. In the I/O lane the bounds give way gradually: before the lock or the cores have

@@ -77,6 +77,8 @@ std::string Notes(const AdviceReport& report) {
              kReportColumns),
         "\n");
   }
+  const std::string busy = OtherLoadNote(report.other_load.value_or(0));
+  if (!busy.empty()) absl::StrAppend(&notes, Wrap(busy, kReportColumns), "\n");
   return notes;
 }
 

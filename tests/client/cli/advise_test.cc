@@ -47,14 +47,15 @@ TEST(AdviseModelTest, SharesAreOfTheRunAndNeverNegative) {
 TEST(AdviseModelTest, OneCopyGainsNothing) {
   for (const v1::Lane lane : {v1::IO_LANE, v1::CPU_LANE}) {
     EXPECT_NEAR(Speedup(lane, kWaits, 1), 1, 0.01);
-    EXPECT_NEAR(Speedup(lane, kProducts, 1), 1, 0.02);
+    EXPECT_NEAR(Speedup(lane, kProducts, 1), 1, 0.01);
+    EXPECT_NEAR(Speedup(lane, kBytecode, 1), 1, 0.01);
   }
 }
 
 TEST(AdviseModelTest, CopiesThatWaitGainAsManyTimesFromThreadsUntilTheLockIsBusy) {
   EXPECT_NEAR(Speedup(v1::IO_LANE, kWaits, 8), 8, 0.1);
   EXPECT_NEAR(Speedup(v1::IO_LANE, kWaits, 32), 31, 1);
-  EXPECT_NEAR(Speedup(v1::IO_LANE, kWaits, 128), 52.5 / 0.9, 10);
+  EXPECT_GT(Speedup(v1::IO_LANE, kWaits, 128), 40);
   EXPECT_LT(Speedup(v1::IO_LANE, kWaits, 128), 52.5 / 0.9);
   // Processes: as many as there are.
   EXPECT_NEAR(Speedup(v1::CPU_LANE, kWaits, 32), 2, 0.05);
@@ -72,6 +73,10 @@ TEST(AdviseModelTest, BytecodeGainsNothingFromThreads) {
 TEST(AdviseModelTest, CodeOffTheLockGainsTheCoresFromEither) {
   EXPECT_NEAR(Speedup(v1::IO_LANE, kProducts, 8), 2, 0.03);
   EXPECT_NEAR(Speedup(v1::CPU_LANE, kProducts, 8), 2, 0.03);
+}
+
+TEST(AdviseModelTest, AsManyCopiesAsCoresEachHaveTheirOwn) {
+  EXPECT_NEAR(Speedup(v1::IO_LANE, kProducts, 2), 2, 0.03);
 }
 
 TEST(AdviseModelTest, EachWayToTheLockAndBackCostsAHandOver) {
@@ -202,9 +207,9 @@ I/O   100ms     100%      0%       0%        8     0.99x      0.95x
 CPU   100ms     100%      0%       0%        8     2.00x*     1.90x
 
 The function that holds the lock: count (primes.py:4), 98% of 2.00s in one run.
-  FUNCTION              HELD  SHARE  CALLS
-  count (primes.py:4)  1.96s    98%      1
-  list.append         30.0ms     2%    500
+  FUNCTION               HELD  SHARE  CALLS
+  count (primes.py:4)   1.96s    98%      1
+  list.append          30.0ms     2%    500
 
 ALONE: one run. HOLDING, NATIVE, WAITING: of it, with the lock, in C code off
 the lock, for the world. PREDICTED, from these: runs a second with so many AT
