@@ -18,10 +18,10 @@
 #include "client/cli/demo_run.h"
 #include "client/cli/demo_workload.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/failure.h"
 #include "client/cli/run_command.h"
 #include "client/cli/signals.h"
 #include "client/cpp/client.h"
-#include "client/cpp/server_error.h"
 
 namespace gild::cli {
 namespace {
@@ -147,21 +147,11 @@ std::string NextCommand(const BenchOptions& options, const BenchReport& report, 
   return absl::StrCat(command, absl::StrFormat(" --rate %.0f", half), server);
 }
 
-int Tell(const BenchReport& report, bool json, const Terminal& terminal) {
+int Show(const BenchReport& report, bool json, const Terminal& terminal) {
   const auto bold = [&terminal](const std::string& text) { return terminal.Bold(text); };
   if (WriteAll(STDOUT_FILENO, json ? BenchJson(report) + "\n" : BenchText(report, bold))) return kExitSucceeded;
   terminal.Error(absl::StrCat("cannot write to stdout: ", strerror(errno)));
   return kExitGildFailed;
-}
-
-int Complain(const Failure& failure, const Terminal& terminal) {
-  terminal.Error(failure.why.cause, failure.why.hint);
-  return failure.exit_code;
-}
-
-Failure FailureOf(const absl::Status& status, const std::string& address) {
-  const ServerError error = ServerError::From(status);
-  return {Explain(error, address), ExitCode(error)};
 }
 
 }  // namespace
@@ -209,18 +199,18 @@ bool MakeLoad(const BenchOptions& options, const std::string& address, bench::Lo
 int RunBench(const BenchOptions& options, const std::string& address, const Terminal& terminal) {
   BenchReport report;
   Failure failure = {{}, kExitUsage};
-  if (!MakeLoad(options, address, &report.load, &failure.why)) return Complain(failure, terminal);
+  if (!MakeLoad(options, address, &report.load, &failure.why)) return Tell(failure, terminal);
 
   // A file that cannot be read is told before a server is asked.
   Prepared prepared = {.title = options.workload};
   const bool is_lesson = IsWord(options.workload) && options.workload != kNoop;
-  if (!is_lesson && !PrepareSource(options, &prepared, &failure)) return Complain(failure, terminal);
+  if (!is_lesson && !PrepareSource(options, &prepared, &failure)) return Tell(failure, terminal);
   const Signals signals;
   Client client(address);
   const absl::StatusOr<v1::Info> info = client.GetInfo();
-  if (!info.ok()) return Complain(FailureOf(info.status(), address), terminal);
+  if (!info.ok()) return Tell(FailureOf(info.status(), address), terminal);
   if (is_lesson && !PrepareLesson(options, &client, address, terminal, &prepared, &failure)) {
-    return Complain(failure, terminal);
+    return Tell(failure, terminal);
   }
 
   report.gild_version = info->version();
@@ -239,8 +229,8 @@ int RunBench(const BenchOptions& options, const std::string& address, const Term
     terminal.Error("interrupted before the measured time began", "--warm-up 0 measures at once");
     return kExitCancelled;
   }
-  const int told = figures.sent > figures.unanswered ? Tell(report, options.json, terminal) : kExitSucceeded;
-  if (!figures.failure.ok()) return Complain(FailureOf(figures.failure, address), terminal);
+  const int told = figures.sent > figures.unanswered ? Show(report, options.json, terminal) : kExitSucceeded;
+  if (!figures.failure.ok()) return Tell(FailureOf(figures.failure, address), terminal);
   return told;
 }
 

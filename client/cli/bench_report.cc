@@ -22,14 +22,11 @@ namespace {
 using bench::Figures;
 using bench::Steadiness;
 
-constexpr size_t kColumns = 80;
 constexpr size_t kBarColumns = 40;
 constexpr double kSaturated = 0.9;
 
 std::string Time(double ns) { return TimeText(absl::Nanoseconds(ns)); }
 std::string Time(int64_t ns) { return TimeText(absl::Nanoseconds(ns)); }
-
-std::string Percent(double share) { return absl::StrFormat("%.0f%%", share * 100); }
 
 // "23,976".
 std::string Grouped(uint64_t number) {
@@ -50,7 +47,7 @@ std::string Facts(const std::vector<std::string>& facts) {
   size_t column = 0;
   for (const std::string& fact : facts) {
     const size_t length = CharacterCount(fact);
-    const bool fits = column + 3 + length <= kColumns;
+    const bool fits = column + 3 + length <= kReportColumns;
     absl::StrAppend(&text, text.empty() ? "" : fits ? "   " : "\n", fact);
     column = text.empty() || !fits ? length : column + (column == 0 ? 0 : 3) + length;
   }
@@ -141,7 +138,7 @@ std::string SplitText(const BenchReport& report, const std::function<std::string
     }
     // Two clocks' rounding may leave a hair less than nothing.
     const double share = mean_ns > 0 ? std::clamp(*ns / mean_ns, 0.0, 1.0) : 0;
-    absl::StrAppendFormat(&text, "%9s %4s |%s\n", Time(std::max(0.0, *ns)), Percent(share),
+    absl::StrAppendFormat(&text, "%9s %4s |%s\n", Time(std::max(0.0, *ns)), PercentText(share),
                           std::string(static_cast<size_t>(std::lround(share * kBarColumns)), '#'));
   };
   if (report.load.rate) row("client lag", split.client_lag_ns);
@@ -160,8 +157,8 @@ std::string SteadinessText(const Figures& figures) {
     return absl::StrCat("stability unknown: a third of the time has under ", Grouped(Steadiness::kWindowTasksMin),
                         " tasks; see --duration");
   }
-  const std::string spreads = absl::StrCat(Percent(figures.steadiness->rate_spread), " (rate), ",
-                                           Percent(figures.steadiness->p99_spread), " (p99)");
+  const std::string spreads = absl::StrCat(PercentText(figures.steadiness->rate_spread), " (rate), ",
+                                           PercentText(figures.steadiness->p99_spread), " (p99)");
   if (figures.steadiness->stable()) return absl::StrCat("stable: 3 windows within ", spreads);
   return absl::StrCat("UNSTABLE: 3 windows differ by ", spreads, "; see --warm-up, --duration");
 }
@@ -169,16 +166,16 @@ std::string SteadinessText(const Figures& figures) {
 std::string ClientText(const BenchReport& report) {
   if (!report.figures.cpu) return "client's processor time n/a";
   const auto length = static_cast<double>(report.figures.length_ns);
-  return absl::StrCat("client used ", Percent(static_cast<double>(report.figures.cpu->all_ns) / length),
+  return absl::StrCat("client used ", PercentText(static_cast<double>(report.figures.cpu->all_ns) / length),
                       " of a core, its busiest thread ",
-                      Percent(static_cast<double>(report.figures.cpu->busiest_ns) / length));
+                      PercentText(static_cast<double>(report.figures.cpu->busiest_ns) / length));
 }
 
 std::string WarningsText(const BenchReport& report) {
   const Figures& figures = report.figures;
   std::string text;
   const auto warn = [&text](const std::string& warning) {
-    absl::StrAppend(&text, Wrap("WARNING " + warning, kColumns), "\n");
+    absl::StrAppend(&text, Wrap("WARNING " + warning, kReportColumns), "\n");
   };
   if (ClientSaturated(report)) {
     warn("client saturated: the latency above is partly its own. Use --connections or another machine.");
@@ -211,7 +208,7 @@ std::string LegendText(const BenchReport& report) {
       "the "
       "task's first line. lock wait, hold: wanting and having the interpreter's lock, exact. off the lock: the rest of "
       "its run. stable: 10% (rate) and 25% (p99) at most.";
-  return Wrap(legend, kColumns) + "\n";
+  return Wrap(legend, kReportColumns) + "\n";
 }
 
 void Key(const char* key, double ns, JsonWriter* json) { json->Key(key).Number(ns / bench::kNsPerSecond); }

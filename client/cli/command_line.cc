@@ -14,6 +14,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/advise.h"
 #include "client/cli/bench_command.h"
 #include "client/cli/bench_report.h"
 #include "client/cli/demo.h"
@@ -36,6 +37,7 @@ Examples:
   gild info                                        what the server is
   gild stats                                       what it and its locks are doing
   gild demo                                        four lessons of the lock, measured
+  gild advise primes.py                            which lane a script belongs in, and why
   gild bench                                       how many no-op tasks a second, how soon)";
 
 constexpr char kRunExamples[] = R"(Runs one task and waits for its end; Ctrl-C stops it on the server.
@@ -92,6 +94,19 @@ Examples:
   gild demo --only urls --url-file my-urls.txt --json
 )";
 
+constexpr char kAdviseExamples[] = R"(Says which tag a script should have: runs it alone and in copies, in both lanes,
+predicts and measures what each lane gains, and names the functions that hold
+the lock. It must run again and again, in about --seconds.
+
+Examples:
+  gild advise primes.py
+  gild advise --entry fetch --arg '"http://127.0.0.1:8000/"' fetch.py
+  gild advise --copies 64 --seconds 60 --json report.py
+)";
+
+constexpr char kAdviseFooter[] = R"(Exit codes: 0 it advised; when the script fails, as `gild run`; 2 bad usage,
+69 server unreachable.)";
+
 constexpr char kBenchExamples[] = R"(Sends tasks for some seconds and shows how many came back, how soon, and where
 their time went. Ctrl-C ends it early and shows what there is.
 
@@ -121,6 +136,7 @@ struct Options {
   std::string code;
   DemoOptions demo;
   BenchOptions bench;
+  AdviseOptions advise;
   bool info_json = false;
   bool stats_json = false;
   bool stats_watch = false;
@@ -146,14 +162,17 @@ void AddUnit(CLI::App* app, const std::string& name, std::optional<Number>* numb
 constexpr char kADuration[] = "a duration such as 500ms, 5s or 2m";
 constexpr char kASize[] = "a size such as 64KiB or 256MiB";
 
-// What a task is: the same for `gild run` and `gild bench`.
-void AddTask(CLI::App* app, std::string* tag, std::string* entry, std::vector<std::string>* arguments) {
+void AddTag(CLI::App* app, std::string* tag) {
   app->add_option("--tag", *tag, "io, cpu or auto (default)")
       ->type_name("TAG")
       ->transform(CLI::CheckedTransformer(
                       std::vector<std::pair<std::string, std::string>>{{"io", "io"}, {"cpu", "cpu"}, {"auto", "auto"}},
                       CLI::ignore_case)
                       .description(""));
+}
+
+// What a task is: the same for all that run one.
+void AddEntry(CLI::App* app, std::string* entry, std::vector<std::string>* arguments) {
   app->add_option("--entry", *entry, "function to call after the source ran")->type_name("NAME");
   // allow_extra_args(false): one value each; and CLI11 then leaves `[1,2]` in one piece.
   app->add_option("--arg", *arguments, "its next argument: JSON, or @FILE for bytes")
@@ -166,7 +185,8 @@ void AddRun(CLI::App* root, Options* options) {
   RunOptions& run = options->run;
   app->add_option("FILE", run.file, "Python source, UTF-8; - for stdin")->type_name("");
   app->add_option("-c", options->code, "the source itself, in place of FILE")->type_name("CODE");
-  AddTask(app, &run.tag, &run.entry, &run.arguments);
+  AddTag(app, &run.tag);
+  AddEntry(app, &run.entry, &run.arguments);
   AddUnit(app, "--timeout", &run.timeout, &ParseDuration, "TIME", kADuration, "most time it may run (default 30s)");
   AddUnit(app, "--queue-timeout", &run.queue_timeout, &ParseDuration, "TIME", kADuration,
           "most time it may wait to start (60s)");
@@ -263,7 +283,8 @@ void AddBench(CLI::App* root, Options* options) {
   CLI::App* app = root->add_subcommand("bench", kBenchExamples);
   BenchOptions& bench = options->bench;
   app->add_option("WORKLOAD", bench.workload, "noop (default), urls, images, primes, arrays, or FILE")->type_name("");
-  AddTask(app, &bench.tag, &bench.entry, &bench.arguments);
+  AddTag(app, &bench.tag);
+  AddEntry(app, &bench.entry, &bench.arguments);
   std::vector<std::pair<std::string, bench::Mode>> modes;
   for (const auto mode : {bench::Mode::kUnary, bench::Mode::kStream, bench::Mode::kBatched}) {
     modes.emplace_back(ModeWord(mode), mode);
@@ -303,6 +324,31 @@ void AddBench(CLI::App* root, Options* options) {
   app->footer(kBenchFooter);
 }
 
+void AddAdvise(CLI::App* root, Options* options) {
+  CLI::App* app = root->add_subcommand("advise", kAdviseExamples);
+  AdviseOptions& advise = options->advise;
+  app->add_option("FILE", advise.task.file, "Python source, UTF-8; - for stdin")->type_name("")->required();
+  AddEntry(app, &advise.task.entry, &advise.task.arguments);
+  AddUnit(app, "--timeout", &advise.task.timeout, &ParseDuration, "TIME", kADuration,
+          "most time a run may take (default 30s)");
+  AddCount(app, "--copies", &advise.copies, 1, kAdviseCopiesMax, "so many at once (32; 4 a core if it computes)");
+  app->add_option_function<std::string>(
+         "--seconds",
+         [&advise](const std::string& text) {
+           double seconds = 0;
+           if (!absl::SimpleAtod(text, &seconds) || !(seconds >= 1 && seconds <= 3600)) {
+             throw CLI::ValidationError("--seconds", "'" + OneLine(text) + "' is not a number from 1 to 3600");
+           }
+           advise.time = absl::Seconds(seconds);
+         },
+         "about so long in all (20)")
+      ->type_name("N");
+  app->add_flag_callback(
+      "--no-profile", [&advise] { advise.profile = false; }, "not which functions hold the lock");
+  app->add_flag("--json", advise.json, "every figure as one line of JSON");
+  app->footer(kAdviseFooter);
+}
+
 std::unique_ptr<CLI::App> MakeApp(Options* options) {
   auto app = std::make_unique<CLI::App>(kExamples, "gild");
   app->get_formatter()->column_width(26);
@@ -335,6 +381,7 @@ std::unique_ptr<CLI::App> MakeApp(Options* options) {
   stats->get_option("--interval")->needs("--watch");
   stats->footer(kStatsFooter);
   AddDemo(app.get(), options);
+  AddAdvise(app.get(), options);
   AddBench(app.get(), options);
   return app;
 }
@@ -358,11 +405,12 @@ std::string HelpOf(const CLI::App& app) {
   return std::string(kExamples) + R"(
 
 Commands:
-  run    run one task and wait for its end
-  info   what the server is: versions, isolation, lanes, limits
-  stats  what it is doing: lanes, interpreters and their locks, cores
-  demo   four lessons of the lock, measured on this server
-  bench  how many tasks it takes a second, how soon they end, and why
+  run     run one task and wait for its end
+  info    what the server is: versions, isolation, lanes, limits
+  stats   what it is doing: lanes, interpreters and their locks, cores
+  demo    four lessons of the lock, measured on this server
+  advise  which lane a script belongs in, what it would gain, what holds the lock
+  bench   how many tasks it takes a second, how soon they end, and why
 
 Options:
   --server HOST:PORT   the server (default 127.0.0.1:50051, or $GILD_SERVER)
@@ -402,7 +450,7 @@ Explanation ExplainExtras(const CLI::App& app, const std::vector<std::string>& e
     }
   }
   if (&Chosen(app) != &app) return {"unexpected argument " + OneLine(extras.front()), Help(app)};
-  return Unknown(extras.front(), "unknown command", {"run", "info", "stats", "demo", "bench"}, app);
+  return Unknown(extras.front(), "unknown command", {"run", "info", "stats", "demo", "advise", "bench"}, app);
 }
 
 Explanation ExplainParseError(const CLI::App& app, const CLI::ParseError& error) {
@@ -451,6 +499,7 @@ int Dispatch(const CLI::App& app, const Options& options, const Terminal& termin
     return WatchStats(options.stats_json, options.stats_interval.value_or(absl::Seconds(1)), options.server, terminal);
   }
   if (command == "stats") return ShowStats(options.stats_json, options.server, terminal);
+  if (command == "advise") return Advise(options.advise, options.server, terminal);
   if (command == "bench") return RunBench(options.bench, options.server, terminal);
   if (options.serve_urls) return ServeUrls(terminal);
   return RunDemo(options.demo, options.server, terminal);

@@ -25,6 +25,7 @@
 #include "client/cli/slow_http.h"
 #include "client/cli/units.h"
 #include "client/cli/words.h"
+#include "client/cpp/durations.h"
 
 namespace gild::cli {
 namespace {
@@ -43,6 +44,12 @@ bool Chosen(const std::vector<std::string>& list, const char* word) {
 
 size_t Scaled(size_t count, double scale) {
   return std::max<size_t>(1, static_cast<size_t>(std::llround(static_cast<double>(count) * scale)));
+}
+
+absl::Duration CpuOf(const std::vector<v1::Outcome>& outcomes) {
+  absl::Duration cpu;
+  for (const v1::Outcome& outcome : outcomes) cpu += FromProto(outcome.usage().cpu());
+  return cpu;
 }
 
 class Demo {
@@ -69,8 +76,7 @@ class Demo {
   bool Ask(DemoReport* report, Failure* failure) {
     const absl::StatusOr<v1::Info> info = client_.GetInfo();
     if (!info.ok()) {
-      const ServerError error = ServerError::From(info.status());
-      *failure = {Explain(error, address_), ExitCode(error)};
+      *failure = FailureOf(info.status(), address_);
       return false;
     }
     report->gild_version = info->version();
@@ -202,12 +208,12 @@ class Demo {
   bool MeasureBaseline(const Workload& workload, WorkloadFigures* figures, Failure* failure) {
     if (!WarmUp(&client_, address_, workload, v1::CPU, cpu_places_, terminal_, failure)) return false;
     const absl::StatusOr<v1::Stats> before = client_.GetStats();
-    Batch batch;
+    WorkloadRun run;
     const std::string label = workload.title + ", one at a time";
-    if (!RunBatch(&client_, address_, workload, v1::CPU, 1, terminal_, label, &batch, failure)) return false;
+    if (!RunWorkload(&client_, address_, workload, v1::CPU, 1, terminal_, label, &run, failure)) return false;
     const absl::StatusOr<v1::Stats> after = client_.GetStats();
-    figures->baseline = SumOf(v1::CPU_LANE, batch.outcomes).run;
-    if (before.ok() && after.ok()) figures->other_load = OtherLoad(*before, *after, batch.outcomes);
+    figures->baseline = SumOf(v1::CPU_LANE, run.outcomes).run;
+    if (before.ok() && after.ok()) figures->other_load = OtherLoad(*before, *after, CpuOf(run.outcomes));
     return true;
   }
 
@@ -217,13 +223,13 @@ class Demo {
     const size_t places = lane == v1::IO_LANE ? std::min(outstanding, workload.tasks) : cpu_places_;
     if (!WarmUp(&client_, address_, workload, tag, places, terminal_, failure)) return false;
     const absl::StatusOr<v1::Stats> before = client_.GetStats();
-    Batch batch;
+    WorkloadRun run;
     const std::string label = absl::StrCat(workload.title, ", ", LaneTitle(lane), " lane");
-    if (!RunBatch(&client_, address_, workload, tag, outstanding, terminal_, label, &batch, failure)) return false;
+    if (!RunWorkload(&client_, address_, workload, tag, outstanding, terminal_, label, &run, failure)) return false;
     const absl::StatusOr<v1::Stats> after = client_.GetStats();
-    *figures = SumOf(lane, batch.outcomes);
+    *figures = SumOf(lane, run.outcomes);
     figures->outstanding = std::min(outstanding, workload.tasks);
-    figures->wall = batch.wall;
+    figures->wall = run.wall;
     if (before.ok() && after.ok()) figures->cores = BusyShares(*before, *after);
     return true;
   }
@@ -242,10 +248,7 @@ class Demo {
 int RunDemo(const DemoOptions& options, const std::string& address, const Terminal& terminal) {
   DemoReport report;
   Failure failure;
-  if (!Demo(options, address, terminal).Run(&report, &failure)) {
-    terminal.Error(failure.why.cause, failure.why.hint);
-    return failure.exit_code;
-  }
+  if (!Demo(options, address, terminal).Run(&report, &failure)) return Tell(failure, terminal);
   const std::string text = options.json ? DemoJson(report) + "\n" : DemoText(report, terminal.utf8());
   return WriteAll(STDOUT_FILENO, text) ? kExitSucceeded : kExitGildFailed;
 }

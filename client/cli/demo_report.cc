@@ -17,7 +17,6 @@
 namespace gild::cli {
 namespace {
 
-constexpr size_t kColumns = 80;
 constexpr size_t kCoreBarsMost = 8;
 // Within a tenth of one at a time, nothing was gained and nothing lost.
 constexpr double kGain = 1.1;
@@ -27,14 +26,7 @@ constexpr double kClearly = 1.05;
 // More than this taken by others, and the figures say little: the CPU lane gives way to everybody (nice 19).
 constexpr double kBusyMachine = 0.15;
 
-std::string Percent(std::optional<double> share) {
-  return share ? absl::StrFormat("%.0f%%", 100 * *share) : std::string("n/a");
-}
-
-std::string Times(double factor) {
-  if (factor < 9.995) return absl::StrFormat("%.2fx", factor);
-  return factor < 99.95 ? absl::StrFormat("%.1fx", factor) : absl::StrFormat("%.0fx", factor);
-}
+std::string Percent(std::optional<double> share) { return share ? PercentText(*share) : std::string("n/a"); }
 
 std::string Rate(double per_second) {
   return per_second < 9.95 ? absl::StrFormat("%.1f", per_second) : absl::StrFormat("%.0f", per_second);
@@ -78,9 +70,9 @@ Clause ClauseOf(const WorkloadFigures& workload, const LaneFigures& lane) {
   if (const std::optional<double> wait = lane.WaitShare(); wait && *wait >= 0.05 && *speedup < kGain) {
     why = absl::StrCat(" (", Percent(wait), " of its time went to waiting for the lock)");
   }
-  if (*speedup >= kGain) return {"gained", absl::StrCat(Times(*speedup), " from ", from)};
+  if (*speedup >= kGain) return {"gained", absl::StrCat(TimesText(*speedup), " from ", from)};
   if (*speedup >= kLoss) return {"gained", absl::StrCat("nothing from ", from, why)};
-  return {"lost", absl::StrCat("with ", from, ", at ", Times(*speedup), why)};
+  return {"lost", absl::StrCat("with ", from, ", at ", TimesText(*speedup), why)};
 }
 
 std::string SentencePart(const WorkloadFigures& workload) {
@@ -105,13 +97,10 @@ std::string Capitalised(std::string text) {
   return text;
 }
 
-// Empty on a machine that has nothing else to do.
-std::string OtherLoadNote(const std::vector<WorkloadFigures>& workloads) {
+double MostOtherLoad(const std::vector<WorkloadFigures>& workloads) {
   double most = 0;
   for (const WorkloadFigures& workload : workloads) most = std::max(most, workload.other_load.value_or(0));
-  if (most < kBusyMachine) return "";
-  return absl::StrCat("NOTE: other work took ", Percent(most),
-                      " of the cores meanwhile: these figures are not those of an idle machine.\n");
+  return most;
 }
 
 std::string TitleLine(const DemoReport& report) {
@@ -123,8 +112,7 @@ std::string TitleLine(const DemoReport& report) {
   const std::string right =
       absl::StrCat(report.cores.size(), report.cores.size() == 1 ? " core" : " cores", ", CPython ",
                    report.python_version, ", ", absl::StrFormat("%.0f s", absl::ToDoubleSeconds(report.took)));
-  const size_t used = left.size() + right.size();
-  return absl::StrCat(left, std::string(used + 2 < kColumns ? kColumns - used : 2, ' '), right, "\n");
+  return Headline(left, right) + "\n";
 }
 
 std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigures& lane, const std::string& title,
@@ -136,7 +124,7 @@ std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigure
           LaneTitle(lane.lane),
           TimeText(lane.wall),
           Rate(lane.TasksPerSecond()),
-          (speedup ? Times(*speedup) : "n/a") + star,
+          (speedup ? TimesText(*speedup) : "n/a") + star,
           Percent(lane.WaitShare()),
           Percent(lane.HoldShare()),
           lane.longest_hold ? TimeText(*lane.longest_hold) : "n/a",
@@ -242,16 +230,20 @@ std::vector<double> BusyShares(const v1::Stats& before, const v1::Stats& after) 
   return list;
 }
 
-std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after,
-                                const std::vector<v1::Outcome>& outcomes) {
+std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after, absl::Duration tasks_cpu) {
   absl::Duration busy;
   absl::Duration whole;
   for (const auto& [core, time] : CoreTimesBetween(before, after)) {
     busy += time.busy;
     whole += time.whole;
   }
-  for (const v1::Outcome& outcome : outcomes) busy -= FromProto(outcome.usage().cpu());
-  return ShareOf(std::max(busy, absl::ZeroDuration()), whole);
+  return ShareOf(std::max(busy - tasks_cpu, absl::ZeroDuration()), whole);
+}
+
+std::string OtherLoadNote(double other_load) {
+  if (other_load < kBusyMachine) return "";
+  return absl::StrCat("NOTE: other work took ", PercentText(other_load),
+                      " of the cores meanwhile: these figures are not those of an idle machine.");
 }
 
 std::string CoreBars(const std::vector<double>& shares, bool utf8) {
@@ -300,9 +292,9 @@ std::string DemoText(const DemoReport& report, bool utf8) {
       "not sampled. LONGEST: one uninterrupted hold. CORES: busy share of each core",
       utf8 ? "." : ", in tenths.", judged ? " Under each workload: what most of its own time was." : "",
       starred ? " * quicker by over 5%." : "");
-  return absl::StrCat(TitleLine(report), "\n", table.Text(), "\n", Wrap(legend, kColumns), "\n",
-                      Wrap(OtherLoadNote(report.workloads), kColumns), "\n",
-                      Wrap(DemoSummary(report.workloads), kColumns), "\n");
+  return absl::StrCat(TitleLine(report), "\n", table.Text(), "\n", Wrap(legend, kReportColumns), "\n",
+                      Wrap(OtherLoadNote(MostOtherLoad(report.workloads)), kReportColumns), "\n",
+                      Wrap(DemoSummary(report.workloads), kReportColumns), "\n");
 }
 
 std::string DemoJson(const DemoReport& report) {

@@ -77,8 +77,9 @@ std::vector<double> BusyShares(const v1::Stats& before, const v1::Stats& after);
 // The share of all cores that was busy between two snapshots with something else than these tasks: gild itself, which
 // is little when one task runs at a time, and whatever else the machine is doing. Absent when the snapshots have no
 // cores.
-std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after,
-                                const std::vector<v1::Outcome>& outcomes);
+std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after, absl::Duration tasks_cpu);
+// Empty on a machine that has little else to do.
+std::string OtherLoadNote(double other_load);
 
 // "▇ ▁" for few cores, without spaces for more, and averaged over neighbours beyond eight. Digits (0 to 9, tenths)
 // where the terminal has no UTF-8.

@@ -1,12 +1,13 @@
-// RunBatch: all tasks of a workload through one client, a bounded number of them under way at a time.
+// RunWorkload: all tasks of a workload through one client, a bounded number of them under way at a time.
 //
 // Call it from one thread; it blocks until the last reply. It owns nothing: client, workload and terminal must outlive
 // it. The first failure stops the submitting, cancels what is under way and is the one that is reported.
 //
-//   Batch batch;
+//   WorkloadRun run;
 //   Failure failure;
-//   if (!RunBatch(&client, "127.0.0.1:50051", primes, v1::CPU, 8, terminal, &batch, &failure)) return
-//   failure.exit_code;
+//   if (!RunWorkload(&client, "127.0.0.1:50051", primes, v1::CPU, 8, terminal, "primes", &run, &failure)) {
+//     return Tell(failure, terminal);
+//   }
 #pragma once
 
 #include <string>
@@ -14,27 +15,22 @@
 
 #include "absl/time/time.h"
 #include "client/cli/demo_workload.h"
-#include "client/cli/explain.h"
+#include "client/cli/failure.h"
 #include "client/cli/terminal.h"
 #include "client/cpp/client.h"
 
 namespace gild::cli {
 
-struct Batch {
+struct WorkloadRun {
   // From the first submit to the last reply, by a monotonic clock.
   absl::Duration wall;
   // In order of index.
   std::vector<v1::Outcome> outcomes;
 };
 
-struct Failure {
-  Explanation why;
-  int exit_code = 1;
-};
-
 // REQUIRES: outstanding > 0
-bool RunBatch(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t outstanding,
-              const Terminal& terminal, const std::string& label, Batch* batch, Failure* failure);
+bool RunWorkload(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t outstanding,
+                 const Terminal& terminal, const std::string& label, WorkloadRun* run, Failure* failure);
 
 // The workload's warm-up task, so often, all at once.
 bool WarmUp(Client* client, const std::string& address, const Workload& workload, v1::Tag tag, size_t times,

@@ -77,7 +77,7 @@ std::string LimitsText(const v1::Info& info, const std::function<std::string(con
 
 std::string Share(absl::Duration part, absl::Duration whole) {
   if (whole <= absl::ZeroDuration()) return "-";
-  return absl::StrFormat("%.0f%%", 100 * absl::FDivDuration(part, whole));
+  return PercentText(absl::FDivDuration(part, whole));
 }
 
 std::string LanesText(const v1::Stats& stats, const std::function<std::string(const std::string&)>& bold) {

@@ -44,6 +44,11 @@ size_t CharacterCount(const std::string& text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
+std::string Headline(const std::string& left, const std::string& right) {
+  const size_t used = CharacterCount(left) + CharacterCount(right);
+  return absl::StrCat(left, std::string(used + 2 < kReportColumns ? kReportColumns - used : 2, ' '), right);
+}
+
 std::string Wrap(const std::string& text, size_t columns) {
   std::string wrapped;
   size_t column = 0;

@@ -37,6 +37,12 @@ class Table {
 // Characters of UTF-8 text. Wide and combining characters count as one: none are used here.
 size_t CharacterCount(const std::string& text);
 
+// What a report fits.
+inline constexpr size_t kReportColumns = 80;
+
+// A report's first line: one text at its left end, one at its right.
+std::string Headline(const std::string& left, const std::string& right);
+
 // Breaks at spaces, so that no line is longer than `columns` where its words allow.
 std::string Wrap(const std::string& text, size_t columns);
 

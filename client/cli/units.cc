@@ -99,6 +99,13 @@ std::string ExactSeconds(absl::Duration duration) {
   return absl::StrCat(negative ? "-" : "", seconds, fraction.empty() ? "" : ".", fraction, "s");
 }
 
+std::string PercentText(double share) { return absl::StrFormat("%.0f%%", 100 * share); }
+
+std::string TimesText(double factor) {
+  if (factor < 9.995) return absl::StrFormat("%.2fx", factor);
+  return factor < 99.95 ? absl::StrFormat("%.1fx", factor) : absl::StrFormat("%.0fx", factor);
+}
+
 std::string OptionSize(uint64_t bytes) {
   if (bytes % (1 << 30) == 0) return absl::StrCat(bytes >> 30, "GiB");
   if (bytes % (1 << 20) == 0) return absl::StrCat(bytes >> 20, "MiB");

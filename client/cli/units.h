@@ -25,6 +25,12 @@ std::optional<uint64_t> ParseSize(const std::string& text);
 // Three figures for people: "0.4ms", "62.1ms", "1.24s", "38s", "2m13s", "2h13m".
 std::string TimeText(absl::Duration duration);
 
+// "87%".
+std::string PercentText(double share);
+
+// How many times as much: "0.98x", "12.3x", "120x".
+std::string TimesText(double factor);
+
 // "512 B", "1.5 KiB", "256 MiB".
 std::string SizeText(uint64_t bytes);
 

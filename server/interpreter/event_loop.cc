@@ -164,8 +164,8 @@ void EventLoop::FinishStep(LoopTask* task) {
   task->coroutine.cpu_ns += last_end_cpu_ns_ - task->step_cpu_ns;
   EndStep(last_end_ns_);
   step_ = nullptr;
-  // A stop that was raised too late must not meet the next step; since the step's own code no bytecode has run.
-  if (task->task->stop.load()) PyThreadState_SetAsyncExc(thread_.load(), nullptr);
+  // Since the step's own code no bytecode has run.
+  if (task->task->stop.load()) runner_->DropStop();
 }
 
 PyRef EventLoop::RunStep(LoopTask* task, int64_t ready_ns, PyObject* run, PyObject* handle) {

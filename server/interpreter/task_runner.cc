@@ -161,7 +161,12 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   WorkFor(task, begin_ns);
   TakeLockInTurn(thread_state, begin_ns);
   std::unique_ptr<LockProfile> profile;
-  if (start.profile_lock() && alone_ && LockHooksCalibrated()) profile = std::make_unique<LockProfile>();
+  if (start.profile_lock() && alone_ && LockHooksCalibrated()) {
+    // What an earlier task may have left: see meet_stop in bootstrap.py.
+    RaiseStopIn(pthread_self());
+    DropStop();
+    profile = std::make_unique<LockProfile>();
+  }
   internal::TaskEnded ended;
   Coroutine suspended{.begin_ns = begin_ns};
   {
@@ -307,8 +312,7 @@ void TaskRunner::TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) {
 }
 
 void TaskRunner::ForgetThread() {
-  // A stop that was raised too late must not meet the next task. (Looked for here: SetAsyncExc looks through all threads.)
-  if (PyThreadState_Get()->async_exc != nullptr) PyThreadState_SetAsyncExc(pthread_self(), nullptr);
+  DropStop();
   // threading.local keeps its values here; context variables had a context of their own.
   if (PyObject* const thread_locals = PyThreadState_GetDict()) PyDict_Clear(thread_locals);
 #if PY_VERSION_HEX >= 0x030D0000
@@ -319,6 +323,12 @@ void TaskRunner::ForgetThread() {
   PyEval_SetTrace(nullptr, nullptr);
   PyEval_SetProfile(nullptr, nullptr);
   if (alone_) DisarmTimers();
+}
+
+void TaskRunner::DropStop() {
+  if (PyThreadState_Get()->async_exc == nullptr) return;
+  const PyRef met(PyObject_CallMethod(bootstrap_.get(), "meet_stop", nullptr));
+  PyErr_Clear();
 }
 
 void TaskRunner::ForgetStreams(uint64_t serial) {

@@ -80,6 +80,8 @@ class TaskRunner {
                 internal::TaskEnded* ended);
   // What the task alone had is gone, unless threads of it may still run there.
   void LeaveNamespace(const TaskState& task, PyObject* name_space);
+  // A stop that was raised in the calling thread too late must not meet the next task, or the next step.
+  void DropStop();
   // Streams that the task has put in place of its own.
   void ForgetStreams(uint64_t serial);
 

@@ -70,6 +70,18 @@ TEST_F(LockProfileTest, TheInterpreterGoesOnWithoutIt) {
   EXPECT_THAT(outcome.usage().interpreter(), StartsWith("cpu-0#1"));
 }
 
+TEST_F(LockProfileTest, WhatEarlierTasksLeftInTheirThreadDoesNotStandInItsWay) {
+  StartSmallServer();
+  // CPython keeps looking for an exception that is taken back.
+  Run(Script(v1::CPU,
+             "import ctypes, threading\n"
+             "ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)"));
+  Run(Script(v1::CPU, "pass"));
+  const v1::Outcome outcome = RunProfiled("turn", {Json("0.01")});
+  EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+  EXPECT_EQ(HoldOf(outcome, "turn").calls(), 1u);
+}
+
 TEST_F(LockProfileTest, WithTagAutoItRunsInTheCpuLaneAndIsProfiled) {
   StartSmallServer();
   v1::Task task = Script(v1::AUTO, "sorted(range(1000000))");

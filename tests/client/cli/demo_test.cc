@@ -181,10 +181,8 @@ TEST(DemoReportTest, BusySharesComeFromTwoSnapshots) {
   EXPECT_THAT(BusyShares(v1::Stats(), v1::Stats()), ElementsAre());
 
   // One core of two was busy for 2 s of 4 s; one of those was the task's.
-  std::vector<v1::Outcome> outcomes(1);
-  outcomes[0].mutable_usage()->mutable_cpu()->set_seconds(1);
-  EXPECT_EQ(OtherLoad(snapshot(0, 0, 0), snapshot(2, 1, 1), outcomes), 1.0 / 6);
-  EXPECT_EQ(OtherLoad(v1::Stats(), v1::Stats(), outcomes), std::nullopt);
+  EXPECT_EQ(OtherLoad(snapshot(0, 0, 0), snapshot(2, 1, 1), absl::Seconds(1)), 1.0 / 6);
+  EXPECT_EQ(OtherLoad(v1::Stats(), v1::Stats(), absl::Seconds(1)), std::nullopt);
 }
 
 TEST(DemoReportTest, ABusyMachineIsMentioned) {
@@ -261,9 +259,9 @@ TEST(DemoRunTest, KeepsNoMoreThanItsBoundUnderWay) {
   Workload workload = PrimesWorkload(100);
   workload.tasks = 40;
   workload.check = [](const std::vector<v1::Outcome>& outcomes) { return absl::StrCat(outcomes.size(), " seen"); };
-  Batch batch;
+  WorkloadRun run;
   Failure failure;
-  EXPECT_FALSE(RunBatch(&client, server.address(), workload, v1::IO, 5, terminal, "x", &batch, &failure));
+  EXPECT_FALSE(RunWorkload(&client, server.address(), workload, v1::IO, 5, terminal, "x", &run, &failure));
   EXPECT_EQ(failure.why.cause, "the demo failed: count primes / 8: 40 seen");
   EXPECT_EQ(most, 5);
 }
@@ -277,9 +275,9 @@ TEST(DemoRunTest, TheFirstTaskThatDoesNotSucceedEndsIt) {
   });
   Client client(server.address());
   const Terminal terminal(ColorMode::kNever);
-  Batch batch;
+  WorkloadRun run;
   Failure failure;
-  EXPECT_FALSE(RunBatch(&client, server.address(), PrimesWorkload(100), v1::CPU, 1, terminal, "x", &batch, &failure));
+  EXPECT_FALSE(RunWorkload(&client, server.address(), PrimesWorkload(100), v1::CPU, 1, terminal, "x", &run, &failure));
   EXPECT_EQ(failure.exit_code, 1);
   EXPECT_EQ(failure.why.cause,
             "the demo failed: count primes / 8: a task ended as RAISED, ModuleNotFoundError: No module named 'PIL'");

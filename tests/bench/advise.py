@@ -1,0 +1,95 @@
+"""What `gild advise` says of five scripts, against what it then measures: tags right, predictions within 25 %.
+
+    advise.py BIN_DIR [--rounds N]        (./run build makes build/release/bin)
+
+Starts a server of its own, and pages that answer after 50 ms. Run with /usr/bin/python3 (Pillow draws the picture), on a machine
+that has nothing else to do. Prints a line for each lane of each script; exits 1 when a tag is wrong or a prediction is off.
+"""
+
+import argparse
+import io
+import json
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+from PIL import Image, ImageFilter
+
+SCRIPTS = pathlib.Path(__file__).with_suffix("")
+OFF_MOST = 1.25
+
+
+def start(*command: str | pathlib.Path) -> tuple[subprocess.Popen, str]:
+    """A process, and the first line that it prints."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return process, process.stdout.readline()
+
+
+def picture() -> bytes:
+    dice = random.Random(1)
+    grain = Image.frombytes("RGB", (640, 480), dice.randbytes(640 * 480 * 3)).filter(ImageFilter.GaussianBlur(1.5))
+    out = io.BytesIO()
+    grain.save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+def report(name: str, expected: str | None, advice: dict) -> bool:
+    """Prints what was said; whether it was right."""
+    tag_right = expected is None or advice["tag"] == expected
+    good = tag_right
+    for lane in advice["lanes"]:
+        predicted, measured = lane["predicted_speedup"], lane["measured_speedup"]
+        ratio = predicted / measured
+        near = 1 / OFF_MOST <= ratio <= OFF_MOST
+        good = good and near
+        print(
+            f"{name:9} tag {advice['tag']:3} {'right' if tag_right else 'WRONG':5} {'' if advice['confirmed'] else 'not confirmed '}"
+            f"{lane['lane']:3} lane, {advice['copies_at_once']:2} at once: predicted {predicted:5.2f}x measured {measured:5.2f}x"
+            f" ratio {ratio:4.2f}{'' if near else ' OFF'}"
+        )
+    holders = advice["lock_profile"]
+    first = next(function for function in holders["functions"] if function["function"] != "(gild)")
+    share = first["hold_seconds"] / holders["hold_seconds"]
+    print(f"{'':9} lock held by {first['function']} ({first['file']}:{first['line']}), {share:.0%}; took {advice['took_seconds']:.0f} s")
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bin_dir", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    gild = options.bin_dir / "gild"
+    server, line = start(options.bin_dir / "gild-server", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+    pages, page = start(gild, "demo", "--serve-urls")
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as image:
+        try:
+            image.write(picture())
+            image.flush()
+            address = re.search(r"listening on (\S+), http", line).group(1)
+            scripts = [
+                ("urls", "IO", "fetch", json.dumps(page.strip())),
+                ("images", "CPU", "resize", f"@{image.name}"),
+                ("primes", "CPU", "count", "100000"),
+                ("products", "IO", "multiply", "20"),
+                ("sines", None, "integrate", "200"),  # on the border: threads lose a sixth or a fourth on the way to the lock and back
+            ]
+            good = True
+            for _ in range(options.rounds):
+                for name, expected, entry, argument in scripts:
+                    command = [gild, "advise", "--json", "--server", address, "--entry", entry, "--arg", argument]
+                    done = subprocess.run([*command, SCRIPTS / f"{name}.py"], stdout=subprocess.PIPE, check=True)
+                    good = report(name, expected, json.loads(done.stdout)) and good
+        finally:
+            for process in (server, pages):
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
