@@ -44,7 +44,9 @@ TEST_F(AdviseTest, BytecodeIsForTheCpuLaneAndItsFunctionIsNamed) {
     EXPECT_GT(lane.at("predicted_speedup").number_value(), 0);
     EXPECT_GT(lane.at("measured_speedup").number_value(), 0);
   }
-  if (GetInfo().cores_size() > 1) EXPECT_EQ(advice.fields().at("tag").string_value(), "CPU");
+  if (GetInfo().cores_size() > 1) {
+    EXPECT_EQ(advice.fields().at("tag").string_value(), "CPU");
+  }
 }
 
 TEST_F(AdviseTest, SleepersAreForTheIoLane) {
