@@ -110,10 +110,6 @@ TEST_F(AdmissionTest, LaterPartsAreUnimplemented) {
 #undef EXPECT_UNIMPLEMENTED
   {
     grpc::ClientContext context;
-    EXPECT_EQ(executor()->Watch(&context, v1::WatchRequest())->Finish().error_code(), kUnimplemented);
-  }
-  {
-    grpc::ClientContext context;
     EXPECT_EQ(monitor()->Trace(&context, v1::TraceRequest())->Finish().error_code(), kUnimplemented);
   }
 }
