@@ -111,10 +111,10 @@ TEST_F(LockProfileTest, ATaskThatRaisesIsProfiledToo) {
 
 TEST_F(LockProfileTest, RecursionDeeperThanIsKeptApartIsChargedToOther) {
   StartSmallServer();
-  const v1::Outcome outcome = RunProfiled("very_deep", {Json("100000")});
+  const v1::Outcome outcome = RunProfiled("very_deep", {Json("100000"), Json("8")});
   ASSERT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
-  EXPECT_EQ(outcome.result().json(), "100000");
-  EXPECT_EQ(HoldOf(outcome, "deep").calls(), 100'001u);
+  EXPECT_EQ(outcome.result().json(), "800000");
+  EXPECT_EQ(HoldOf(outcome, "deep").calls(), 800'008u);
   EXPECT_GT(Seconds(HoldOf(outcome, "(other)").hold()), 0);
   EXPECT_NEAR(Sum(outcome) / Seconds(outcome.lock().hold()), 1.0, 0.02) << outcome.DebugString();
 }

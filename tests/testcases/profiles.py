@@ -38,9 +38,9 @@ def deep(depth):
     return 0 if depth == 0 else 1 + deep(depth - 1)
 
 
-def very_deep(depth):
+def very_deep(depth, times):
     sys.setrecursionlimit(10**6)
-    return deep(depth)
+    return sum(deep(depth) for _ in range(times))
 
 
 def generator_with_errors(times):
