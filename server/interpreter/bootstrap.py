@@ -67,7 +67,8 @@ class TaskOutput(io.RawIOBase):
 # What the tasks themselves put in place of sys.stdout and sys.stderr: {(serial, name): object}.
 _replacements = {}
 _captured = {}  # {name: the stream that prints into the task's own page}
-_shown = {}  # {name: what print() finds}
+_sys_contents = vars(sys)
+_sys_streams = {}  # what print() finds, and the originals
 
 
 class Replaceable:
@@ -118,16 +119,9 @@ def install_streams():
         _captured[name] = io.TextIOWrapper(
             TaskOutput(stream, f"<{name}>"), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
         )
-        _shown[name] = Replaceable(name)
+        _sys_streams[name] = Replaceable(name)
+        _sys_streams[f"__{name}__"] = _captured[name]
     sys.__class__ = Sys
-    restore_streams()
-
-
-def restore_streams():
-    """For whoever looks into sys.__dict__, or for the originals."""
-    for name in _captured:
-        vars(sys)[name] = _shown[name]
-        vars(sys)[f"__{name}__"] = _captured[name]
 
 
 def meet_stop():
@@ -139,6 +133,8 @@ def meet_stop():
 
 
 def forget_streams(serial):
+    if not _replacements:
+        return
     for name in _captured:
         _replacements.pop((serial, name), None)
 
@@ -160,16 +156,18 @@ def progress(done, total=None):
 
 
 progress.__module__ = "gild"
-_api = types.ModuleType("gild", "What a task may say to gild, which runs it: gild.progress(done, total).")
+_Module = types.ModuleType
+_api = _Module("gild", "What a task may say to gild, which runs it: gild.progress(done, total).")
 _api.progress = progress
 _api_contents = dict(vars(_api))
 _modules = sys.modules
 
 
-def restore_api():
-    """`import gild` works in every task, whatever the last one did to it."""
+def restore():
+    """Whatever the last task did: `import gild` works, and so does looking into sys.__dict__, or for the original streams."""
     _modules["gild"] = _api
-    vars(_api).update(_api_contents)
+    _api.__dict__.update(_api_contents)
+    _sys_contents.update(_sys_streams)
 
 
 # json.dumps makes an encoder a call when given anything of its own; and a task may replace json.loads.
@@ -196,13 +194,14 @@ def _compiled(source, file_name):
 
 def new_namespace(file_name, alone):
     """A fresh `__main__`. With one task at a time it is sys.modules' own as well, so that pickling finds what it defines."""
-    main = types.ModuleType("__main__")
-    vars(main).update(__builtins__=builtins, __file__=file_name)
+    main = _Module("__main__")
+    namespace = main.__dict__
+    namespace["__builtins__"] = builtins
+    namespace["__file__"] = file_name
     if alone:
-        sys.modules["__main__"] = main
-    restore_streams()
-    restore_api()
-    return vars(main)
+        _modules["__main__"] = main
+    restore()
+    return namespace
 
 
 def execute(namespace, source, file_name, entry, arguments):

@@ -9,29 +9,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <string>
+#include <algorithm>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/base/unique_fd.h"
 
 namespace gild {
 namespace {
 
-// A small file of /proc, whole, opened once; empty when it cannot be read (any more: a task may close what it likes).
-std::string ReadProc(const UniqueFd& file) {
+// The number at `index` in a line of /proc, opened once; empty when it cannot be read (any more: a task may close what
+// it likes).
+std::optional<int64_t> NumberAt(const UniqueFd& file, int index) {
   char bytes[256];
   const ssize_t count = file.valid() ? pread(file.get(), bytes, sizeof bytes, 0) : -1;
-  return count > 0 ? std::string(bytes, count) : std::string();
-}
-
-// The number at `index` among blank-separated words.
-std::optional<int64_t> NumberAt(const std::string& text, size_t index) {
-  const std::vector<absl::string_view> words = absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  absl::string_view text(bytes, std::max<ssize_t>(0, count));
+  for (int i = 0; i < index; ++i) text.remove_prefix(std::min(text.size(), text.find(' ') + 1));
   int64_t number;
-  if (index >= words.size() || !absl::SimpleAtoi(words[index], &number)) return std::nullopt;
+  if (!absl::SimpleAtoi(text.substr(0, text.find_first_of(" \n")), &number)) return std::nullopt;
   return number;
 }
 
@@ -41,7 +37,7 @@ bool LimitMemory(uint64_t bytes) {
   malloc_trim(0);
   // statm(5): the sixth figure is data and stack, in pages.
   static const UniqueFd file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
-  const std::optional<int64_t> pages = NumberAt(ReadProc(file), 5);
+  const std::optional<int64_t> pages = NumberAt(file, 5);
   rlimit limit;
   if (!pages || getrlimit(RLIMIT_DATA, &limit) != 0) return false;
   limit.rlim_cur = *pages * sysconf(_SC_PAGESIZE) + bytes;
@@ -118,7 +114,7 @@ int64_t ThreadCpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }
 
 std::optional<int64_t> ThreadCpuWaitNs() {
   thread_local const UniqueFd file(open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC));
-  return NumberAt(ReadProc(file), 1);
+  return NumberAt(file, 1);
 }
 
 }  // namespace gild

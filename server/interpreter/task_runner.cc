@@ -20,6 +20,8 @@ namespace {
 
 // A pool's workers end a moment after their executor; so long they are not called left behind.
 constexpr int64_t kStragglersNs = 20 * kNsPerMs;
+// Within so long a thread cannot have waited for a core for longer.
+constexpr int64_t kSameMomentNs = 20 * kNsPerUs;
 constexpr uint64_t kErrorTextMemoryBytes = 32 << 20;
 // What a task that was stopped leaves is collected for so long: half of what it has before its interpreter is replaced.
 constexpr int64_t kCollectStoppedNs = kStopGraceNs / 2;
@@ -32,6 +34,16 @@ std::string Bounded(absl::string_view text, size_t most) { return std::string(te
 // The innermost frames, which stand last, are what a reader needs.
 std::string BoundedTail(absl::string_view text, size_t most) {
   return std::string(text.substr(text.size() - std::min(text.size(), most)));
+}
+
+// What the calling thread has waited for a core, and when it last looked: to look costs as much as some tasks.
+struct CpuWait {
+  std::optional<int64_t> ns;
+  int64_t read_ns = 0;
+};
+CpuWait& CpuWaitHere() {
+  thread_local CpuWait here;
+  return here;
 }
 
 // Context variables that a task sets are gone with it.
@@ -151,7 +163,9 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   Row* const row = task->row;
   const bool peak_known = alone_ && ResetPeakMemory();
   const int64_t cpu_before_ns = alone_ ? ProcessCpuNs() : ThreadCpuNs();
-  const std::optional<int64_t> cpu_wait_before_ns = ThreadCpuWaitNs();
+  CpuWait& cpu_wait = CpuWaitHere();
+  if (NowNs() - cpu_wait.read_ns >= kSameMomentNs) cpu_wait.ns = ThreadCpuWaitNs();
+  const std::optional<int64_t> cpu_wait_before_ns = cpu_wait.ns;
   const int64_t begin_ns = NowNs();
   row->process_cpu_at_begin_ns.store(cpu_before_ns);
   row->unknown_peak_bytes.store(peak_known ? ChildrenPeakMemoryBytes() : INT64_MAX);
@@ -238,9 +252,9 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   ended.set_cpu_ns(alone_ ? ProcessCpuNs() - cpu_before_ns
                           : ThreadCpuNs() - cpu_before_ns + OtherThreadsCpuNs(task.get()));
   if (peak_known) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
-  const std::optional<int64_t> cpu_wait_after_ns = ThreadCpuWaitNs();
+  cpu_wait = {.ns = ThreadCpuWaitNs(), .read_ns = NowNs()};
   // Unavailable travels as -1.
-  ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait_after_ns ? *cpu_wait_after_ns - *cpu_wait_before_ns : -1);
+  ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait.ns ? *cpu_wait.ns - *cpu_wait_before_ns : -1);
   return ended;
 }
 
@@ -265,7 +279,7 @@ PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskSta
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
   } else {
-    const PyRef restored(PyObject_CallMethod(bootstrap_.get(), "restore_streams", nullptr));
+    const PyRef restored(PyObject_CallMethod(bootstrap_.get(), "restore", nullptr));
     if (!restored) return PyRef();
   }
   return PyRef(Py_NewRef(session->name_space.get()));

@@ -29,7 +29,7 @@ struct ThreadRecord {
   pthread_t thread;
   pid_t tid;              // 0: created, not running yet
   ThreadLedger* ledger;   // null: as long
-  int64_t cpu_before_ns;  // its processor time when it came to the task
+  int64_t cpu_before_ns;  // its processor time when it came to the task; 0: the task's runner
 };
 
 struct CachedFunction;

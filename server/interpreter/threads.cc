@@ -33,7 +33,10 @@ struct Start {
   std::list<ThreadRecord>::iterator record;
 };
 
-pid_t CurrentTid() { return static_cast<pid_t>(syscall(SYS_gettid)); }
+pid_t CurrentTid() {
+  thread_local const auto tid = static_cast<pid_t>(syscall(SYS_gettid));
+  return tid;
+}
 
 // The calling thread is one of the task's other threads, until Leave.
 void Join(std::shared_ptr<TaskState>* owner, std::list<ThreadRecord>::iterator record) {
@@ -90,10 +93,9 @@ TaskState* CurrentTask() { return current_task; }
 void WorkFor(std::shared_ptr<TaskState> task, int64_t now_ns) {
   GILD_CHECK(current_task == nullptr);
   absl::MutexLock lock(&task->mutex);
-  task->threads.push_front({.thread = pthread_self(),
-                            .tid = CurrentTid(),
-                            .ledger = &CurrentThreadLedger(),
-                            .cpu_before_ns = ClockNs(CLOCK_THREAD_CPUTIME_ID)});
+  // What it uses itself, it asks its own clock.
+  task->threads.push_front(
+      {.thread = pthread_self(), .tid = CurrentTid(), .ledger = &CurrentThreadLedger(), .cpu_before_ns = 0});
   current_owner = new std::shared_ptr<TaskState>(task);
   current_task = task.get();
   ProcessLedger().Enter(&CurrentThreadLedger(), task->row, task->serial, now_ns);

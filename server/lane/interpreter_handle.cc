@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/arena.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/base/utf8.h"
@@ -17,9 +18,8 @@ constexpr int64_t kOverdueNs = 100 * kNsPerMs;
 // An interpreter that lived so long did not fail to start.
 constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
 
-internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
-  internal::ToInterpreter frame;
-  internal::StartTask& start = *frame.mutable_start();
+void SetStart(const Task& task, uint32_t row, internal::StartTask* start_message) {
+  internal::StartTask& start = *start_message;
   start.set_serial(task.serial);
   start.set_row(row);
   start.set_code(task.code);
@@ -47,7 +47,6 @@ internal::ToInterpreter StartFrame(const Task& task, uint32_t row) {
   }
   for (const std::string& pattern : task.collect) start.add_collect(pattern);
   start.set_profile_lock(task.profile_lock);
-  return frame;
 }
 
 KnownFunctions::Bounds FunctionBounds(uint64_t session) {
@@ -136,12 +135,14 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
 }
 
 void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
-  internal::ToInterpreter frame = StartFrame(task, row);
+  google::protobuf::Arena arena;
+  auto& frame = *google::protobuf::Arena::CreateMessage<internal::ToInterpreter>(&arena);
+  internal::StartTask& start = *frame.mutable_start();
+  SetStart(task, row, &start);
   if (task.function == nullptr) {
     (void)channel_->Send(frame);
     return;
   }
-  internal::StartTask& start = *frame.mutable_start();
   start.set_function_sha256(task.function->sha256);
   start.set_pickled_arguments(task.pickled_arguments);
   absl::MutexLock lock(&functions_mutex_);
@@ -223,7 +224,8 @@ void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) con
 // ---- what the interpreter says ----
 
 void InterpreterHandle::OnFrame(absl::string_view payload) {
-  internal::FromInterpreter frame;
+  google::protobuf::Arena arena;
+  auto& frame = *google::protobuf::Arena::CreateMessage<internal::FromInterpreter>(&arena);
   if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
     return Doom(Retirement::kProtocolError, "a frame that does not parse");
   }
@@ -231,7 +233,7 @@ void InterpreterHandle::OnFrame(absl::string_view payload) {
     case internal::FromInterpreter::kReady: return OnReady();
     case internal::FromInterpreter::kOnLoop: return OnTasksOnLoop(frame.on_loop());
     case internal::FromInterpreter::kSessionsForgotten: return OnSessionsForgotten(frame.sessions_forgotten());
-    case internal::FromInterpreter::kEnded: return OnTaskEnded(std::move(*frame.mutable_ended()));
+    case internal::FromInterpreter::kEnded: return OnTaskEnded(frame.mutable_ended());
     case internal::FromInterpreter::KIND_NOT_SET: return Doom(Retirement::kProtocolError, "a frame that says nothing");
   }
 }
@@ -281,8 +283,8 @@ void InterpreterHandle::OnSessionsForgotten(const internal::SessionsForgotten& f
   }
 }
 
-void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
-  const uint64_t serial = ended.serial();
+void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
+  const uint64_t serial = ended->serial();
   InFlight in_flight;
   std::string problem;
   bool available_again = false;
@@ -290,7 +292,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
     absl::MutexLock lock(&mutex_);
     auto found = in_flight_.find(serial);
     problem = found == in_flight_.end() ? absl::StrCat("the end of a task that it does not have: ", serial)
-                                        : ProblemOf(ended, *found->second.task, found->second.stop);
+                                        : ProblemOf(*ended, *found->second.task, found->second.stop);
     if (problem.empty()) {
       in_flight = std::move(found->second);
       in_flight_.erase(found);
@@ -302,16 +304,16 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded ended) {
   if (!problem.empty()) return Doom(Retirement::kProtocolError, std::move(problem));
 
   CancelTimers(in_flight);
-  Outcome outcome = ReportedOutcome(in_flight, &ended, NowNs());
+  Outcome outcome = ReportedOutcome(in_flight, ended, NowNs());
   page_->Clear(in_flight.row);
   {
     absl::MutexLock lock(&mutex_);
     free_rows_.push_back(in_flight.row);
   }
   // Before the outcome is known, so that no task is sent to where another's threads or processes still run.
-  if (alone() && ended.threads_left() > 0) {
+  if (alone() && ended->threads_left() > 0) {
     Doom(Retirement::kThreadsLeft);
-  } else if (alone() && ended.processes_left()) {
+  } else if (alone() && ended->processes_left()) {
     Doom(Retirement::kProcessesLeft);
   } else if (available_again) {
     events_.on_available(true);

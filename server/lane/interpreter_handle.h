@@ -128,7 +128,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnReady() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTasksOnLoop(const internal::TasksOnLoop& on_loop) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSessionsForgotten(const internal::SessionsForgotten& forgotten) ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnTaskEnded(internal::TaskEnded ended) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTaskEnded(internal::TaskEnded* ended) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportEnded();
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWallPassed(uint64_t serial);

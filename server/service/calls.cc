@@ -24,6 +24,11 @@ void LiveCalls::Freed(bool had_arrived) {
   if (had_arrived) --in_flight_;
 }
 
+int LiveCalls::InFlight() const {
+  absl::MutexLock lock(&mutex_);
+  return in_flight_;
+}
+
 void LiveCalls::StopPosting() {
   absl::MutexLock lock(&mutex_);
   posting_ = false;

@@ -26,12 +26,13 @@ class LiveCalls {
   void Freed(bool had_arrived) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void StopPosting() ABSL_LOCKS_EXCLUDED(mutex_);
+  int InFlight() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns when no call is in flight, or after the limit. More may arrive.
   void AwaitNoneInFlight(absl::Duration limit) ABSL_LOCKS_EXCLUDED(mutex_);
   void AwaitNone() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool posting_ ABSL_GUARDED_BY(mutex_) = true;
   int live_ ABSL_GUARDED_BY(mutex_) = 0;       // waiting for their client or in flight
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // arrived and not yet freed

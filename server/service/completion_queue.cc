@@ -2,40 +2,74 @@
 
 #include <pthread.h>
 
-#include <string>
+#include <utility>
+
+#include "server/ipc/channel.h"
 
 namespace gild {
+namespace {
+
+// Nobody's task waits for longer than so many tags take.
+constexpr int kTagsTogetherMax = 64;
+
+void CompleteTag(void* tag, bool ok) { static_cast<CompletionTag*>(tag)->Complete(ok); }
+
+}  // namespace
+
+void CompletionQueue::Post(std::function<void()> work) {
+  absl::MutexLock lock(&mutex_);
+  posted_.push_back(std::move(work));
+  if (posted_.size() == 1) alarm_.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), AsVoid());
+}
+
+void CompletionQueue::Complete(bool) {
+  std::vector<std::function<void()>> posted;
+  {
+    absl::MutexLock lock(&mutex_);
+    posted.swap(posted_);
+  }
+  for (const std::function<void()>& work : posted) work();
+}
+
+void CompletionQueue::Start(const std::string& thread_name) {
+  thread_ = std::thread([queue = queue_.get()] {
+    void* tag;
+    bool ok;
+    while (queue->Next(&tag, &ok)) {
+      const SendTogether together;
+      int tags = 0;
+      do {
+        CompleteTag(tag, ok);
+      } while (++tags < kTagsTogetherMax && queue->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
+                                                grpc::CompletionQueue::GOT_EVENT);
+    }
+  });
+  pthread_setname_np(thread_.native_handle(), thread_name.c_str());
+}
+
+void CompletionQueue::Shutdown() {
+  queue_->Shutdown();
+  if (thread_.joinable()) return thread_.join();
+  // Never started (the server did not come up): a queue must be empty before it is destroyed.
+  void* tag;
+  bool ok;
+  while (queue_->Next(&tag, &ok)) {
+  }
+}
 
 CompletionQueues::CompletionQueues(grpc::ServerBuilder* builder, int count) {
-  for (int i = 0; i < count; ++i) queues_.push_back(builder->AddCompletionQueue());
+  for (int i = 0; i < count; ++i) queues_.push_back(std::make_unique<CompletionQueue>(builder->AddCompletionQueue()));
 }
 
 CompletionQueues::~CompletionQueues() { Shutdown(); }
 
 void CompletionQueues::Start() {
-  for (const auto& queue : queues_) {
-    threads_.emplace_back([queue = queue.get()] {
-      void* tag;
-      bool ok;
-      while (queue->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->Complete(ok);
-    });
-    pthread_setname_np(threads_.back().native_handle(), ("gild-rpc-" + std::to_string(threads_.size() - 1)).c_str());
-  }
+  for (size_t i = 0; i < queues_.size(); ++i) queues_[i]->Start("gild-rpc-" + std::to_string(i));
 }
 
 void CompletionQueues::Shutdown() {
-  if (shut_down_) return;
-  shut_down_ = true;
+  if (std::exchange(shut_down_, true)) return;
   for (const auto& queue : queues_) queue->Shutdown();
-  for (std::thread& thread : threads_) thread.join();
-  if (!threads_.empty()) return;
-  // Never started (the server did not come up): a queue must be empty before it is destroyed.
-  for (const auto& queue : queues_) {
-    void* tag;
-    bool ok;
-    while (queue->Next(&tag, &ok)) {
-    }
-  }
 }
 
 }  // namespace gild

@@ -1,7 +1,8 @@
 // The little of gRPC's asynchronous API that gild uses: tags that know what to do, and a thread for each queue.
 //
 // One thread a queue, so what a call's tags do is done one after another, in the order of the queue: the arrival of a
-// call before its cancel. Tags belong to whoever started the operation and must live until they are completed.
+// call before its cancel. Tags belong to whoever started the operation and must live until they are completed. Tasks
+// of calls that come together travel on together (SendTogether).
 //
 //   CompletionQueues queues(&builder, 1);
 //   auto server = builder.BuildAndStart();
@@ -10,12 +11,18 @@
 //   queues.Shutdown();
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/server_builder.h>
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace gild {
 
@@ -28,20 +35,46 @@ class CompletionTag {
   void* AsVoid() { return this; }
 };
 
+class CompletionQueue final : private CompletionTag {
+ public:
+  explicit CompletionQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue) : queue_(std::move(queue)) {}
+
+  grpc::ServerCompletionQueue* grpc() const { return queue_.get(); }
+
+  // Done on the queue's thread, in the order of the calls. For many replies at a time: two threads at one connection
+  // are in each other's way, and gRPC moves their work to a third. From any thread, and as an operation of its own:
+  // REQUIRES that Shutdown has not been called.
+  void Post(std::function<void()> work) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  friend class CompletionQueues;
+
+  void Start(const std::string& thread_name);
+  void Shutdown();
+  // What is posted.
+  void Complete(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::thread thread_;
+
+  absl::Mutex mutex_;
+  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);  // while there is any, the alarm is set
+  grpc::Alarm alarm_ ABSL_GUARDED_BY(mutex_);
+};
+
 class CompletionQueues {
  public:
   CompletionQueues(grpc::ServerBuilder* builder, int count);
   ~CompletionQueues();
 
-  const std::vector<std::unique_ptr<grpc::ServerCompletionQueue>>& queues() const { return queues_; }
+  const std::vector<std::unique_ptr<CompletionQueue>>& queues() const { return queues_; }
 
   void Start();
   // Ends the threads. REQUIRES: the server is shut down; no operation is outstanding, none is started any more.
   void Shutdown();
 
  private:
-  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<CompletionQueue>> queues_;
   bool shut_down_ = false;
 };
 

@@ -337,7 +337,7 @@ grpc::Status MakeStatus(grpc::StatusCode code, const std::string& message,
 
 }  // namespace
 
-std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, FunctionStore* functions) {
+std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, FunctionStore* functions) {
   Task task;
   task.id = NewTaskId();
   switch (wire.body_case()) {

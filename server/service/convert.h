@@ -42,7 +42,7 @@ struct UnknownTask {
 };
 
 // A task with a new id and without a serial; the function it calls is looked up in the store.
-std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task wire, FunctionStore* functions);
+std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, FunctionStore* functions);
 
 v1::Tag ToWire(Tag tag);
 v1::Lane ToWire(LaneKind lane);

@@ -71,8 +71,8 @@ void ExecutorService::Start(const CompletionQueues& queues) {
   for (const auto& queue : queues.queues()) {
     for (int i = 0; i < kPostedRuns; ++i) RunCall::Post(&context_, queue.get());
     for (int i = 0; i < kPostedStreams; ++i) StreamCall::Post(&context_, queue.get());
-    UnaryCall<v1::PutFunctionRequest, v1::PutFunctionReply>::Post(&put_function_, queue.get());
-    watches_.Post(queue.get());
+    UnaryCall<v1::PutFunctionRequest, v1::PutFunctionReply>::Post(&put_function_, queue->grpc());
+    watches_.Post(queue->grpc());
   }
 }
 

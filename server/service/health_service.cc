@@ -47,8 +47,8 @@ grpc::Service* HealthService::service() { return rpcs_.get(); }
 
 void HealthService::Start(const CompletionQueues& queues) {
   for (const auto& queue : queues.queues()) {
-    UnaryCall<Request, Response>::Post(&check_, queue.get());
-    Watch::Post(&watch_, queue.get());
+    UnaryCall<Request, Response>::Post(&check_, queue->grpc());
+    Watch::Post(&watch_, queue->grpc());
   }
 }
 

@@ -73,9 +73,9 @@ grpc::Service* MonitorService::service() { return rpcs_.get(); }
 
 void MonitorService::Start(const CompletionQueues& queues) {
   for (const auto& queue : queues.queues()) {
-    UnaryCall<v1::GetInfoRequest, v1::Info>::Post(&get_info_, queue.get());
-    UnaryCall<v1::GetStatsRequest, v1::Stats>::Post(&get_stats_, queue.get());
-    StatsWatch::Post(&watch_stats_, queue.get());
+    UnaryCall<v1::GetInfoRequest, v1::Info>::Post(&get_info_, queue->grpc());
+    UnaryCall<v1::GetStatsRequest, v1::Stats>::Post(&get_stats_, queue->grpc());
+    StatsWatch::Post(&watch_stats_, queue->grpc());
   }
 }
 

@@ -13,11 +13,13 @@ namespace {
 
 // A client's own deadline and the server's copy of it pass within a round trip of each other.
 constexpr auto kDeadlineSlack = std::chrono::milliseconds(20);
+// From so many calls on, replies go by way of the queue's thread. With few, that way is only longer.
+constexpr int kTogetherFromCalls = 16;
 constexpr char kTaskIdMetadata[] = "gild-task-id";  // as executor.proto says
 
 }  // namespace
 
-void RunCall::Post(const CallContext* context, grpc::ServerCompletionQueue* queue) {
+void RunCall::Post(const CallContext* context, CompletionQueue* queue) {
   if (context->live->Post()) std::make_shared<RunCall>(context, queue)->Wait();
 }
 
@@ -26,7 +28,7 @@ void RunCall::Wait() {
   // until Arrived.
   rpc_.AsyncNotifyWhenDone(gone_.AsVoid());
   arrived_.Arm(shared_from_this());
-  context_->rpcs->RequestRun(&rpc_, &request_, &responder_, queue_, queue_, arrived_.AsVoid());
+  context_->rpcs->RequestRun(&rpc_, &request_, &responder_, queue_->grpc(), queue_->grpc(), arrived_.AsVoid());
 }
 
 void RunCall::Arrived(bool ok) {
@@ -84,6 +86,11 @@ void RunCall::Ended(const Task& task, Outcome outcome) {
 
 void RunCall::FinishWhenBothAreDone() {
   if (awaited_.fetch_sub(1) > 1) return;
+  if (context_->live->InFlight() < kTogetherFromCalls) return Finish();
+  queue_->Post([self = shared_from_this()] { self->Finish(); });
+}
+
+void RunCall::Finish() {
   finished_.Arm(shared_from_this());
   responder_.Finish(reply_, grpc::Status::OK, finished_.AsVoid());
 }

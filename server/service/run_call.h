@@ -21,9 +21,9 @@ namespace gild {
 class RunCall : public std::enable_shared_from_this<RunCall> {
  public:
   // Waits for a client on this queue, unless no more calls are waited for. Each call that arrives posts the next.
-  static void Post(const CallContext* context, grpc::ServerCompletionQueue* queue);
+  static void Post(const CallContext* context, CompletionQueue* queue);
 
-  RunCall(const CallContext* context, grpc::ServerCompletionQueue* queue)
+  RunCall(const CallContext* context, CompletionQueue* queue)
       : live_(context->live), context_(context), queue_(queue), responder_(&rpc_) {}
 
  private:
@@ -34,13 +34,14 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
   void Announced(bool ok);
   void Ended(const Task& task, Outcome outcome);
   void FinishWhenBothAreDone();
+  void Finish();
   void FinishWithError(const grpc::Status& status);
   void Finished(bool ok);
   void Gone(bool ok);
 
   LiveCall live_;  // first
   const CallContext* const context_;
-  grpc::ServerCompletionQueue* const queue_;
+  CompletionQueue* const queue_;
   grpc::ServerContext rpc_;
   v1::RunRequest request_;
   v1::RunReply reply_;

@@ -15,16 +15,24 @@
 namespace gild {
 namespace {
 
-// One message of outcomes: enough to be cheap, small enough to be on its way soon.
+// One message of outcomes, but for what else the last of them has to say: enough to be cheap, small enough to be on its
+// way soon.
 constexpr size_t kReplyBytes = 1 << 20;
 // An outcome of a stream with so many tasks in flight waits so long for others: a message costs more than a small task,
 // and at that rate nobody can tell.
 constexpr size_t kHeldFromTasks = 64;
 constexpr int64_t kHeldNs = 100 * kNsPerUs;
 
+// What the user's code made and has no small bound.
+size_t LargePartsBytes(const Outcome& outcome) {
+  size_t bytes = outcome.out.size() + outcome.err.size() + outcome.result.bytes.size();
+  for (const File& file : outcome.files) bytes += file.content.size();
+  return bytes;
+}
+
 }  // namespace
 
-void StreamCall::Post(const CallContext* context, grpc::ServerCompletionQueue* queue) {
+void StreamCall::Post(const CallContext* context, CompletionQueue* queue) {
   if (context->live->Post()) std::make_shared<StreamCall>(context, queue)->Wait();
 }
 
@@ -32,7 +40,7 @@ void StreamCall::Wait() {
   // As in RunCall::Wait.
   rpc_.AsyncNotifyWhenDone(gone_.AsVoid());
   arrived_.Arm(shared_from_this());
-  context_->rpcs->RequestRunStream(&rpc_, &stream_, queue_, queue_, arrived_.AsVoid());
+  context_->rpcs->RequestRunStream(&rpc_, &stream_, queue_->grpc(), queue_->grpc(), arrived_.AsVoid());
 }
 
 void StreamCall::Arrived(bool ok) {
@@ -48,11 +56,10 @@ void StreamCall::Arrived(bool ok) {
 void StreamCall::ReadDone(bool ok) {
   reading_ = false;
   if (!ok) {
-    request_.Clear();
-    next_task_ = 0;
+    ForgetRequest();
     absl::MutexLock lock(&mutex_);
     half_closed_ = true;
-  } else if (request_.tasks_size() > kStreamTasksMax) {
+  } else if (request_->tasks_size() > kStreamTasksMax) {
     return Break(ToStatus(InvalidField{"tasks", absl::StrCat("are more than ", kStreamTasksMax, " in one message")}));
   } else {
     CancelAsked();
@@ -64,7 +71,7 @@ void StreamCall::CancelAsked() {
   std::vector<uint64_t> serials;
   {
     absl::MutexLock lock(&mutex_);
-    for (const uint64_t client_id : request_.cancel_client_ids()) {
+    for (const uint64_t client_id : request_->cancel_client_ids()) {
       const auto found = in_flight_.find(client_id);
       if (found != in_flight_.end()) serials.push_back(found->second);
     }
@@ -74,52 +81,59 @@ void StreamCall::CancelAsked() {
 
 void StreamCall::Pump() {
   const SendTogether together;
-  while (next_task_ < request_.tasks_size()) {
+  while (next_task_ < request_->tasks_size()) {
     {
       absl::MutexLock lock(&mutex_);
       if (over_ || !HasRoom()) return;  // Written comes back here
     }
-    SubmitOne(std::move(*request_.mutable_tasks(next_task_++)));
+    SubmitOne(request_->mutable_tasks(next_task_++));
   }
   {
     absl::MutexLock lock(&mutex_);
     if (over_ || reading_) return;
     if (half_closed_) {
-      if (!in_flight_.empty() || writing_ || !waiting_.empty()) return;
+      if (!in_flight_.empty() || waiting_outcomes_ > 0) return;
       over_ = true;
       finished_.Arm(shared_from_this());
       return stream_.Finish(grpc::Status::OK, finished_.AsVoid());
     }
   }
   // Also while the window is full: the next message may cancel something. Its tasks are held in hand then.
-  request_.Clear();
-  next_task_ = 0;
+  ForgetRequest();
   reading_ = true;
   read_.Arm(shared_from_this());
-  stream_.Read(&request_, read_.AsVoid());
+  stream_.Read(request_, read_.AsVoid());
+}
+
+void StreamCall::ForgetRequest() {
+  request_memory_.Reset();
+  request_ = google::protobuf::Arena::CreateMessage<v1::RunStreamRequest>(&request_memory_);
+  next_task_ = 0;
 }
 
 bool StreamCall::HasRoom() const {
-  const size_t tasks = in_flight_.size() + waiting_.size() + reply_.outcomes_size();
+  const size_t tasks = in_flight_.size() + waiting_outcomes_;
   const size_t bytes = waiting_bytes_ + (in_flight_.size() + 1) * expected_bytes_;
   return tasks == 0 || (tasks < static_cast<size_t>(kStreamTasksMax) && bytes <= static_cast<size_t>(kStreamBytesMax));
 }
 
-void StreamCall::SubmitOne(v1::StreamTask wire) {
-  const uint64_t client_id = wire.client_id();
+void StreamCall::SubmitOne(v1::StreamTask* wire) {
+  const uint64_t client_id = wire->client_id();
   const auto refuse = [this, client_id](const grpc::Status& status, const char* reason) {
     context_->metrics->Refused(reason);
-    v1::StreamOutcome outcome;
-    outcome.set_client_id(client_id);
-    // ToStatus has put a google.rpc.Status into the details.
-    if (!outcome.mutable_refusal()->ParseFromString(status.error_details())) outcome.mutable_refusal()->Clear();
-    outcome.mutable_refusal()->set_code(status.error_code());
-    outcome.mutable_refusal()->set_message(status.error_message());
     absl::MutexLock lock(&mutex_);
-    Deliver(std::move(outcome));
+    if (over_) return;
+    v1::StreamOutcome* const outcome = AddOutcome(0);
+    outcome->set_client_id(client_id);
+    // ToStatus has put a google.rpc.Status into the details.
+    google::rpc::Status* const refusal = outcome->mutable_refusal();
+    if (!refusal->ParseFromString(status.error_details())) refusal->Clear();
+    refusal->set_code(status.error_code());
+    refusal->set_message(status.error_message());
+    Deliver(*outcome);
   };
 
-  auto read = TaskFromWire(std::move(*wire.mutable_task()), context_->functions);
+  auto read = TaskFromWire(std::move(*wire->mutable_task()), context_->functions);
   bool is_new;
   {
     absl::MutexLock lock(&mutex_);
@@ -166,14 +180,12 @@ void StreamCall::Written(bool ok) {
   std::vector<uint64_t> resumed;
   {
     absl::MutexLock lock(&mutex_);
-    writing_ = false;
-    waiting_bytes_ -= writing_bytes_;
-    writing_bytes_ = 0;
-    reply_.Clear();
+    waiting_bytes_ -= writing_->bytes;
+    waiting_outcomes_ -= writing_->message->outcomes_size();
+    writing_.reset();
     if (!ok) {
       over_ = true;  // Gone stops the tasks
-      waiting_.clear();
-      waiting_bytes_ = 0;
+      DropWaiting();
     }
     WriteSome();
     if (paused_ && waiting_bytes_ < static_cast<size_t>(kStreamBytesMax) / 2) {
@@ -196,15 +208,16 @@ void StreamCall::Gone(bool) {
 void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome outcome) {
   context_->watches->Ended(task, outcome);
   context_->metrics->TaskEnded(task, outcome);
-  v1::StreamOutcome wire;
-  wire.set_client_id(client_id);
-  ToWire(task, std::move(outcome), wire.mutable_outcome());
   bool broken;
   std::vector<uint64_t> paused;
   {
     absl::MutexLock lock(&mutex_);
     in_flight_.erase(client_id);
-    Deliver(std::move(wire));
+    if (over_) return;
+    v1::StreamOutcome* const wire = AddOutcome(LargePartsBytes(outcome));
+    wire->set_client_id(client_id);
+    ToWire(task, std::move(outcome), wire->mutable_outcome());
+    Deliver(*wire);
     broken = waiting_bytes_ > static_cast<size_t>(kStreamBytesBroken);
     if (!paused_ && waiting_bytes_ > static_cast<size_t>(kStreamBytesMax)) {
       paused_ = true;
@@ -219,18 +232,30 @@ void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome outcome) {
   }
 }
 
-void StreamCall::Deliver(v1::StreamOutcome outcome) {
-  if (over_) return;
+v1::StreamOutcome* StreamCall::AddOutcome(size_t about_bytes) {
+  const bool fits = !waiting_.empty() && waiting_.back()->bytes + about_bytes <= kReplyBytes;
+  if (!fits) waiting_.push_back(std::make_unique<Reply>());
+  return waiting_.back()->message->add_outcomes();
+}
+
+void StreamCall::Deliver(const v1::StreamOutcome& outcome) {
   const size_t bytes = outcome.ByteSizeLong();
+  ++waiting_outcomes_;
   waiting_bytes_ += bytes;
+  waiting_.back()->bytes += bytes;
   // Up at once, down by and by.
   expected_bytes_ = std::max(bytes, expected_bytes_ - expected_bytes_ / 4);
-  waiting_.push_back({std::move(outcome), bytes});
   WriteLater();
 }
 
+void StreamCall::DropWaiting() {
+  waiting_.clear();
+  waiting_outcomes_ = writing_ == nullptr ? 0 : writing_->message->outcomes_size();
+  waiting_bytes_ = writing_ == nullptr ? 0 : writing_->bytes;
+}
+
 void StreamCall::WriteLater() {
-  if (writing_ || std::exchange(will_write_, true)) return;
+  if (writing_ != nullptr || std::exchange(will_write_, true)) return;
   auto write = [self = shared_from_this()] {
     absl::MutexLock lock(&self->mutex_);
     self->will_write_ = false;
@@ -239,20 +264,16 @@ void StreamCall::WriteLater() {
   if (in_flight_.size() < kHeldFromTasks) {
     context_->poller->Post(std::move(write));
   } else {
-    context_->poller->RunAt(NowNs() + kHeldNs, std::move(write));
+    context_->poller->RunAt(NowNs() + kHeldNs, [queue = queue_, write = std::move(write)] { queue->Post(write); });
   }
 }
 
 void StreamCall::WriteSome() {
-  if (writing_ || over_ || waiting_.empty()) return;
-  do {
-    writing_bytes_ += waiting_.front().bytes;
-    *reply_.add_outcomes() = std::move(waiting_.front().outcome);
-    waiting_.pop_front();
-  } while (!waiting_.empty() && writing_bytes_ + waiting_.front().bytes <= kReplyBytes);
-  writing_ = true;
+  if (writing_ != nullptr || over_ || waiting_.empty()) return;
+  writing_ = std::move(waiting_.front());
+  waiting_.pop_front();
   written_.Arm(shared_from_this());
-  stream_.Write(reply_, written_.AsVoid());
+  stream_.Write(*writing_->message, written_.AsVoid());
 }
 
 std::vector<uint64_t> StreamCall::Serials() const {
@@ -270,8 +291,8 @@ void StreamCall::Break(const grpc::Status& status) {
     serials = Serials();
     if (!over_) {
       over_ = true;
-      waiting_.clear();
-      if (writing_) {
+      DropWaiting();
+      if (writing_ != nullptr) {
         // A status would wait behind a message that the client does not read.
         rpc_.TryCancel();
       } else {

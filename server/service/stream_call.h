@@ -26,6 +26,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "google/protobuf/arena.h"
 #include "server/service/executor_call.h"
 
 namespace gild {
@@ -33,14 +34,18 @@ namespace gild {
 class StreamCall : public std::enable_shared_from_this<StreamCall> {
  public:
   // Waits for a client on this queue, unless no more calls are waited for. Each call that arrives posts the next.
-  static void Post(const CallContext* context, grpc::ServerCompletionQueue* queue);
+  static void Post(const CallContext* context, CompletionQueue* queue);
 
-  StreamCall(const CallContext* context, grpc::ServerCompletionQueue* queue)
-      : live_(context->live), context_(context), queue_(queue), stream_(&rpc_) {}
+  StreamCall(const CallContext* context, CompletionQueue* queue)
+      : live_(context->live), context_(context), queue_(queue), stream_(&rpc_) {
+    ForgetRequest();
+  }
 
  private:
-  struct Waiting {
-    v1::StreamOutcome outcome;
+  // A message to be written, in memory of its own: an outcome has many small parts.
+  struct Reply {
+    google::protobuf::Arena arena;
+    v1::RunStreamReply* const message = google::protobuf::Arena::CreateMessage<v1::RunStreamReply>(&arena);
     size_t bytes = 0;
   };
 
@@ -55,9 +60,13 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   // Submits what the window has room for, then reads on, or finishes.
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SubmitOne(v1::StreamTask wire) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ForgetRequest();
+  void SubmitOne(v1::StreamTask* wire) ABSL_LOCKS_EXCLUDED(mutex_);
   void CancelAsked() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Deliver(v1::StreamOutcome outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Where to put an outcome of about so many bytes; Deliver once it is there.
+  v1::StreamOutcome* AddOutcome(size_t about_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Deliver(const v1::StreamOutcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Writes soon: outcomes come together, and one message takes them all.
   void WriteLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -68,26 +77,26 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
 
   LiveCall live_;  // first
   const CallContext* const context_;
-  grpc::ServerCompletionQueue* const queue_;
+  CompletionQueue* const queue_;
   grpc::ServerContext rpc_;
   grpc::ServerAsyncReaderWriter<v1::RunStreamReply, v1::RunStreamRequest> stream_;
 
   // Queue's thread only.
-  v1::RunStreamRequest request_;  // the message in hand
-  int next_task_ = 0;             // of it
+  google::protobuf::Arena request_memory_;
+  v1::RunStreamRequest* request_ = nullptr;  // the message in hand
+  int next_task_ = 0;                        // of it
   bool reading_ = false;
 
   absl::Mutex mutex_;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // no more messages
   bool over_ ABSL_GUARDED_BY(mutex_) = false;         // Finish was called, or the client is gone
   std::unordered_map<uint64_t, uint64_t> in_flight_ ABSL_GUARDED_BY(mutex_);  // client's id: serial, 0: being submitted
-  std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<Reply>> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Reply> writing_ ABSL_GUARDED_BY(mutex_);  // null: no message is on its way
+  size_t waiting_outcomes_ ABSL_GUARDED_BY(mutex_) = 0;      // those being written included
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
-  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;         // those being written included
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;         // as well
   size_t expected_bytes_ ABSL_GUARDED_BY(mutex_) = 4 << 10;  // of the outcome of a task in flight
-  v1::RunStreamReply reply_ ABSL_GUARDED_BY(mutex_);         // being written
-  size_t writing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool will_write_ ABSL_GUARDED_BY(mutex_) = false;
 
   CallEvent<StreamCall> arrived_{&StreamCall::Arrived};

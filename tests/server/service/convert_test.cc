@@ -21,7 +21,7 @@ class TaskFromWireTest : public testing::Test {
   TaskFromWireTest() { wire_.mutable_source()->set_code("print(1)"); }
 
   Task Good() {
-    auto read = TaskFromWire(wire_, &functions_);
+    auto read = TaskFromWire(v1::Task(wire_), &functions_);
     if (const auto* invalid = std::get_if<InvalidField>(&read)) {
       ADD_FAILURE() << invalid->field << " " << invalid->description;
       return Task();
@@ -31,7 +31,7 @@ class TaskFromWireTest : public testing::Test {
 
   // The field that is named; empty: the task was good.
   std::string Bad() {
-    auto read = TaskFromWire(wire_, &functions_);
+    auto read = TaskFromWire(v1::Task(wire_), &functions_);
     const auto* invalid = std::get_if<InvalidField>(&read);
     if (invalid == nullptr) return "";
     EXPECT_NE(invalid->description, "");
@@ -99,7 +99,7 @@ TEST_F(TaskFromWireTest, AFunctionIsLookedUpByItsHash) {
 
   const std::string unknown(kSha256Bytes, '\xAB');
   wire_.mutable_function()->set_function_sha256(unknown);
-  const auto read = TaskFromWire(wire_, &functions_);
+  const auto read = TaskFromWire(v1::Task(wire_), &functions_);
   ASSERT_TRUE(std::holds_alternative<MissingFunction>(read));
   const grpc::Status status = ToStatus(std::get<MissingFunction>(read));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
@@ -357,7 +357,7 @@ TEST(ToWireTest, EveryTagHasTheSameNameOnTheWireAndComesBack) {
     wire.mutable_source()->set_code("x");
     wire.set_tag(ToWire(tag));
     FunctionStore functions;
-    EXPECT_EQ(std::get<Task>(TaskFromWire(wire, &functions)).tag, tag);
+    EXPECT_EQ(std::get<Task>(TaskFromWire(v1::Task(wire), &functions)).tag, tag);
   }
 }
 
