@@ -108,9 +108,9 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   internal::ToInterpreter frame;
   int64_t tended_ns = 0;
   while (true) {
-    if (workers.NeedsTending()) {
-      const bool came = channel->Await(Workers::kPatienceNs);
-      if (const int64_t now_ns = NowNs(); !came || now_ns - tended_ns >= Workers::kPatienceNs) {
+    if (const int64_t patience_ns = workers.TendInNs(); patience_ns > 0) {
+      const bool came = channel->Await(patience_ns);
+      if (const int64_t now_ns = NowNs(); !came || now_ns - tended_ns >= patience_ns) {
         workers.Tend();
         tended_ns = now_ns;
       }

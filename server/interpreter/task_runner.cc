@@ -13,6 +13,7 @@
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/lock_profile.h"
 #include "server/interpreter/process_limits.h"
+#include "server/interpreter/thread_times.h"
 #include "server/meter/lock_hooks.h"
 
 namespace gild {
@@ -20,8 +21,6 @@ namespace {
 
 // A pool's workers end a moment after their executor; so long they are not called left behind.
 constexpr int64_t kStragglersNs = 20 * kNsPerMs;
-// Within so long a thread cannot have waited for a core for longer.
-constexpr int64_t kSameMomentNs = 20 * kNsPerUs;
 constexpr uint64_t kErrorTextMemoryBytes = 32 << 20;
 // What a task that was stopped leaves is collected for so long: half of what it has before its interpreter is replaced.
 constexpr int64_t kCollectStoppedNs = kStopGraceNs / 2;
@@ -36,14 +35,10 @@ std::string BoundedTail(absl::string_view text, size_t most) {
   return std::string(text.substr(text.size() - std::min(text.size(), most)));
 }
 
-// What the calling thread has waited for a core, and when it last looked: to look costs as much as some tasks.
-struct CpuWait {
-  std::optional<int64_t> ns;
-  int64_t read_ns = 0;
-};
-CpuWait& CpuWaitHere() {
-  thread_local CpuWait here;
-  return here;
+// Of the calling thread's tasks. Alone, the processor time is the whole process's.
+ThreadTimes& TimesHere(bool alone) {
+  thread_local ThreadTimes times({.cpu_ns = alone ? ProcessCpuNs : ThreadCpuNs, .cpu_wait_ns = ThreadCpuWaitNs});
+  return times;
 }
 
 // Context variables that a task sets are gone with it.
@@ -162,12 +157,10 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
                                                                  const absl::Status& placed) {
   Row* const row = task->row;
   const bool peak_known = alone_ && ResetPeakMemory();
-  const int64_t cpu_before_ns = alone_ ? ProcessCpuNs() : ThreadCpuNs();
-  CpuWait& cpu_wait = CpuWaitHere();
-  if (NowNs() - cpu_wait.read_ns >= kSameMomentNs) cpu_wait.ns = ThreadCpuWaitNs();
-  const std::optional<int64_t> cpu_wait_before_ns = cpu_wait.ns;
+  ThreadTimes& times = TimesHere(alone_);
+  const ThreadTimes::Sums before = times.Begin(NowNs());
   const int64_t begin_ns = NowNs();
-  row->process_cpu_at_begin_ns.store(cpu_before_ns);
+  row->process_cpu_at_begin_ns.store(before.cpu_ns);
   row->unknown_peak_bytes.store(peak_known ? ChildrenPeakMemoryBytes() : INT64_MAX);
   Begin(start, *task, begin_ns);
 
@@ -219,7 +212,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
     }
   }
   if (suspended.coroutine) {
-    Suspend(cpu_before_ns, &suspended);
+    Suspend(before.cpu_ns, &suspended);
     return suspended;
   }
   if (task->other_threads.load() > 0) {
@@ -249,12 +242,11 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
 
   // System calls for figures are no business of the lock's.
   if (alone_) ended.set_processes_left(HasLivingChildren());
-  ended.set_cpu_ns(alone_ ? ProcessCpuNs() - cpu_before_ns
-                          : ThreadCpuNs() - cpu_before_ns + OtherThreadsCpuNs(task.get()));
+  const ThreadTimes::Sums after = times.End(NowNs(), /*look=*/alone_);
+  ended.set_cpu_ns(after.cpu_ns - before.cpu_ns + (alone_ ? 0 : OtherThreadsCpuNs(task.get())));
   if (peak_known) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
-  cpu_wait = {.ns = ThreadCpuWaitNs(), .read_ns = NowNs()};
   // Unavailable travels as -1.
-  ended.set_cpu_wait_ns(cpu_wait_before_ns && cpu_wait.ns ? *cpu_wait.ns - *cpu_wait_before_ns : -1);
+  ended.set_cpu_wait_ns(before.cpu_wait_ns && after.cpu_wait_ns ? *after.cpu_wait_ns - *before.cpu_wait_ns : -1);
   return ended;
 }
 

@@ -50,10 +50,11 @@ void Workers::Start(internal::StartTask start, std::shared_ptr<TaskState> task) 
   loop_.Start(std::move(start), std::move(task));
 }
 
-bool Workers::NeedsTending() {
+int64_t Workers::TendInNs() {
   absl::MutexLock lock(&mutex_);
   tended_ = jobs_.size() > static_cast<size_t>(coming_) || !ended_.empty();
-  return tended_;
+  if (!tended_) return 0;
+  return taken_ == taken_when_tended_ ? kPatienceNs : kBusyPatienceNs;
 }
 
 void Workers::Tend() {

@@ -7,7 +7,7 @@
 // came (Tend): then it wants the lock like all the others. What has ended waits as long, for others to be told of in
 // the same write, while there is a next task to take.
 //
-// Thread rule: Start, NeedsTending and Tend by the thread that receives frames; Find from any. Without the
+// Thread rule: Start, TendInNs and Tend by the thread that receives frames; Find from any. Without the
 // interpreter's lock. One for a process, made once, never destroyed.
 #pragma once
 
@@ -35,6 +35,8 @@ class Workers {
  public:
   // Some ten times as long as the smallest task takes.
   static constexpr int64_t kPatienceNs = 50 * kNsPerUs;
+  // Where somebody has come since the last look: to look costs a worker its core for a moment.
+  static constexpr int64_t kBusyPatienceNs = 4 * kPatienceNs;
 
   Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter);
   Workers(const Workers&) = delete;
@@ -42,8 +44,8 @@ class Workers {
 
   void Start(internal::StartTask start, std::shared_ptr<TaskState> task) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Something waits: call Tend kPatienceNs from now.
-  bool NeedsTending() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Something waits: call Tend so long from now. 0: nothing does.
+  int64_t TendInNs() ABSL_LOCKS_EXCLUDED(mutex_);
   // Gives a waiting task a thread, and tells the server of what has ended.
   void Tend() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -92,7 +94,7 @@ class Workers {
   int coming_ ABSL_GUARDED_BY(mutex_) = 0;  // of the engaged: woken for a job, and not there yet
   std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);  // those in jobs_ too
   std::string ended_ ABSL_GUARDED_BY(mutex_);                                                 // frames to send
-  bool tended_ ABSL_GUARDED_BY(mutex_) = false;  // what NeedsTending said last
+  bool tended_ ABSL_GUARDED_BY(mutex_) = false;  // Tend will be called
 
   EventLoop loop_;
 };
