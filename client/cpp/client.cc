@@ -57,6 +57,7 @@ struct Client::Underway {
   std::unique_ptr<grpc::ClientAsyncResponseReader<v1::RunReply>> reader;
   Callback done;
   AcceptedCallback accepted;
+  absl::Mutex reading;  // ReadInitialMetadata is at work: it tells the reader last of all that it was called
 };
 
 void Client::Call::Cancel() {
@@ -136,6 +137,7 @@ Client::Call Client::RunAsync(v1::Task task, Callback done, AcceptedCallback acc
   call->reader = executor_->PrepareAsyncRun(&call->context, request, &queue_);
   call->reader->StartCall();
   if (call->accepted) {
+    absl::MutexLock lock(&call->reading);
     call->reader->ReadInitialMetadata(&call->accepted_tag);
   } else {
     call->reader->Finish(&call->reply, &call->status, &call->ended_tag);
@@ -154,6 +156,7 @@ void Client::RunCallbacks() {
 
 // Or refused, or answered by a server that announces nothing: then there is no id.
 void Client::Accepted(Underway* call) {
+  { absl::MutexLock lock(&call->reading); }  // until ReadInitialMetadata has returned
   const auto& metadata = call->context.GetServerInitialMetadata();
   const auto id = metadata.find(kTaskIdMetadata);
   if (id != metadata.end()) call->accepted(std::string(id->second.data(), id->second.size()));

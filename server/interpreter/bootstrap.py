@@ -122,6 +122,7 @@ def install_streams():
         _sys_streams[name] = Replaceable(name)
         _sys_streams[f"__{name}__"] = _captured[name]
     sys.__class__ = Sys
+    restore()
 
 
 def meet_stop():

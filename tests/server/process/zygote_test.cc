@@ -48,7 +48,9 @@ def varint(n):
         if not n: return out
 def number(field, n): return varint(field << 3) + varint(n)
 def text(field, value): return varint(field << 3 | 2) + varint(len(value)) + value
-def send(to, message): to.sendall(struct.pack("<I", len(message)) + message)
+def send(to, message):
+    try: to.sendall(struct.pack("<I", len(message)) + message)
+    except BrokenPipeError: pass  # nobody hears it any more
 def parse(message):
     fields, at = {}, 0
     def read():
