@@ -83,13 +83,19 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   TaskRunner runner(std::move(bootstrap), /*alone=*/true);
   PyThreadState* const main_state = PyEval_SaveThread();
   internal::ToInterpreter frame;
+  bool spent = false;
   while (channel->Receive(&frame, kAwakeNs).value_or(false)) {
     if (!frame.has_start()) continue;
     const std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
     task->function = runner.Learn(frame.mutable_start(), /*session=*/nullptr);
+    // What lies ready behind a task that has left something running is not begun: the server takes it back, and ends
+    // us.
+    if (spent) continue;
     if (!Take(task->row, task->serial)) continue;  // it waited here for too long
     // Alone, every task comes to its end here.
-    SendEnded(channel, std::get<internal::TaskEnded>(runner.Run(frame.start(), task, main_state)));
+    internal::TaskEnded ended = std::get<internal::TaskEnded>(runner.Run(frame.start(), task, main_state));
+    spent = ended.threads_left() > 0 || ended.processes_left();
+    SendEnded(channel, std::move(ended));
   }
   End(kExitOfLostChannel);
 }

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "absl/time/time.h"
@@ -11,6 +12,19 @@
 #include "server/interpreter/death_note.h"
 
 namespace gild {
+namespace {
+
+// How often it is looked whether a wait for the lock is what takes so long.
+constexpr int64_t kLookNs = 10 * kNsPerMs;
+// Finalizers may start threads that wait for each other: so many times as long as allowed at most.
+constexpr int64_t kStretchMax = 30;
+
+int64_t LockWaitNs(const Row& row, int64_t now_ns) {
+  const int64_t since_ns = row.waiting_since_ns.load();
+  return row.lock.wait_ns.load() + (since_ns == 0 ? 0 : now_ns - since_ns);
+}
+
+}  // namespace
 
 std::shared_ptr<Session> Sessions::Of(uint64_t number) {
   if (number == 0) return nullptr;
@@ -71,11 +85,22 @@ void Sessions::WatchLoop() {
     const auto some = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ != nullptr; };
     mutex_.Await(absl::Condition(&some));
     const std::shared_ptr<TaskState> task = ending_;
-    const auto over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ != task; };
-    if (mutex_.AwaitWithTimeout(absl::Condition(&over), absl::Nanoseconds(kSessionEndNs))) continue;
+    if (EndsIn(kSessionEndNs, *task)) continue;
     stopper_->Stop(task);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&over), absl::Nanoseconds(kStopGraceNs))) continue;
+    if (EndsIn(kStopGraceNs, *task)) continue;
     while (true) syscall(SYS_exit_group, kExitOfStuckSession);
+  }
+}
+
+bool Sessions::EndsIn(int64_t time_ns, const TaskState& task) {
+  const auto over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_.get() != &task; };
+  const int64_t begin_ns = NowNs(), waited_before_ns = LockWaitNs(*task.row, begin_ns);
+  while (true) {
+    const int64_t now_ns = NowNs(), elapsed_ns = now_ns - begin_ns;
+    const int64_t waited_ns = LockWaitNs(*task.row, now_ns) - waited_before_ns;
+    const int64_t left_ns = time_ns - std::max(elapsed_ns - waited_ns, elapsed_ns / kStretchMax);
+    if (left_ns <= 0) return false;
+    if (mutex_.AwaitWithTimeout(absl::Condition(&over), absl::Nanoseconds(std::max(left_ns, kLookNs)))) return true;
   }
 }
 

@@ -41,6 +41,9 @@ class Sessions {
  private:
   [[noreturn]] void LetGoLoop() ABSL_LOCKS_EXCLUDED(mutex_);
   [[noreturn]] void WatchLoop() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether the finalizers come to their end in so long. Waits for the lock, which are its neighbours' doing, do not
+  // count.
+  bool EndsIn(int64_t time_ns, const TaskState& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   BlockingChannel* const channel_;
   TaskRunner* const runner_;

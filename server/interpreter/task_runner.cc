@@ -174,6 +174,8 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
     DropStop();
     profile = std::make_unique<LockProfile>();
   }
+  // Stopped while it waited for a thread, or for the lock: nothing of it runs.
+  if (task->stop.load()) RaiseStopIn(pthread_self());
   internal::TaskEnded ended;
   Coroutine suspended{.begin_ns = begin_ns};
   {

@@ -71,7 +71,9 @@ absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::ve
   SendTogether* const together = SendTogether::Current();
   if (together != nullptr) together->Add(shared_from_this());
   if (!promised && together == nullptr) FlushOrPost();
-  if (together != nullptr && unsent_bytes_ > kTogetherBytesMax) FlushOrPost();
+  // The first does not wait until thousands are there.
+  const bool enough = unsent_bytes_ > kTogetherBytesMax || unsent_.size() % kFramesPerWriteMax == 0;
+  if (together != nullptr && enough) FlushOrPost();
   if (send_status_.ok() && unsent_bytes_ > unsent_bytes_max_) {
     return FailLater(
         absl::ResourceExhaustedError(absl::StrCat("the child leaves more than ", unsent_bytes_max_, " bytes unread")));

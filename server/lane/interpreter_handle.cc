@@ -288,6 +288,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   InFlight in_flight;
   std::string problem;
   bool available_again = false;
+  std::optional<Retirement> spent;
   {
     absl::MutexLock lock(&mutex_);
     auto found = in_flight_.find(serial);
@@ -299,6 +300,13 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
       completed_one_ = true;
       if (in_flight.on_loop) --on_loop_;
       if (in_flight.overdue) available_again = --overdue_ == 0 && state_ == State::kReady;
+      // At once: no task is sent to where another's threads or processes still run.
+      if (alone() && ended->threads_left() > 0) {
+        spent = Retirement::kThreadsLeft;
+      } else if (alone() && ended->processes_left()) {
+        spent = Retirement::kProcessesLeft;
+      }
+      if (spent && state_ == State::kReady) state_ = State::kDoomed;
     }
   }
   if (!problem.empty()) return Doom(Retirement::kProtocolError, std::move(problem));
@@ -310,11 +318,8 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
     absl::MutexLock lock(&mutex_);
     free_rows_.push_back(in_flight.row);
   }
-  // Before the outcome is known, so that no task is sent to where another's threads or processes still run.
-  if (alone() && ended->threads_left() > 0) {
-    Doom(Retirement::kThreadsLeft);
-  } else if (alone() && ended->processes_left()) {
-    Doom(Retirement::kProcessesLeft);
+  if (spent) {
+    Doom(*spent);
   } else if (available_again) {
     events_.on_available(true);
   }
@@ -395,6 +400,14 @@ std::optional<InterpreterHandle::InFlight> InterpreterHandle::TakeBack(InFlights
   return taken;
 }
 
+std::vector<InterpreterHandle::InFlight> InterpreterHandle::TakeBackAll() {
+  std::vector<InFlight> taken;
+  for (auto task = in_flight_.begin(); task != in_flight_.end();) {
+    if (std::optional<InFlight> mine = TakeBack(task++)) taken.push_back(*std::move(mine));
+  }
+  return taken;
+}
+
 void InterpreterHandle::Return(const std::vector<InFlight>& tasks) {
   std::vector<uint64_t> serials;
   for (const InFlight& task : tasks) {
@@ -465,6 +478,7 @@ void InterpreterHandle::OnGracePassed(uint64_t serial) {
 }
 
 void InterpreterHandle::Doom(Retirement retirement, std::string detail, uint64_t culprit) {
+  std::vector<InFlight> taken;
   {
     absl::MutexLock lock(&mutex_);
     if (state_ == State::kFinished || retirement_) return;
@@ -472,10 +486,13 @@ void InterpreterHandle::Doom(Retirement retirement, std::string detail, uint64_t
     retirement_ = retirement;
     detail_ = std::move(detail);
     culprit_ = culprit;
+    // Now, and not when it is dead: it lives on for a moment, and must not begin what would die with it.
+    taken = TakeBackAll();
   }
   // What else it says is of no interest.
   if (retirement == Retirement::kProtocolError) channel_->Close();
   events_.on_doomed();
+  Return(taken);
 }
 
 // ---- the end ----
@@ -500,9 +517,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
   {
     absl::MutexLock lock(&mutex_);
     state_ = State::kFinished;
-    for (auto task = in_flight_.begin(); task != in_flight_.end();) {
-      if (std::optional<InFlight> mine = TakeBack(task++)) returned.push_back(*std::move(mine));
-    }
+    returned = TakeBackAll();
     in_flight.swap(in_flight_);
     leaving_sessions.swap(leaving_sessions_);
     death.at_ns = silent_ns_ != 0 ? silent_ns_ : now_ns;

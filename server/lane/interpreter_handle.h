@@ -140,6 +140,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void SetPatienceTimer(int64_t when_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The task, which is not in flight any more. Empty: it has begun, or was first in line when it was handed over.
   std::optional<InFlight> TakeBack(InFlights::iterator task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // All that can be.
+  std::vector<InFlight> TakeBackAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Return(const std::vector<InFlight>& tasks) ABSL_LOCKS_EXCLUDED(mutex_);
   Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
   void CancelTimers(const InFlight& in_flight);

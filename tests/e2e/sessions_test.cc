@@ -213,6 +213,19 @@ TEST_F(SessionsTest, FinalizersThatDoNotStopCostTheInterpreter) {
   EXPECT_EQ(Count("b"), "1");
 }
 
+TEST_F(SessionsTest, FinalizersThatWaitForTheLockAreNotToBlame) {
+  StartSmallServer({"--session-idle", "1ms"});
+  Doorbell door;
+  std::vector<std::unique_ptr<PendingRun>> hogs;
+  for (int i = 0; i < 4; ++i) hogs.push_back(RunLater(Call(v1::IO, "blocks.py", "spin")));
+  Eventually("they run", [&] { return LaneOf(v1::IO_LANE).running() == 4; });
+  // A switch interval for each of the others, 200 times: longer than they have by themselves.
+  const std::vector<v1::Value> arguments = {Json(std::to_string(door.port())), Json("200")};
+  EXPECT_EQ(Run(In("a", Entry("leave_many", arguments))).ending(), v1::SUCCEEDED);
+  door.AwaitRings(1);
+  EXPECT_EQ(Slot("io-0").generation(), 1u);
+}
+
 TEST_F(SessionsTest, AThreadThatATaskLeftBehindKeepsItsGlobals) {
   StartSmallServer({"--session-idle", "1ms"});
   Doorbell door, other;

@@ -148,6 +148,33 @@ TEST_F(StopTest, CancelledTaskThatWaitsNeverStarts) {
   EXPECT_EQ(LaneOf(v1::CPU_LANE).running(), 1u) << "the first goes on";
 }
 
+TEST_F(StopTest, WhatIsCancelledWhileItWaitsForTheLockDoesNothing) {
+  StartSmallServer();
+  v1::Task mark = Script(v1::IO, "ran = True");
+  mark.set_session("marked");
+  // Whoever gets the lock first, the task or its stop.
+  for (int round = 0; round < 5; ++round) {
+    Doorbell doorbell;
+    const v1::Task keep =
+        Call(v1::IO, "waits.py", "ring_and_wait_with_the_lock", {Json(std::to_string(doorbell.port()))});
+    std::unique_ptr<PendingRun> keeper = RunLater(keep);
+    doorbell.AwaitRings(1);
+    std::vector<std::unique_ptr<PendingRun>> runs;
+    for (int i = 0; i < 4; ++i) runs.push_back(RunLater(mark));
+    Eventually("they wait for the lock", [&] { return Slot("io-0").running() == 5; });
+    for (const auto& run : runs) run->Cancel();
+    Eventually("their stops are overdue", [&] { return !LaneOf(v1::IO_LANE).serving(); });
+    doorbell.LetIn();
+    EXPECT_EQ(keeper->outcome().ending(), v1::SUCCEEDED);
+    Eventually("they have ended", [&] { return Slot("io-0").running() == 0; });
+  }
+  EXPECT_EQ(Endings(v1::IO_LANE, v1::CANCELLED), 20u);
+  v1::Task look = Script(v1::IO, "print('ran' in globals())");
+  look.set_session("marked");
+  EXPECT_EQ(Run(look).stdout(), "False\n");
+  EXPECT_EQ(Slot("io-0").generation(), 1u);
+}
+
 TEST_F(StopTest, ManyTasksAreStoppedAtOnce) {
   StartSmallServer();
   std::vector<std::unique_ptr<PendingRun>> runs;

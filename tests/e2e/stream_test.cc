@@ -184,6 +184,16 @@ TEST_F(CpuStreamTest, SmallTasksDoNotWaitBehindALongOne) {
   for (const auto& [id, outcome] : receive(40)) {
     EXPECT_EQ(outcome.ending(), id % 10 == 0 ? v1::EXITED : v1::SUCCEEDED) << outcome.DebugString();
   }
+
+  // Nor does one begin beside a process that another has left behind, to be ended with it.
+  batch.Clear();
+  constexpr char kLeave[] = "import os, time\nif os.fork() == 0: time.sleep(600)";
+  for (uint64_t id = 2; id <= 41; ++id) add(id, Script(v1::CPU, id % 10 == 0 ? kLeave : "sum(range(10000))"));
+  ASSERT_TRUE(stream->Write(batch));
+  for (const auto& [id, outcome] : receive(40)) {
+    EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+    EXPECT_EQ(outcome.warnings_size(), id % 10 == 0 ? 1 : 0) << outcome.DebugString();
+  }
   doorbell.LetIn();
   EXPECT_EQ(receive(1)[1].ending(), v1::SUCCEEDED);
   stream->WritesDone();

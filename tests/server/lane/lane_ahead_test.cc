@@ -93,5 +93,31 @@ TEST_F(LaneAheadTest, TheyComeBackWhenTheirInterpreterDiesOfAnother) {
   AwaitReturned({third->serial});
 }
 
+TEST_F(LaneAheadTest, TheyComeBackBeforeTheirInterpreterIsDead) {
+  slots_.kills_work = false;
+  FakeInterpreter child = OpenReady(AheadConfig(kNever));
+  const auto first = NewTask(), second = NewTask();
+  StartAndBegin(child, first);
+  const internal::StartTask ready = Start(child, second);
+  lane_->Cancel(first->serial);
+  AwaitReturned({second->serial});
+  EXPECT_FALSE(Take(child.row(ready.row()), second->serial)) << "it would die with the first";
+  slots_.AwaitKill(0);
+  Die(child, Signaled(SIGKILL));
+  EXPECT_EQ(AwaitOutcome(first).ending, Ending::kCancelled);
+}
+
+TEST_F(LaneAheadTest, TheyComeBackWhenOneLeavesSomethingBehind) {
+  FakeInterpreter child = OpenReady(AheadConfig(kNever));
+  const auto first = NewTask(), second = NewTask();
+  const internal::StartTask start = StartAndBegin(child, first);
+  Start(child, second);
+  internal::TaskEnded ended = FakeInterpreter::Ended(start, internal::CODE_SUCCEEDED);
+  ended.set_processes_left(true);
+  child.End(ended);
+  EXPECT_EQ(AwaitOutcome(first).ending, Ending::kSucceeded);
+  AwaitReturned({second->serial});
+}
+
 }  // namespace
 }  // namespace gild

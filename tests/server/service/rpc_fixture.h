@@ -29,6 +29,9 @@ namespace gild {
 // Takes every task and runs none; a cancelled one ends on a thread of its own, as a lane's would on the poller's.
 class FakeLane {
  public:
+  // On the thread that hands a task over.
+  std::function<void()> on_run = [] {};
+
   ~FakeLane() {
     for (std::thread& thread : threads_) thread.join();
   }
@@ -37,6 +40,7 @@ class FakeLane {
     ended_ = std::move(ended);
     return {.run =
                 [this](int, const std::shared_ptr<const Task>& task) {
+                  on_run();
                   const std::lock_guard lock(mutex_);
                   started_.push_back(task);
                   changed_.notify_all();

@@ -1,10 +1,14 @@
 #include "server/service/stream_call.h"
 
 #include <gmock/gmock.h>
+#include <sys/ioctl.h>
 
+#include <algorithm>
 #include <set>
 
+#include "gild/internal/frames.pb.h"
 #include "google/rpc/error_details.pb.h"
+#include "server/ipc/channel.h"
 #include "server/task/capacity.h"
 #include "tests/server/service/rpc_fixture.h"
 
@@ -85,6 +89,32 @@ TEST_F(StreamCallTest, OutcomesComeAsTheyEndMatchedByTheClientsId) {
   End(*io_.AwaitStart(4), "");
   EXPECT_EQ(Receive().client_id(), 70u);
   EXPECT_TRUE(Close().ok());
+}
+
+// What a lane sends for tasks of one message goes down together, but not only once all of them are submitted.
+TEST_F(StreamCallTest, TheFirstOfManyTasksDoesNotWaitForTheLast) {
+  constexpr int kTasks = 1000;
+  ChannelEnds ends = MakeChannelEnds().value();
+  const auto channel = std::make_shared<Channel>(poller_.get(), std::move(ends.server), Channel::Events());
+  int most_held = 0, run = 0;
+  io_.on_run = [&] {
+    internal::ToInterpreter frame;
+    frame.mutable_stop()->set_serial(1);
+    const int frame_bytes = static_cast<int>(EncodeFrame(frame).size());
+    ASSERT_TRUE(channel->Send(frame).ok());
+    int arrived = 0;
+    ASSERT_EQ(ioctl(ends.child.get(), FIONREAD, &arrived), 0);
+    most_held = std::max(most_held, ++run - arrived / frame_bytes);
+  };
+  Start();
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = kTasks}, NowNs());
+  Open();
+  v1::RunStreamRequest batch;
+  for (int i = 0; i < kTasks; ++i) Add(&batch, i);
+  Send(batch);
+  io_.AwaitStart(kTasks);
+  EXPECT_GT(most_held, 1);
+  EXPECT_LE(most_held, 100);
 }
 
 TEST_F(StreamCallTest, HalfCloseWaitsForTheLastOutcome) {
