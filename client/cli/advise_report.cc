@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/cli/demo_report.h"
 #include "client/cli/explain.h"
 #include "client/cli/json.h"
@@ -23,10 +22,8 @@ constexpr size_t kWhereMost = 44;  // characters of a function's name and place
 const char* TagWord(v1::Tag tag) { return tag == v1::IO ? "IO" : "CPU"; }
 
 std::string Titled(const AdviceReport& report) {
-  return Headline(
-      absl::StrCat("gild advise ", OneLine(report.script)),
-      absl::StrCat(report.places.cores, report.places.cores == 1 ? " core" : " cores", ", CPython ",
-                   report.python_version, ", ", absl::StrFormat("%.0f s", absl::ToDoubleSeconds(report.took))));
+  return Headline(absl::StrCat("gild advise ", OneLine(report.script)),
+                  MeasuredOn(report.places.cores, report.python_version, report.took));
 }
 
 // What a run is made of, from where it has a lock of its own.
