@@ -130,9 +130,11 @@ std::string Legend(const AdviceReport& report) {
       "ALONE: one run. HOLDING, NATIVE, WAITING: of it, with the lock, in C code off the lock, for the world. "
       "PREDICTED, from these: runs a second with so many AT ONCE, against one at a time in the CPU lane; * the tag's "
       "lane.";
-  if (report.plan.measure)
+  if (report.plan.measure) {
     absl::StrAppend(&text, " MEASURED: the same, of ", report.io.measured_runs, " and ", report.cpu.measured_runs,
                     " runs.");
+  }
+  if (report.plan.rounds > 1) absl::StrAppend(&text, " Of ", report.plan.rounds, " rounds the quickest counts.");
   if (report.profiled) {
     absl::StrAppend(&text, " HELD: by the function itself, exact; watching its calls makes it slower.");
   }
