@@ -1,8 +1,6 @@
 #include "client/cli/advise.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -68,12 +66,10 @@ struct Sums {
   }
 };
 
-// The round in the middle, by how quick it was. REQUIRES: there are some.
-const Sums& Median(std::vector<Sums>& rounds) {
-  const auto middle = rounds.begin() + static_cast<ptrdiff_t>(rounds.size() / 2);
-  std::nth_element(rounds.begin(), middle, rounds.end(),
-                   [](const Sums& a, const Sums& b) { return a.Rate() < b.Rate(); });
-  return *middle;
+// What else the machine does only ever slows a round. REQUIRES: there are some.
+const Sums& Quickest(const std::vector<Sums>& rounds) {
+  return *std::max_element(rounds.begin(), rounds.end(),
+                           [](const Sums& a, const Sums& b) { return a.Rate() < b.Rate(); });
 }
 
 struct LaneRounds {
@@ -115,10 +111,9 @@ class Adviser {
           {{"this server cannot see what its locks cost", "see `gild info`: lock meter"}, kExitGildFailed}, terminal_);
       return false;
     }
-    const absl::Duration profiled = options_.profile ? kProfiledRuns * cpu.run : absl::ZeroDuration();
-    report->plan = PlanFor(io, cpu, report->places, options_.copies, options_.time - Elapsed() - profiled);
+    if (options_.profile && Elapsed() + kProfiledRuns * cpu.run <= options_.time && !Profile(report)) return false;
+    report->plan = PlanFor(io, cpu, report->places, options_.copies, options_.time - Elapsed());
     if (!Measure(report, io, cpu)) return false;
-    if (options_.profile && Elapsed() + profiled <= options_.time && !Profile(report)) return false;
     report->took = Elapsed();
     return true;
   }
@@ -211,8 +206,8 @@ class Adviser {
         return false;
       }
     }
-    SetFigures(&io, io_cost, *report, &report->io);
-    SetFigures(&cpu, cpu_cost, *report, &report->cpu);
+    SetFigures(io, io_cost, *report, &report->io);
+    SetFigures(cpu, cpu_cost, *report, &report->cpu);
     return true;
   }
 
@@ -221,12 +216,13 @@ class Adviser {
     return RunCopies(tag, tasks, at_once, what, &rounds->back());
   }
 
-  static void SetFigures(LaneRounds* rounds, const AloneCost& first, const AdviceReport& report, LaneAdvice* lane) {
-    lane->alone = rounds->alone.empty() ? first : Median(rounds->alone).Mean();
+  static void SetFigures(const LaneRounds& rounds, const AloneCost& first, const AdviceReport& report,
+                         LaneAdvice* lane) {
+    lane->alone = rounds.alone.empty() ? first : Quickest(rounds.alone).Mean();
     lane->predicted = PredictedRate(lane->lane, lane->alone, report.places, report.plan.copies);
-    if (!rounds->at_once.empty()) lane->measured = Median(rounds->at_once).Rate();
-    lane->alone_runs = std::max<size_t>(1, Runs(rounds->alone));
-    lane->measured_runs = Runs(rounds->at_once);
+    if (!rounds.at_once.empty()) lane->measured = Quickest(rounds.at_once).Rate();
+    lane->alone_runs = std::max<size_t>(1, Runs(rounds.alone));
+    lane->measured_runs = Runs(rounds.at_once);
   }
 
   static size_t Runs(const std::vector<Sums>& rounds) {
@@ -288,10 +284,7 @@ int Advise(const AdviseOptions& options, const std::string& address, const Termi
   report.script = options.task.file == "-" ? "-" : std::filesystem::path(options.task.file).filename().string();
   if (!options.task.entry.empty()) absl::StrAppend(&report.script, ": ", options.task.entry);
   report.next = NextCommand(options, report.Tag(), address);
-  const std::string text = options.json ? AdviceJson(report) + "\n" : AdviceText(report);
-  if (WriteAll(STDOUT_FILENO, text)) return kExitSucceeded;
-  terminal.Error(absl::StrCat("cannot write to stdout: ", strerror(errno)));
-  return kExitGildFailed;
+  return Print(options.json ? AdviceJson(report) + "\n" : AdviceText(report), terminal);
 }
 
 }  // namespace gild::cli

@@ -11,9 +11,10 @@
 //   interpreters / run                 in the CPU lane, each runs one at a time
 //   cores / (hold + native + around)   nor are there more cores
 //
-// In the I/O lane a take of the lock that finds it, or a core, taken puts the thread to sleep and costs a wake-up, and
-// what the core's cache has forgotten meanwhile: kHandOver, which is added to all of them. It does so the more often, the more
-// copies want a core at a time: with one more than there are cores, always.
+// In the I/O lane a take that finds the lock taken puts the thread to sleep and costs a wake-up, and what the core's
+// cache has forgotten meanwhile: kHandOver. As often as others have the lock it is taken; and the time is missed where
+// C code off the lock has the cores: with one copy more of it than there are cores, always. It is added to all three
+// bounds.
 //
 // The least of them is the prediction. In the I/O lane the bounds give way gradually: before the lock or the cores have
 // no time left, a copy finds them taken now and then. rate^-4 = sum of bound^-4 is close to what closed queues of that
@@ -39,6 +40,8 @@ struct AloneCost {
   absl::Duration native;  // processor time beyond `hold`: a lower bound
   double takes = 0;       // of the lock
 
+  // Processor time, with what is around the run.
+  absl::Duration OnCores() const;
   // Of the run.
   double HoldShare() const;
   double NativeShare() const;
@@ -51,8 +54,9 @@ struct Places {
   size_t threads = 1;    // of the I/O lane
 };
 
-// Seen with blocks of 100,000 sines, which take the lock every 50 µs: 4 to 12 µs.
-inline constexpr absl::Duration kHandOver = absl::Microseconds(10);
+// Seen: 110 to 130 µs with blocks of 100,000 sines, which find the lock taken once in twelve times; 130 to 170 µs with
+// small pictures, which find it taken every other time.
+inline constexpr absl::Duration kHandOver = absl::Microseconds(130);
 
 // Runs a second with so many copies at once.
 double PredictedRate(v1::Lane lane, const AloneCost& alone, const Places& places, size_t copies);
@@ -66,8 +70,8 @@ v1::Tag TagFor(double io_rate, double cpu_rate);
 struct AdvicePlan {
   size_t copies = 0;  // at once
   bool lowered = false;
-  // Alone and at once in turns, so that what else the machine does meets both; the median round counts. 0: no time for
-  // any.
+  // Alone and at once in turns, so that what else the machine does meets both; the quickest round counts. 0: no time
+  // for any.
   size_t rounds = 0;
   bool measure = false;  // copies at once; else only what one costs alone
   // In each round.

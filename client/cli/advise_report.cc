@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/cli/demo_report.h"
 #include "client/cli/explain.h"
 #include "client/cli/json.h"
@@ -23,10 +22,8 @@ constexpr size_t kWhereMost = 44;  // characters of a function's name and place
 const char* TagWord(v1::Tag tag) { return tag == v1::IO ? "IO" : "CPU"; }
 
 std::string Titled(const AdviceReport& report) {
-  return Headline(
-      absl::StrCat("gild advise ", OneLine(report.script)),
-      absl::StrCat(report.places.cores, report.places.cores == 1 ? " core" : " cores", ", CPython ",
-                   report.python_version, ", ", absl::StrFormat("%.0f s", absl::ToDoubleSeconds(report.took))));
+  return Headline(absl::StrCat("gild advise ", OneLine(report.script)),
+                  MeasuredOn(report.places.cores, report.python_version, report.took));
 }
 
 // What a run is made of, from where it has a lock of its own.
@@ -133,9 +130,11 @@ std::string Legend(const AdviceReport& report) {
       "ALONE: one run. HOLDING, NATIVE, WAITING: of it, with the lock, in C code off the lock, for the world. "
       "PREDICTED, from these: runs a second with so many AT ONCE, against one at a time in the CPU lane; * the tag's "
       "lane.";
-  if (report.plan.measure)
+  if (report.plan.measure) {
     absl::StrAppend(&text, " MEASURED: the same, of ", report.io.measured_runs, " and ", report.cpu.measured_runs,
                     " runs.");
+  }
+  if (report.plan.rounds > 1) absl::StrAppend(&text, " Of ", report.plan.rounds, " rounds the quickest counts.");
   if (report.profiled) {
     absl::StrAppend(&text, " HELD: by the function itself, exact; watching its calls makes it slower.");
   }

@@ -1,9 +1,6 @@
 #include "client/cli/bench_command.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -149,9 +146,7 @@ std::string NextCommand(const BenchOptions& options, const BenchReport& report, 
 
 int Show(const BenchReport& report, bool json, const Terminal& terminal) {
   const auto bold = [&terminal](const std::string& text) { return terminal.Bold(text); };
-  if (WriteAll(STDOUT_FILENO, json ? BenchJson(report) + "\n" : BenchText(report, bold))) return kExitSucceeded;
-  terminal.Error(absl::StrCat("cannot write to stdout: ", strerror(errno)));
-  return kExitGildFailed;
+  return Print(json ? BenchJson(report) + "\n" : BenchText(report, bold), terminal);
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ Examples:
   gild demo --scale 0.1
   gild demo --only images --images ~/Pictures
   gild demo --only urls --url-file my-urls.txt --json
+  gild demo --only primes,arrays --runtime /opt/python3.13t/bin/python3
 )";
 
 constexpr char kAdviseExamples[] = R"(Says which tag a script should have: runs it alone and in copies, in both lanes,
@@ -237,6 +238,7 @@ void AddDemo(CLI::App* root, Options* options) {
       ->type_name("FACTOR");
   app->add_option("--url-file", demo.url_file, "your URLs, one a line, in place of the 100")->type_name("FILE");
   app->add_option("--images", demo.images, "your directory of *.jpg, *.jpeg, *.png")->type_name("DIR");
+  app->add_option("--runtime", demo.runtime, "another Python: its threads at primes and arrays")->type_name("PATH");
   app->add_flag_callback(
       "--no-baseline", [&demo] { demo.baseline = false; }, "no run one at a time, and no SPEEDUP");
   app->add_flag("--json", demo.json, "every figure as one line of JSON");

@@ -22,6 +22,7 @@
 #include "client/cli/demo_run.h"
 #include "client/cli/demo_workload.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/runtime.h"
 #include "client/cli/slow_http.h"
 #include "client/cli/units.h"
 #include "client/cli/words.h"
@@ -35,6 +36,8 @@ constexpr int64_t kPrimesLimit = 2500000;  // two cores: 2 to 4 s
 constexpr int64_t kArrayBlocks = 2000;     // two cores: 1 to 2 s
 constexpr size_t kOutstandingMost = 512;   // sockets of the slow server, descriptors of the interpreter
 constexpr size_t kImageBytesMost = size_t{1} << 30;
+constexpr absl::Duration kRuntimeStartMost = absl::Seconds(15);  // a JVM's
+constexpr int64_t kRuntimeSlower = 20;                           // than the slower lane: it hangs
 
 Failure Usage(const std::string& cause, const std::string& hint) { return {{cause, hint}, kExitUsage}; }
 
@@ -59,13 +62,17 @@ class Demo {
 
   bool Run(DemoReport* report, Failure* failure) {
     const absl::Time began = absl::Now();
-    if (!Ask(report, failure)) return false;
+    if (!Ask(report, failure) || !AskForRuntime(report, failure)) return false;
     for (auto make : {&Demo::MakeUrls, &Demo::MakeImages, &Demo::MakePrimes, &Demo::MakeArrays}) {
       std::optional<Workload> workload;
       if (!(this->*make)(&workload, failure)) return false;
       if (!workload) continue;
       report->workloads.emplace_back();
       if (!Measure(*workload, &report->workloads.back(), failure)) return false;
+      if (report->runtime && workload->anywhere &&
+          !MeasureRuntime(*workload, *report->runtime, &report->workloads.back(), failure)) {
+        return false;
+      }
     }
     report->took = absl::Now() - began;
     return true;
@@ -91,6 +98,15 @@ class Demo {
       }
     }
     return true;
+  }
+
+  bool AskForRuntime(DemoReport* report, Failure* failure) {
+    if (options_.runtime.empty()) return true;
+    if (!Chosen(options_.only, "primes") && !Chosen(options_.only, "arrays")) {
+      *failure = Usage("--runtime runs primes and arrays, and --only names neither", "");
+      return false;
+    }
+    return AskRuntime(options_.runtime, kRuntimeStartMost, &report->runtime.emplace(), failure);
   }
 
   bool MakeUrls(std::optional<Workload>* workload, Failure* failure) {
@@ -234,6 +250,27 @@ class Demo {
     return true;
   }
 
+  // Last, so that the lanes say how long is too long.
+  bool MeasureRuntime(const Workload& workload, const Runtime& runtime, WorkloadFigures* figures, Failure* failure) {
+    absl::Duration slowest;
+    for (const LaneFigures& lane : figures->lanes) slowest = std::max(slowest, lane.wall);
+    const absl::Duration time_most = kRuntimeStartMost + kRuntimeSlower * slowest;
+    const ProgressBar progress(terminal_, absl::StrCat(workload.title, ", ", runtime.Name()), workload.tasks);
+    RuntimeFigures& row = figures->runtime.emplace();
+    row.tasks = workload.tasks;
+    row.threads = std::min(cpu_outstanding_, workload.tasks);
+    if (options_.baseline) {
+      if (!RunInThreads(runtime, workload, 1, time_most, &row.run, failure)) return false;
+      if (!row.run.missing.empty()) return true;
+      row.alone = row.run.wall;
+    }
+    const absl::StatusOr<v1::Stats> before = client_.GetStats();
+    if (!RunInThreads(runtime, workload, row.threads, time_most, &row.run, failure)) return false;
+    const absl::StatusOr<v1::Stats> after = client_.GetStats();
+    if (row.run.missing.empty() && before.ok() && after.ok()) row.cores = BusyShares(*before, *after);
+    return true;
+  }
+
   const DemoOptions& options_;
   const std::string address_;
   const Terminal& terminal_;
@@ -249,8 +286,7 @@ int RunDemo(const DemoOptions& options, const std::string& address, const Termin
   DemoReport report;
   Failure failure;
   if (!Demo(options, address, terminal).Run(&report, &failure)) return Tell(failure, terminal);
-  const std::string text = options.json ? DemoJson(report) + "\n" : DemoText(report, terminal.utf8());
-  return WriteAll(STDOUT_FILENO, text) ? kExitSucceeded : kExitGildFailed;
+  return Print(options.json ? DemoJson(report) + "\n" : DemoText(report, terminal.utf8()), terminal);
 }
 
 int ServeUrls(const Terminal& terminal) {

@@ -20,6 +20,7 @@ struct DemoOptions {
   std::vector<std::string> lanes;  // of "io", "cpu"; empty: both
   double scale = 1;                // of the numbers of URLs, images and sines, and of the primes' limit
   std::string url_file;            // one URL a line; # and empty lines are skipped
+  std::string runtime;             // a Python interpreter's path: its row, too; empty: none
   std::string images;              // a directory of *.jpg, *.jpeg, *.png
   bool baseline = true;            // false: no run one at a time, and no SPEEDUP
   bool json = false;

@@ -18,6 +18,7 @@ namespace gild::cli {
 namespace {
 
 constexpr size_t kCoreBarsMost = 8;
+constexpr size_t kRuntimeCellMost = 18;  // what 80 columns leave the first one
 // Within a tenth of one at a time, nothing was gained and nothing lost.
 constexpr double kGain = 1.1;
 constexpr double kLoss = 0.9;
@@ -30,6 +31,10 @@ std::string Percent(std::optional<double> share) { return share ? PercentText(*s
 
 std::string Rate(double per_second) {
   return per_second < 9.95 ? absl::StrFormat("%.1f", per_second) : absl::StrFormat("%.0f", per_second);
+}
+
+double PerSecond(size_t tasks, absl::Duration wall) {
+  return wall > absl::ZeroDuration() ? static_cast<double>(tasks) / absl::ToDoubleSeconds(wall) : 0;
 }
 
 std::optional<double> ShareOf(std::optional<absl::Duration> part, absl::Duration whole) {
@@ -62,12 +67,11 @@ struct Clause {
   std::string rest;
 };
 
-Clause ClauseOf(const WorkloadFigures& workload, const LaneFigures& lane) {
-  const char* from = lane.lane == v1::IO_LANE ? "threads" : "processes";
-  const std::optional<double> speedup = workload.Speedup(lane);
-  if (!speedup) return {"took", absl::StrCat(TimeText(lane.wall), " with ", from)};
+Clause ClauseOf(const std::string& from, absl::Duration wall, std::optional<double> speedup,
+                std::optional<double> wait) {
+  if (!speedup) return {"took", absl::StrCat(TimeText(wall), " with ", from)};
   std::string why;
-  if (const std::optional<double> wait = lane.WaitShare(); wait && *wait >= 0.05 && *speedup < kGain) {
+  if (wait && *wait >= 0.05 && *speedup < kGain) {
     why = absl::StrCat(" (", Percent(wait), " of its time went to waiting for the lock)");
   }
   if (*speedup >= kGain) return {"gained", absl::StrCat(TimesText(*speedup), " from ", from)};
@@ -75,21 +79,28 @@ Clause ClauseOf(const WorkloadFigures& workload, const LaneFigures& lane) {
   return {"lost", absl::StrCat("with ", from, ", at ", TimesText(*speedup), why)};
 }
 
-std::string SentencePart(const WorkloadFigures& workload) {
-  std::string text = workload.subject;
-  const char* verb = "";
-  for (const LaneFigures& lane : workload.lanes) {
-    const Clause clause = ClauseOf(workload, lane);
-    const bool same_verb = std::string(clause.verb) == verb;
-    absl::StrAppend(&text, *verb == '\0' ? " " : " and ", same_verb ? "" : absl::StrCat(clause.verb, " "), clause.rest);
-    verb = clause.verb;
-  }
-  return text;
-}
-
 std::string Listed(const std::vector<std::string>& words) {
   if (words.size() < 2) return absl::StrJoin(words, "");
   return absl::StrCat(absl::StrJoin(words.begin(), words.end() - 1, ", "), " and ", words.back());
+}
+
+std::string SentencePart(const WorkloadFigures& workload, const std::optional<Runtime>& runtime) {
+  std::vector<Clause> clauses;
+  for (const LaneFigures& lane : workload.lanes) {
+    clauses.push_back(ClauseOf(lane.lane == v1::IO_LANE ? "threads" : "processes", lane.wall, workload.Speedup(lane),
+                               lane.WaitShare()));
+  }
+  if (runtime && workload.runtime && workload.runtime->run.missing.empty()) {
+    clauses.push_back(ClauseOf("threads of " + runtime->Name(), workload.runtime->run.wall, workload.runtime->Speedup(),
+                               std::nullopt));
+  }
+  std::vector<std::string> texts;
+  std::string verb;
+  for (const Clause& clause : clauses) {
+    texts.push_back(clause.verb == verb ? clause.rest : absl::StrCat(clause.verb, " ", clause.rest));
+    verb = clause.verb;
+  }
+  return absl::StrCat(workload.subject, " ", Listed(texts));
 }
 
 std::string Capitalised(std::string text) {
@@ -109,10 +120,7 @@ std::string TitleLine(const DemoReport& report) {
   const std::string left =
       absl::StrCat("gild demo: ", lessons < std::size(kCounts) ? kCounts[lessons] : absl::StrCat(lessons, " lessons"),
                    " of the lock");
-  const std::string right =
-      absl::StrCat(report.cores.size(), report.cores.size() == 1 ? " core" : " cores", ", CPython ",
-                   report.python_version, ", ", absl::StrFormat("%.0f s", absl::ToDoubleSeconds(report.took)));
-  return Headline(left, right) + "\n";
+  return Headline(left, MeasuredOn(report.cores.size(), report.python_version, report.took)) + "\n";
 }
 
 std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigures& lane, const std::string& title,
@@ -129,6 +137,40 @@ std::vector<std::string> Cells(const WorkloadFigures& workload, const LaneFigure
           Percent(lane.HoldShare()),
           lane.longest_hold ? TimeText(*lane.longest_hold) : "n/a",
           CoreBars(lane.cores, utf8)};
+}
+
+// "  3.13t, no lock"
+std::string RuntimeCell(const Runtime& runtime, const RuntimeRun& run) {
+  const std::string lock = !run.lock ? "" : *run.lock ? ", one lock" : ", no lock";
+  const size_t room = kRuntimeCellMost - 2 - lock.size();
+  const std::string name = runtime.Name();
+  return absl::StrCat("  ", name.size() <= room ? name : absl::StrCat(name.substr(0, room - 1), "…"), lock);
+}
+
+std::vector<std::string> Cells(const Runtime& runtime, const RuntimeFigures& figures, bool utf8) {
+  const bool ran = figures.run.missing.empty();
+  const std::optional<double> speedup = figures.Speedup();
+  return {RuntimeCell(runtime, figures.run),
+          "-",
+          ran ? TimeText(figures.run.wall) : "n/a",
+          ran ? Rate(figures.TasksPerSecond()) : "n/a",
+          absl::StrCat(speedup ? TimesText(*speedup) : "n/a", " "),
+          "n/a",
+          "n/a",
+          "n/a",
+          CoreBars(figures.cores, utf8)};
+}
+
+// What the runtime's rows are, and why some are empty.
+std::string RuntimeNote(const DemoReport& report) {
+  if (!report.runtime) return "";
+  std::string note = absl::StrCat(report.runtime->Name(), ": plain threads of ", OneLine(report.runtime->path),
+                                  ", against one at a time there, without a meter.");
+  for (const WorkloadFigures& workload : report.workloads) {
+    if (!workload.runtime || workload.runtime->run.missing.empty()) continue;
+    absl::StrAppend(&note, " It cannot do ", workload.title, ": ", workload.runtime->run.missing, ".");
+  }
+  return absl::StrCat("\n", Wrap(note, kReportColumns));
 }
 
 void OptionalSeconds(const char* key, std::optional<absl::Duration> duration, JsonWriter* json) {
@@ -161,11 +203,48 @@ void WriteRow(const WorkloadFigures& workload, const LaneFigures& lane, JsonWrit
   json->End('}');
 }
 
+void WriteRuntimeRow(const WorkloadFigures& workload, const RuntimeFigures& figures, JsonWriter* json) {
+  const bool ran = figures.run.missing.empty();
+  json->Begin('{').Key("workload").String(workload.id).Key("title").String(workload.title);
+  json->Key("tasks").Unsigned(figures.tasks).Key("threads").Unsigned(figures.threads);
+  json->Key("lock");
+  figures.run.lock ? json->Bool(*figures.run.lock) : json->Null();
+  json->Key("missing");
+  ran ? json->Null() : json->String(figures.run.missing);
+  OptionalSeconds("wall_seconds", ran ? std::optional(figures.run.wall) : std::nullopt, json);
+  json->Key("tasks_per_second").Number(ran ? figures.TasksPerSecond() : NAN);
+  json->Key("speedup").Number(figures.Speedup().value_or(NAN));
+  json->Key("cores").Begin('[');
+  for (const double share : figures.cores) json->Number(share);
+  json->End(']');
+  OptionalSeconds("baseline_seconds", figures.alone, json);
+  json->End('}');
+}
+
+void WriteRuntime(const DemoReport& report, JsonWriter* json) {
+  if (!report.runtime) {
+    json->Null();
+    return;
+  }
+  json->Begin('{').Key("path").String(report.runtime->path);
+  json->Key("implementation").String(report.runtime->implementation);
+  json->Key("version").String(report.runtime->version);
+  json->Key("free_threaded").Bool(report.runtime->free_threaded);
+  json->Key("baseline").String("the same tasks, one at a time, in one thread of this runtime");
+  json->Key("rows").Begin('[');
+  for (const WorkloadFigures& workload : report.workloads) {
+    if (workload.runtime) WriteRuntimeRow(workload, *workload.runtime, json);
+  }
+  json->End(']').End('}');
+}
+
 }  // namespace
 
-double LaneFigures::TasksPerSecond() const {
-  return wall > absl::ZeroDuration() ? static_cast<double>(tasks) / absl::ToDoubleSeconds(wall) : 0;
-}
+double LaneFigures::TasksPerSecond() const { return PerSecond(tasks, wall); }
+
+double RuntimeFigures::TasksPerSecond() const { return PerSecond(tasks, run.wall); }
+
+std::optional<double> RuntimeFigures::Speedup() const { return ShareOf(alone, run.wall); }
 
 std::optional<double> LaneFigures::WaitShare() const { return ShareOf(wait, run); }
 
@@ -240,6 +319,11 @@ std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after,
   return ShareOf(std::max(busy - tasks_cpu, absl::ZeroDuration()), whole);
 }
 
+std::string MeasuredOn(size_t cores, const std::string& python_version, absl::Duration took) {
+  return absl::StrFormat("%d %s, CPython %s, %.0f s", cores, cores == 1 ? "core" : "cores", python_version,
+                         absl::ToDoubleSeconds(took));
+}
+
 std::string OtherLoadNote(double other_load) {
   if (other_load < kBusyMachine) return "";
   return absl::StrCat("NOTE: other work took ", PercentText(other_load),
@@ -285,16 +369,16 @@ std::string DemoText(const DemoReport& report, bool utf8) {
       table.Row(Cells(workload, lane, &lane == &workload.lanes.front() ? workload.title : verdict, utf8));
     }
     if (workload.lanes.size() == 1 && !verdict.empty()) table.Row({verdict});
+    if (report.runtime && workload.runtime) table.Row(Cells(*report.runtime, *workload.runtime, utf8));
   }
   const std::string legend = absl::StrCat(
       "SPEEDUP: against the same tasks one at a time (the sum of their run times alone). WAIT, HOLD: of task time, "
-      "exact, "
-      "not sampled. LONGEST: one uninterrupted hold. CORES: busy share of each core",
+      "exact, not sampled. LONGEST: one uninterrupted hold. CORES: busy share of each core",
       utf8 ? "." : ", in tenths.", judged ? " Under each workload: what most of its own time was." : "",
       starred ? " * quicker by over 5%." : "");
-  return absl::StrCat(TitleLine(report), "\n", table.Text(), "\n", Wrap(legend, kReportColumns), "\n",
-                      Wrap(OtherLoadNote(MostOtherLoad(report.workloads)), kReportColumns), "\n",
-                      Wrap(DemoSummary(report.workloads), kReportColumns), "\n");
+  return absl::StrCat(TitleLine(report), "\n", table.Text(), "\n", Wrap(legend, kReportColumns), RuntimeNote(report),
+                      "\n", Wrap(OtherLoadNote(MostOtherLoad(report.workloads)), kReportColumns), "\n",
+                      Wrap(DemoSummary(report), kReportColumns), "\n");
 }
 
 std::string DemoJson(const DemoReport& report) {
@@ -309,15 +393,17 @@ std::string DemoJson(const DemoReport& report) {
   for (const WorkloadFigures& workload : report.workloads) {
     for (const LaneFigures& lane : workload.lanes) WriteRow(workload, lane, &json);
   }
-  json.End(']').Key("summary").String(DemoSummary(report.workloads)).End('}');
+  json.End(']').Key("runtime");
+  WriteRuntime(report, &json);
+  json.Key("summary").String(DemoSummary(report)).End('}');
   return json.text();
 }
 
-std::string DemoSummary(const std::vector<WorkloadFigures>& workloads) {
+std::string DemoSummary(const DemoReport& report) {
   std::vector<std::string> parts;
   std::map<v1::Lane, std::vector<std::string>> better;
-  for (const WorkloadFigures& workload : workloads) {
-    parts.push_back(SentencePart(workload));
+  for (const WorkloadFigures& workload : report.workloads) {
+    parts.push_back(SentencePart(workload, report.runtime));
     if (const LaneFigures* best = workload.Best()) better[best->lane].push_back(workload.subject);
   }
   std::string text = absl::StrCat(Capitalised(absl::StrJoin(parts, "; ")), ".");

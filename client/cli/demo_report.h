@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "client/cli/runtime.h"
 #include "gild/v1/monitor.pb.h"
 #include "gild/v1/task.pb.h"
 
@@ -43,6 +44,20 @@ struct LaneFigures {
   std::optional<double> HoldShare() const;
 };
 
+// One workload in plain threads of the interpreter that --runtime named.
+struct RuntimeFigures {
+  size_t tasks = 0;
+  size_t threads = 0;
+  RuntimeRun run;
+  // One after another in the same interpreter. Absent: not measured.
+  std::optional<absl::Duration> alone;
+  // As a lane's.
+  std::vector<double> cores;
+
+  double TasksPerSecond() const;
+  std::optional<double> Speedup() const;
+};
+
 struct WorkloadFigures {
   std::string id;
   std::string title;
@@ -52,6 +67,7 @@ struct WorkloadFigures {
   // Of the machine's cores, what others than the tasks used during the baseline, 0 to 1. Absent: unavailable.
   std::optional<double> other_load;
   std::vector<LaneFigures> lanes;
+  std::optional<RuntimeFigures> runtime;
 
   std::optional<double> Speedup(const LaneFigures& lane) const;
   // Where the tasks had a lock of their own, if they ever did; empty: unavailable.
@@ -65,6 +81,7 @@ struct DemoReport {
   std::string python_version;
   std::vector<int> cores;
   absl::Duration took;
+  std::optional<Runtime> runtime;
   std::vector<WorkloadFigures> workloads;
 };
 
@@ -78,6 +95,8 @@ std::vector<double> BusyShares(const v1::Stats& before, const v1::Stats& after);
 // is little when one task runs at a time, and whatever else the machine is doing. Absent when the snapshots have no
 // cores.
 std::optional<double> OtherLoad(const v1::Stats& before, const v1::Stats& after, absl::Duration tasks_cpu);
+// A headline's right end: "2 cores, CPython 3.11.2, 38 s".
+std::string MeasuredOn(size_t cores, const std::string& python_version, absl::Duration took);
 // Empty on a machine that has little else to do.
 std::string OtherLoadNote(double other_load);
 
@@ -88,6 +107,6 @@ std::string CoreBars(const std::vector<double>& shares, bool utf8);
 std::string DemoText(const DemoReport& report, bool utf8);
 std::string DemoJson(const DemoReport& report);
 // One or two sentences, unwrapped.
-std::string DemoSummary(const std::vector<WorkloadFigures>& workloads);
+std::string DemoSummary(const DemoReport& report);
 
 }  // namespace gild::cli

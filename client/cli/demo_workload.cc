@@ -105,7 +105,7 @@ def warm_up():
 // The midpoint rule. A block fits a core's cache; NumPy works on one without the lock.
 constexpr char kIntegrate[] = R"(import numpy
 
-POINTS = 100_000
+POINTS = 100000
 
 
 def integrate(part, parts, blocks):
@@ -236,6 +236,7 @@ Workload PrimesWorkload(int64_t limit) {
   workload.id = "primes";
   workload.title = absl::StrCat("count primes / ", kPrimeParts);
   workload.subject = "pure Python";
+  workload.anywhere = true;
   workload.tasks = kPrimeParts;
   workload.task = [limit](size_t index) { return CallPart(kPrimes, "count", index, kPrimeParts, limit); };
   workload.warm_up = [] { return Call(kPrimes, "warm_up"); };
@@ -260,6 +261,7 @@ Workload ArraysWorkload(int64_t blocks) {
   workload.id = "arrays";
   workload.title = absl::StrCat("NumPy, sin / ", kArrayParts);
   workload.subject = "NumPy off the lock";
+  workload.anywhere = true;
   workload.tasks = kArrayParts;
   workload.task = [blocks](size_t index) { return CallPart(kIntegrate, "integrate", index, kArrayParts, blocks); };
   workload.warm_up = [] { return Call(kIntegrate, "warm_up"); };

@@ -31,6 +31,9 @@ struct Workload {
   // Its tasks wait for the world: the I/O lane takes as many at a time as it has threads. Else as many as the CPU lane
   // gets, for more threads than cores only stand in line.
   bool waits = false;
+  // Any Python has what its tasks need, or says what it lacks, and JSON holds their arguments and results: --runtime
+  // runs them, too.
+  bool anywhere = false;
   std::function<v1::Task(size_t index)> task;
   // Imports what the tasks import, runs their code once and then keeps its interpreter busy for a moment, so that as
   // many of them as there are interpreters reach them all.

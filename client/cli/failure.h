@@ -23,4 +23,7 @@ Failure FailureOf(const absl::Status& status, const std::string& address);
 // On stderr; returns the exit code.
 int Tell(const Failure& failure, const Terminal& terminal);
 
+// A report on stdout; returns the exit code: not 0 when it cannot be written, which is told.
+int Print(const std::string& report, const Terminal& terminal);
+
 }  // namespace gild::cli

@@ -159,6 +159,32 @@ TEST_F(CliTest, DemoMeasuresEveryWorkloadInBothLanes) {
                                            "primes io", "urls cpu", "urls io"));
 }
 
+TEST_F(CliTest, DemoRunsAnotherRuntimesThreads) {
+  StartSmallServer();
+  CommandResult result = Gild({"demo", "--only", "primes", "--scale", "0.01", "--runtime", GILD_PYTHON, "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  google::protobuf::Struct report;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(result.out, &report).ok()) << result.out;
+  const auto& runtime = report.fields().at("runtime").struct_value().fields();
+  EXPECT_EQ(runtime.at("implementation").string_value(), "CPython");
+  ASSERT_EQ(runtime.at("rows").list_value().values_size(), 1);
+  const auto& row = runtime.at("rows").list_value().values(0).struct_value().fields();
+  EXPECT_EQ(row.at("workload").string_value(), "primes");
+  EXPECT_EQ(row.at("threads").number_value(), 8);
+  EXPECT_GT(row.at("speedup").number_value(), 0);
+}
+
+TEST_F(CliTest, DemoRefusesARuntimeThatIsNone) {
+  StartSmallServer();
+  CommandResult result = Gild({"demo", "--runtime", "/no/such"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err,
+            "gild: --runtime /no/such: No such file or directory\n"
+            "hint: name a Python interpreter by its path, such as $(command -v python3)\n");
+  EXPECT_EQ(Gild({"demo", "--only", "urls", "--runtime", GILD_PYTHON}).exit_code, 2);
+}
+
 TEST_F(CliTest, DemoRefusesWhatItCannotRead) {
   StartSmallServer();
   for (const std::string option : {"--url-file", "--images"}) {

@@ -55,7 +55,7 @@ TEST(AdviseModelTest, OneCopyGainsNothing) {
 TEST(AdviseModelTest, CopiesThatWaitGainAsManyTimesFromThreadsUntilTheLockIsBusy) {
   EXPECT_NEAR(Speedup(v1::IO_LANE, kWaits, 8), 8, 0.1);
   EXPECT_NEAR(Speedup(v1::IO_LANE, kWaits, 32), 31, 1);
-  EXPECT_GT(Speedup(v1::IO_LANE, kWaits, 128), 40);
+  EXPECT_GT(Speedup(v1::IO_LANE, kWaits, 128), 35);
   EXPECT_LT(Speedup(v1::IO_LANE, kWaits, 128), 52.5 / 0.9);
   // Processes: as many as there are.
   EXPECT_NEAR(Speedup(v1::CPU_LANE, kWaits, 32), 2, 0.05);
@@ -75,15 +75,16 @@ TEST(AdviseModelTest, CodeOffTheLockGainsTheCoresFromEither) {
   EXPECT_NEAR(Speedup(v1::CPU_LANE, kProducts, 8), 2, 0.03);
 }
 
-TEST(AdviseModelTest, AsManyCopiesAsCoresEachHaveTheirOwn) {
-  EXPECT_NEAR(Speedup(v1::IO_LANE, kProducts, 2), 2, 0.03);
-}
+TEST(AdviseModelTest, AsManyCopiesAsCoresEachHaveTheirOwn) { EXPECT_NEAR(Speedup(v1::IO_LANE, kProducts, 2), 2, 0.03); }
 
-TEST(AdviseModelTest, EachWayToTheLockAndBackCostsAHandOver) {
-  const AloneCost often = Cost(100, 6, 94, 2000);
-  EXPECT_NEAR(Speedup(v1::IO_LANE, often, 8), 2.0 / 1.2, 0.03);
+TEST(AdviseModelTest, ATakeThatFindsTheLockTakenCostsAHandOver) {
+  // Others have it for 12 % of the time: 120 of the takes, 130 µs each.
+  const AloneCost often = Cost(100, 6, 94, 1000);
+  EXPECT_NEAR(Speedup(v1::IO_LANE, often, 8), 2.0 / 1.16, 0.03);
   EXPECT_GT(Speedup(v1::IO_LANE, often, 2), Speedup(v1::IO_LANE, often, 8)) << "fewer meet at the lock";
   EXPECT_NEAR(Speedup(v1::CPU_LANE, often, 8), 2, 0.03);
+  // As many takes of a lock that hardly anybody has.
+  EXPECT_NEAR(Speedup(v1::IO_LANE, Cost(100, 0.5, 99.5, 1000), 8), 2, 0.04);
 }
 
 TEST(AdviseModelTest, WhatIsAroundARunTakesItsShareOfTheCores) {
@@ -214,8 +215,8 @@ The function that holds the lock: count (primes.py:4), 98% of 2.00s in one run.
 ALONE: one run. HOLDING, NATIVE, WAITING: of it, with the lock, in C code off
 the lock, for the world. PREDICTED, from these: runs a second with so many AT
 ONCE, against one at a time in the CPU lane; * the tag's lane. MEASURED: the
-same, of 40 and 40 runs. HELD: by the function itself, exact; watching its calls
-makes it slower.
+same, of 40 and 40 runs. Of 5 rounds the quickest counts. HELD: by the function
+itself, exact; watching its calls makes it slower.
 next: gild run --tag cpu --entry count primes.py
 )");
 }

@@ -15,6 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "client/cli/demo_report.h"
@@ -64,11 +65,30 @@ DemoReport Report() {
   return report;
 }
 
+DemoReport ReportOf(WorkloadFigures lesson) {
+  DemoReport report;
+  report.workloads = {std::move(lesson)};
+  return report;
+}
+
+// The second lesson in threads that take no turns, too.
+DemoReport ReportWithRuntime() {
+  DemoReport report = Report();
+  report.runtime = {
+      .path = "/opt/free/python3", .implementation = "CPython", .version = "3.13.2", .free_threaded = true};
+  report.workloads[1].runtime = {.tasks = 8,
+                                 .threads = 8,
+                                 .run = {.wall = absl::Milliseconds(5200), .lock = false},
+                                 .alone = absl::Milliseconds(10140),
+                                 .cores = {1, 1}};
+  return report;
+}
+
 std::vector<std::string> Lines(const std::string& text) { return absl::StrSplit(text, '\n'); }
 
 TEST(DemoReportTest, TheSummaryFollowsTheFigures) {
   EXPECT_EQ(
-      DemoSummary(Report().workloads),
+      DemoSummary(Report()),
       "Waiting for the network gained 63.5x from threads and 2.00x from processes; pure Python gained nothing from "
       "threads (87% of its time went to waiting for the lock) and 1.94x from processes. Here, then: the I/O lane "
       "for waiting for the network, the CPU lane for pure Python.");
@@ -76,12 +96,12 @@ TEST(DemoReportTest, TheSummaryFollowsTheFigures) {
 
 TEST(DemoReportTest, ThreadsThatGainAreSaidToGain) {
   EXPECT_EQ(
-      DemoSummary({Lesson("pure Python", absl::Seconds(2), 0, absl::Seconds(4))}),
+      DemoSummary(ReportOf(Lesson("pure Python", absl::Seconds(2), 0, absl::Seconds(4)))),
       "Pure Python gained 4.00x from threads and 2.00x from processes. Here, then: the I/O lane for pure Python.");
 }
 
 TEST(DemoReportTest, ALossIsALoss) {
-  EXPECT_EQ(DemoSummary({Lesson("pure Python", absl::Seconds(16), 0.9, absl::Seconds(8))}),
+  EXPECT_EQ(DemoSummary(ReportOf(Lesson("pure Python", absl::Seconds(16), 0.9, absl::Seconds(8)))),
             "Pure Python lost with threads, at 0.50x (90% of its time went to waiting for the lock) and gained nothing "
             "from processes. Here, then: the CPU lane for pure Python.");
 }
@@ -89,13 +109,13 @@ TEST(DemoReportTest, ALossIsALoss) {
 TEST(DemoReportTest, ATieHasNoBetterLane) {
   const WorkloadFigures tie = Lesson("pure Python", absl::Milliseconds(4000), 0, absl::Milliseconds(4100));
   EXPECT_EQ(tie.Best(), nullptr);
-  EXPECT_EQ(DemoSummary({tie}), "Pure Python gained 2.00x from threads and 1.95x from processes.");
+  EXPECT_EQ(DemoSummary(ReportOf(tie)), "Pure Python gained 2.00x from threads and 1.95x from processes.");
 }
 
 TEST(DemoReportTest, WithoutABaselineThereIsNoSpeedup) {
   WorkloadFigures lesson = Lesson("pure Python", absl::Seconds(8), 0.9, absl::Seconds(4));
   lesson.baseline.reset();
-  EXPECT_EQ(DemoSummary({lesson}),
+  EXPECT_EQ(DemoSummary(ReportOf(lesson)),
             "Pure Python took 8.00s with threads and 4.00s with processes. Here, then: the CPU lane for pure Python.");
 }
 
@@ -108,6 +128,53 @@ TEST(DemoReportTest, TheTableFits80Columns) {
   EXPECT_EQ(lines[2], "WORKLOAD            LANE   WALL  TASKS/S  SPEEDUP  WAIT  HOLD  LONGEST  CORES");
   EXPECT_EQ(lines[3], "resize 1000 images  I/O   126ms      794   63.5x*    1%   99%    5.0ms  █ ▁");
   EXPECT_EQ(lines[4], "                    CPU   4.00s       25   2.00x     0%  100%    5.0ms  █ ▁");
+}
+
+TEST(DemoReportTest, ARuntimesRowStandsUnderItsWorkload) {
+  DemoReport report = ReportWithRuntime();
+  const std::vector<std::string> lines = Lines(DemoText(report, true));
+  EXPECT_EQ(lines[7], "  3.13t, no lock    -     5.20s      1.5   1.95x    n/a   n/a      n/a  █ █");
+  EXPECT_TRUE(absl::StrContains(
+      DemoText(report, true),
+      "\n3.13t: plain threads of /opt/free/python3, against one at a time there, without\na meter.\n"))
+      << DemoText(report, true);
+  EXPECT_TRUE(absl::StrContains(
+      DemoSummary(report),
+      "waiting for the lock), 1.94x from processes and 1.95x from threads of 3.13t. Here, then: the I/O lane"))
+      << DemoSummary(report);
+}
+
+TEST(DemoReportTest, ALockIsSaidToBeThereAndTheUnknownIsNotGuessed) {
+  DemoReport report = ReportWithRuntime();
+  RuntimeRun& run = report.workloads[1].runtime->run;
+  run.lock = true;
+  EXPECT_TRUE(absl::StartsWith(Lines(DemoText(report, true))[7], "  3.13t, one lock   -  "));
+  run.lock.reset();
+  EXPECT_TRUE(absl::StartsWith(Lines(DemoText(report, true))[7], "  3.13t             -  "));
+  EXPECT_TRUE(absl::StrContains(DemoJson(report), "\"lock\":null"));
+}
+
+TEST(DemoReportTest, WhatARuntimeCannotDoIsNotAvailableAndSaysWhy) {
+  DemoReport report = ReportWithRuntime();
+  report.workloads[1].runtime = {.tasks = 8, .threads = 8, .run = {.lock = true, .missing = "No module named 'numpy'"}};
+  const std::string text = DemoText(report, true);
+  EXPECT_EQ(Lines(text)[7], "  3.13t, one lock   -       n/a      n/a     n/a    n/a   n/a      n/a  n/a");
+  EXPECT_TRUE(
+      absl::StrContains(absl::StrJoin(Lines(text), " "), "It cannot do resize 1000 images: No module named 'numpy'."))
+      << text;
+  EXPECT_FALSE(absl::StrContains(DemoSummary(report), "3.13t"));
+  EXPECT_TRUE(absl::StrContains(DemoJson(report), "\"missing\":\"No module named 'numpy'\",\"wall_seconds\":null"));
+}
+
+TEST(DemoReportTest, ALongRuntimesNameLeavesTheTableItsWidth) {
+  DemoReport report = ReportWithRuntime();
+  report.runtime->implementation = "IronPython";
+  report.runtime->path = std::string(300, 'p');
+  report.workloads[1].runtime->cores = std::vector<double>(64, 0.5);
+  for (LaneFigures& lane : report.workloads[0].lanes) lane.cores = std::vector<double>(64, 0.5);
+  const std::vector<std::string> lines = Lines(DemoText(report, true));
+  EXPECT_TRUE(absl::StartsWith(lines[7], "  IronPy…, no lock  -  ")) << lines[7];
+  for (size_t i = 0; i < 8; ++i) EXPECT_LE(CharacterCount(lines[i]), 80u) << lines[i];
 }
 
 TEST(DemoReportTest, AVerdictStandsUnderItsWorkload) {
@@ -162,6 +229,22 @@ TEST(DemoReportTest, JsonHasEveryFigure) {
   EXPECT_DOUBLE_EQ(row.at("longest_hold_seconds").number_value(), 0.005);
   EXPECT_EQ(row.at("cores").list_value().values_size(), 2);
   EXPECT_DOUBLE_EQ(row.at("endings").struct_value().fields().at("SUCCEEDED").number_value(), 100);
+}
+
+TEST(DemoReportTest, JsonHasTheRuntimesFiguresToo) {
+  google::protobuf::Struct parsed;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(DemoJson(ReportWithRuntime()), &parsed).ok());
+  const auto& runtime = parsed.fields().at("runtime").struct_value().fields();
+  EXPECT_EQ(runtime.at("path").string_value(), "/opt/free/python3");
+  EXPECT_TRUE(runtime.at("free_threaded").bool_value());
+  ASSERT_EQ(runtime.at("rows").list_value().values_size(), 1);
+  const auto& row = runtime.at("rows").list_value().values(0).struct_value().fields();
+  EXPECT_FALSE(row.at("lock").bool_value());
+  EXPECT_DOUBLE_EQ(row.at("wall_seconds").number_value(), 5.2);
+  EXPECT_DOUBLE_EQ(row.at("speedup").number_value(), 1.95);
+  EXPECT_DOUBLE_EQ(row.at("baseline_seconds").number_value(), 10.14);
+  EXPECT_EQ(row.at("cores").list_value().values_size(), 2);
+  EXPECT_TRUE(absl::StrContains(DemoJson(Report()), "\"runtime\":null"));
 }
 
 TEST(DemoReportTest, BusySharesComeFromTwoSnapshots) {
