@@ -60,7 +60,8 @@ struct Sums {
     };
     return {.wall = mean(wall - cpu_wait),
             .run = mean(run - cpu_wait),
-            .hold = mean(hold),
+            // It may have waited for a core with the lock.
+            .hold = mean(std::min(hold, run - cpu_wait)),
             .native = mean(cpu - hold),
             .takes = static_cast<double>(takes) / static_cast<double>(runs)};
   }

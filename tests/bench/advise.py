@@ -1,9 +1,10 @@
 """What `gild advise` says of five scripts, against what it then measures: tags right, predictions within 25 %.
 
-    advise.py BIN_DIR [--rounds N]        (./run build makes build/release/bin)
+    advise.py BIN_DIR [--rounds N]        (./test makes build/test/bin, ./run build build/release/bin)
 
 Starts a server of its own, and pages that answer after 50 ms. Run with /usr/bin/python3 (Pillow draws the picture), on a machine
-that has nothing else to do. Prints a line for each lane of each script; exits 1 when a tag is wrong or a prediction is off.
+that has nothing else to do. Prints a line for each lane of each script, and after each script the machine's ideal, where BIN_DIR has
+the program: what two processes of plain C++ gain then, which no prediction knows. Exits 1 when a tag is wrong or a prediction is off.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def main() -> int:
     parser.add_argument("bin_dir", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    gild = options.bin_dir / "gild"
+    gild, ideal = options.bin_dir / "gild", options.bin_dir / "ideal"
     server, line = start(options.bin_dir / "gild-server", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
     pages, page = start(gild, "demo", "--serve-urls")
     with tempfile.NamedTemporaryFile(suffix=".jpg") as image:
@@ -90,6 +91,9 @@ def main() -> int:
                     command = [gild, "advise", "--json", "--server", address, "--entry", entry, "--arg", argument]
                     done = subprocess.run([*command, SCRIPTS / f"{name}.py"], stdout=subprocess.PIPE, check=True)
                     good = report(name, expected, json.loads(done.stdout)) and good
+                    if ideal.exists():
+                        gained = json.loads(subprocess.run([ideal], stdout=subprocess.PIPE, check=True).stdout)["speedup"]
+                        print(f"{'':9} the machine's ideal: {gained:.2f}x", flush=True)
         finally:
             for process in (server, pages):
                 process.send_signal(signal.SIGTERM)
