@@ -3,8 +3,9 @@
     advise.py BIN_DIR [--rounds N]        (./test makes build/test/bin, ./run build build/release/bin)
 
 Starts a server of its own, and pages that answer after 50 ms. Run with /usr/bin/python3 (Pillow draws the picture), on a machine
-that has nothing else to do. Prints a line for each lane of each script, and after each script the machine's ideal, where BIN_DIR has
-the program: what two processes of plain C++ gain then, which no prediction knows. Exits 1 when a tag is wrong or a prediction is off.
+that has nothing else to do. Prints a line for each lane of each script. Before and after each, the machine's ideal, where BIN_DIR has
+the program: what two processes of plain C++ gain then, which no prediction knows; where that is less than 1.8x, the machine's host
+had not two cores for us, and the script has another try, five in all. Exits 1 when a tag is wrong or a prediction is off.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from PIL import Image, ImageFilter
 
 SCRIPTS = pathlib.Path(__file__).with_suffix("")
 OFF_MOST = 1.25
+IDEAL_LEAST = 1.8
+TRIES = 5
 
 
 def start(*command: str | pathlib.Path) -> tuple[subprocess.Popen, str]:
@@ -65,6 +68,13 @@ def report(name: str, expected: str | None, advice: dict) -> bool:
     return good
 
 
+def gain_of_two(ideal: pathlib.Path) -> float:
+    """What two processes of plain C++ gain here and now."""
+    if not ideal.exists():
+        return 2.0
+    return json.loads(subprocess.run([ideal], stdout=subprocess.PIPE, check=True).stdout)["speedup"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin_dir", type=pathlib.Path)
@@ -89,11 +99,16 @@ def main() -> int:
             for _ in range(options.rounds):
                 for name, expected, entry, argument in scripts:
                     command = [gild, "advise", "--json", "--server", address, "--entry", entry, "--arg", argument]
-                    done = subprocess.run([*command, SCRIPTS / f"{name}.py"], stdout=subprocess.PIPE, check=True)
-                    good = report(name, expected, json.loads(done.stdout)) and good
-                    if ideal.exists():
-                        gained = json.loads(subprocess.run([ideal], stdout=subprocess.PIPE, check=True).stdout)["speedup"]
-                        print(f"{'':9} the machine's ideal: {gained:.2f}x", flush=True)
+                    for tries_left in reversed(range(TRIES)):
+                        before = gain_of_two(ideal)
+                        done = subprocess.run([*command, SCRIPTS / f"{name}.py"], stdout=subprocess.PIPE, check=True)
+                        after = gain_of_two(ideal)
+                        right = report(name, expected, json.loads(done.stdout))
+                        print(f"{'':9} the machine's ideal: {before:.2f}x before, {after:.2f}x after", flush=True)
+                        if right or min(before, after) >= IDEAL_LEAST or tries_left == 0:
+                            good = right and good
+                            break
+                        print(f"{'':9} which says nothing: once more", flush=True)
         finally:
             for process in (server, pages):
                 process.send_signal(signal.SIGTERM)
