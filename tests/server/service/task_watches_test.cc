@@ -320,8 +320,8 @@ TEST_F(TaskWatchesTest, WhatIsKeptForSlowReadersHasABound) {
     const auto task = RunTask();
     auto watcher = Watch(task->id);
     watcher->AwaitOn();
-    io_.Print(*task, "y" + large);
-    EndWithOutput(*task);
+    // Nobody knows any of it before: HTTP/2's window has grown to half of it by the second time.
+    End(*task, "y" + large);
     return watcher;
   };
   const auto first = end_watched();
