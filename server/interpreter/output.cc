@@ -51,12 +51,11 @@ PyObject* TellProgress(PyObject*, PyObject* arguments) {
   if (TaskState* const task = SpeakingTask()) {
     absl::MutexLock lock(&task->page_mutex);
     Row* const row = task->row;
-    const uint64_t changes = row->progress_changes.load(std::memory_order_relaxed);
-    row->progress_changes.store(changes + 1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
-    row->progress_done.store(done, std::memory_order_relaxed);
-    row->progress_total.store(total, std::memory_order_relaxed);
-    row->progress_changes.store(changes + 2, std::memory_order_release);
+    const uint64_t changes = row->progress_changes.load();
+    row->progress_changes.store(changes + 1);
+    row->progress_done.store(done);
+    row->progress_total.store(total);
+    row->progress_changes.store(changes + 2);
   }
   Py_RETURN_NONE;
 }
