@@ -13,7 +13,6 @@
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/interpreter/death_note.h"
-#include "server/interpreter/process_limits.h"
 
 namespace gild {
 namespace {
@@ -21,8 +20,6 @@ namespace {
 // A body that takes longer to return its coroutine belongs on a thread: on the loop all would wait for it.
 constexpr int64_t kQuickNs = 1 * kNsPerMs;
 constexpr size_t kBodiesMax = 4096;
-// Between two steps so close, the thread has done nothing but go on.
-constexpr int64_t kSameMomentNs = 3 * kNsPerUs;
 
 EventLoop* the_loop = nullptr;
 
@@ -152,20 +149,19 @@ PyRef EventLoop::Execute(LoopTask* task) {
 
 void EventLoop::StartStep(LoopTask* task) {
   const int64_t now_ns = NowNs();
-  // One system call less a step.
-  task->step_cpu_ns = now_ns - last_end_ns_ < kSameMomentNs ? last_end_cpu_ns_ : ThreadCpuNs();
+  task->step_cpu_ns = times_.Begin(now_ns).cpu_ns;
   step_ = task->task.get();
   BeginStep(&task->task, now_ns);
 }
 
-void EventLoop::FinishStep(LoopTask* task) {
-  last_end_ns_ = NowNs();
-  last_end_cpu_ns_ = ThreadCpuNs();
-  task->coroutine.cpu_ns += last_end_cpu_ns_ - task->step_cpu_ns;
-  EndStep(last_end_ns_);
+int64_t EventLoop::FinishStep(LoopTask* task) {
+  const int64_t end_ns = NowNs();
+  task->coroutine.cpu_ns += times_.End(end_ns, /*look=*/false).cpu_ns - task->step_cpu_ns;
+  EndStep(end_ns);
   step_ = nullptr;
   // Since the step's own code no bytecode has run.
   if (task->task->stop.load()) runner_->DropStop();
+  return end_ns;
 }
 
 PyRef EventLoop::RunStep(LoopTask* task, int64_t ready_ns, PyObject* run, PyObject* handle) {
@@ -192,8 +188,7 @@ bool EventLoop::Ended(LoopTask* task, PyRef value, PyRef error) {
   StartStep(task);
   runner_->Conclude(task->start, *state, std::move(value), std::move(error), &ended);
   if (task->coroutine.name_space) runner_->LeaveNamespace(*state, task->coroutine.name_space.get());
-  FinishStep(task);
-  const int64_t end_ns = last_end_ns_;
+  const int64_t end_ns = FinishStep(task);
   ended.set_threads_left(EndTask(state, end_ns));
   SetLockUsage(*state->row, &ended);
   ClearDeathNote(state->serial);

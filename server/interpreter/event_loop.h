@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -25,9 +26,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "gild/internal/frames.pb.h"
+#include "server/interpreter/process_limits.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/task_runner.h"
 #include "server/interpreter/task_state.h"
+#include "server/interpreter/thread_times.h"
 #include "server/ipc/blocking_channel.h"
 
 namespace gild {
@@ -77,7 +80,8 @@ class EventLoop {
   void Send(absl::Span<const internal::FromInterpreter> frames);
   [[noreturn]] void Loop();
   void StartStep(LoopTask* task);
-  void FinishStep(LoopTask* task);
+  // When it was over.
+  int64_t FinishStep(LoopTask* task);
 
   BlockingChannel* const channel_;
   TaskRunner* const runner_;
@@ -94,8 +98,8 @@ class EventLoop {
   std::atomic<uint64_t> thread_{0};  // as threading.get_ident says it
   std::atomic<pid_t> tid_{0};
   std::atomic<TaskState*> step_{nullptr};  // whose step it is at
-  int64_t last_end_ns_ = 0;                // of the last step, and the thread's processor time then
-  int64_t last_end_cpu_ns_ = 0;
+  // Its waits for a core are all its tasks', and no one's.
+  ThreadTimes times_{{.cpu_ns = ThreadCpuNs, .cpu_wait_ns = [] { return std::optional<int64_t>(); }}};
   std::vector<internal::FromInterpreter> ended_;
 };
 

@@ -1,9 +1,11 @@
-// How long the calling thread has run on a core, and how long it has waited for one, at the ends of many small tasks: to
-// ask the kernel for both costs as much as a small task (0.7 us each).
+// ThreadTimes is how long a thread has run on a core, and how long it has waited for one, at the begin and the end of
+// each of many small tasks, or steps: to ask the kernel for both costs as much as one of them (0.7 us each).
 //
-// So where one task follows another within kSameMomentNs, the second one's begin is reckoned: the thread was on its core
-// since. And where it cannot have waited for as long as kUnseenNs since it last looked, it does not look again. Both bound
-// what may be booked wrongly: a thread that loses its core just between two tasks, and 5 us.
+// So where one follows another within kSameMomentNs, the second one's begin is reckoned: the thread was on its core
+// since. And where it cannot have waited for as long as kUnseenNs since it last looked, it does not look again. Both
+// bound what may be booked wrongly: of a thread that loses its core just between two tasks, and 5 us.
+//
+// Thread rule: of one thread, and called on it.
 //
 //   const ThreadTimes::Sums before = times.Begin(NowNs());
 //   … the task …

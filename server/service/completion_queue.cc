@@ -12,8 +12,6 @@ namespace {
 // Nobody's task waits for longer than so many tags take.
 constexpr int kTagsTogetherMax = 64;
 
-void CompleteTag(void* tag, bool ok) { static_cast<CompletionTag*>(tag)->Complete(ok); }
-
 }  // namespace
 
 void CompletionQueue::Post(std::function<void()> work) {
@@ -39,7 +37,7 @@ void CompletionQueue::Start(const std::string& thread_name) {
       const SendTogether together;
       int tags = 0;
       do {
-        CompleteTag(tag, ok);
+        static_cast<CompletionTag*>(tag)->Complete(ok);
       } while (++tags < kTagsTogetherMax && queue->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
                                                 grpc::CompletionQueue::GOT_EVENT);
     }
