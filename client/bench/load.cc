@@ -160,7 +160,7 @@ void Load::Send(Outlet* outlet, uint64_t first_index, const std::vector<int64_t>
   items.reserve(planned_ns.size());
   for (const int64_t planned : planned_ns) {
     items.push_back({options_.tasks[first_index++ % options_.tasks.size()],
-                     [outlet, planned](const absl::StatusOr<v1::Outcome>& outcome) {
+                     [outlet, planned](const absl::StatusOr<const v1::Outcome*>& outcome) {
                        outlet->load->Answered(outlet, planned, outcome);
                      }});
   }
@@ -173,7 +173,7 @@ void Load::Send(Outlet* outlet, uint64_t first_index, const std::vector<int64_t>
   Fail(status);
 }
 
-void Load::Answered(Outlet* outlet, int64_t planned_ns, const absl::StatusOr<v1::Outcome>& outcome) {
+void Load::Answered(Outlet* outlet, int64_t planned_ns, const absl::StatusOr<const v1::Outcome*>& outcome) {
   if (const absl::Status status = outlet->tally.Count(outcome, planned_ns, Elapsed()); !status.ok()) Fail(status);
   if (!options_.rate && ++outlet->room == unit_) {
     outlet->room = 0;

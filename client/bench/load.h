@@ -98,7 +98,7 @@ class Load {
   void SendNext(Outlet* outlet) ABSL_LOCKS_EXCLUDED(outlet->mutex);
   void Send(Outlet* outlet, uint64_t first_index, const std::vector<int64_t>& planned_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(outlet->mutex);
-  void Answered(Outlet* outlet, int64_t planned_ns, const absl::StatusOr<v1::Outcome>& outcome);
+  void Answered(Outlet* outlet, int64_t planned_ns, const absl::StatusOr<const v1::Outcome*>& outcome);
   void SetSending(bool sending);
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(failure_mutex_);
   int64_t Elapsed() const { return NowNs() - begin_ns_; }

@@ -4,7 +4,7 @@
 // what is under way and waits for its callbacks.
 //
 //   std::unique_ptr<Sender> sender = MakeSender("127.0.0.1:50051", Mode::kStream, /*window=*/256, /*batch=*/1);
-//   sender->Send({{task, [](absl::StatusOr<v1::Outcome> outcome) { … }}});
+//   sender->Send({{task, [](absl::StatusOr<const v1::Outcome*> outcome) { … }}});
 #pragma once
 
 #include <cstddef>

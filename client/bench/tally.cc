@@ -22,28 +22,29 @@ v1::Outcome WithoutPayload(const v1::Outcome& outcome) {
 
 }  // namespace
 
-absl::Status Tally::Count(const absl::StatusOr<v1::Outcome>& outcome, int64_t planned_ns, int64_t now_ns) {
-  if (!outcome.ok()) {
-    const ServerError error = ServerError::From(outcome.status());
+absl::Status Tally::Count(const absl::StatusOr<const v1::Outcome*>& answer, int64_t planned_ns, int64_t now_ns) {
+  if (!answer.ok()) {
+    const ServerError error = ServerError::From(answer.status());
     if (error.kind != ServerError::Kind::kRefused) {
       ++unanswered;
-      return outcome.status();
+      return answer.status();
     }
     const bool known = refused.size() < kReasonsMax || refused.count(error.reason) != 0;
     ++refused[!known || error.reason.empty() ? "other" : error.reason];
     return absl::OkStatus();
   }
+  const v1::Outcome& outcome = **answer;
   samples.push_back({now_ns, now_ns - planned_ns});
-  ++endings[v1::Ending_IsValid(outcome->ending()) ? outcome->ending() : v1::ENDING_UNSPECIFIED];
-  ++lanes[v1::Lane_IsValid(outcome->lane()) ? outcome->lane() : v1::NO_LANE];
-  if (outcome->ending() != v1::SUCCEEDED && !first_other) first_other = WithoutPayload(*outcome);
-  const v1::Usage& usage = outcome->usage();
+  ++endings[v1::Ending_IsValid(outcome.ending()) ? outcome.ending() : v1::ENDING_UNSPECIFIED];
+  ++lanes[v1::Lane_IsValid(outcome.lane()) ? outcome.lane() : v1::NO_LANE];
+  if (outcome.ending() != v1::SUCCEEDED && !first_other) first_other = WithoutPayload(outcome);
+  const v1::Usage& usage = outcome.usage();
   queue_ns += Ns(usage.queue());
   dispatch_ns += Ns(usage.dispatch());
   run_ns += Ns(usage.run());
-  wait_ns += Ns(outcome->lock().wait());
-  hold_ns += Ns(outcome->lock().hold());
-  if (usage.has_run() && !outcome->has_lock()) ++ran_unseen;
+  wait_ns += Ns(outcome.lock().wait());
+  hold_ns += Ns(outcome.lock().hold());
+  if (usage.has_run() && !outcome.has_lock()) ++ran_unseen;
   return absl::OkStatus();
 }
 

@@ -31,7 +31,7 @@ struct Tally {
 
   // An outcome, a refusal, or a failure. The failure is returned: the connection or the task is at fault, and the load
   // makes no sense any more.
-  absl::Status Count(const absl::StatusOr<v1::Outcome>& outcome, int64_t planned_ns, int64_t now_ns);
+  absl::Status Count(const absl::StatusOr<const v1::Outcome*>& answer, int64_t planned_ns, int64_t now_ns);
   void Add(Tally other);
 
   // Of tasks that ended, in order of arrival.

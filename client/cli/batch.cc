@@ -29,7 +29,7 @@ class Run {
       ++under_way_;
     }
     Client::Call call = client_->RunAsync(
-        batch_.task(index), [this, index](absl::StatusOr<v1::Outcome> outcome) { Done(index, std::move(outcome)); });
+        batch_.task(index), [this, index](absl::StatusOr<const v1::Outcome*> outcome) { Done(index, outcome); });
     absl::MutexLock lock(&mutex_);
     calls_[index] = call;
     if (failed_) call.Cancel();
@@ -46,7 +46,7 @@ class Run {
   }
 
  private:
-  void Done(size_t index, absl::StatusOr<v1::Outcome> outcome) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Done(size_t index, const absl::StatusOr<const v1::Outcome*>& outcome) ABSL_LOCKS_EXCLUDED(mutex_) {
     size_t done = 0;
     {
       absl::MutexLock lock(&mutex_);
@@ -54,10 +54,10 @@ class Run {
       done = ++done_;
       if (!outcome.ok()) {
         Fail({.status = outcome.status()});
-      } else if (outcome->ending() != v1::SUCCEEDED) {
-        Fail({.outcome = *std::move(outcome)});
+      } else if ((*outcome)->ending() != v1::SUCCEEDED) {
+        Fail({.outcome = **outcome});
       } else {
-        batch_.keep(index, *std::move(outcome));
+        batch_.keep(index, **outcome);
       }
     }
     SubmitNext();

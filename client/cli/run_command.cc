@@ -146,8 +146,8 @@ absl::StatusOr<v1::Outcome> RunUnlessInterrupted(Client* client, const v1::Task&
   const Bell ended;
   Client::Call call = client->RunAsync(
       task,
-      [&outcome, &ended](absl::StatusOr<v1::Outcome> result) {
-        outcome = std::move(result);
+      [&outcome, &ended](absl::StatusOr<const v1::Outcome*> result) {
+        outcome = CopyOf(result);
         ended.Ring();
       },
       std::move(accepted));
@@ -314,8 +314,7 @@ int RunTask(const RunOptions& options, const std::string& address, const Termina
       RunUnlessInterrupted(&client, task, signals, stdout_broken, std::move(follow), &signal);
   const Shown shown = follower.Stop();
   // Files first: whoever reads stdout may close it.
-  const Explanation unsaved =
-      !outcome.ok() || options.collect.empty() ? Explanation() : SaveFiles(*outcome, &folder);
+  const Explanation unsaved = !outcome.ok() || options.collect.empty() ? Explanation() : SaveFiles(*outcome, &folder);
   if (shown.write_error != 0) return FailedWrite(terminal, shown.write_error);
   if (outcome.ok()) {
     if (options.follow && !follower.started()) {

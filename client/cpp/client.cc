@@ -3,11 +3,13 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
 #include "client/cpp/durations.h"
+#include "google/protobuf/arena.h"
 
 namespace gild {
 namespace {
@@ -22,6 +24,7 @@ constexpr absl::Duration kDeadlineMax = absl::Hours(24 * 7);
 constexpr char kTaskIdMetadata[] = "gild-task-id";  // as executor.proto says
 // Field tags and the envelope around a task.
 constexpr int kEnvelopeBytes = 1 << 20;
+constexpr size_t kReplyBlockBytes = 2 << 10;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -49,10 +52,15 @@ struct Client::Underway {
     void (Client::*handler)(Underway*);
   };
 
+  explicit Underway(Callback done, AcceptedCallback accepted) : done(std::move(done)), accepted(std::move(accepted)) {}
+
   Tag accepted_tag{this, &Client::Accepted};
   Tag ended_tag{this, &Client::Ended};
   grpc::ClientContext context;
-  v1::RunReply reply;
+  // The reply lies in here: an outcome has many small parts.
+  alignas(std::max_align_t) char reply_block[kReplyBlockBytes];
+  google::protobuf::Arena reply_memory{reply_block, sizeof reply_block};
+  v1::RunReply* const reply = google::protobuf::Arena::CreateMessage<v1::RunReply>(&reply_memory);
   grpc::Status status;
   std::unique_ptr<grpc::ClientAsyncResponseReader<v1::RunReply>> reader;
   Callback done;
@@ -117,10 +125,8 @@ absl::StatusOr<v1::Outcome> Client::Run(v1::Task task) {
 }
 
 Client::Call Client::RunAsync(v1::Task task, Callback done, AcceptedCallback accepted) {
-  auto call = std::make_shared<Underway>();
+  auto call = std::make_shared<Underway>(std::move(done), std::move(accepted));
   SetDeadline(DeadlineOf(task.limits()), &call->context);
-  call->done = std::move(done);
-  call->accepted = std::move(accepted);
   v1::RunRequest request;
   request.set_announce_id(call->accepted != nullptr);
   if (absl::Status status = CheckSize(task); status.ok()) {
@@ -128,7 +134,7 @@ Client::Call Client::RunAsync(v1::Task task, Callback done, AcceptedCallback acc
   } else {
     // Let the callback thread say so: the callback never comes from within RunAsync. The empty task is not sent.
     call->context.TryCancel();
-    call->done = [status, done = std::move(call->done)](absl::StatusOr<v1::Outcome>) { done(status); };
+    call->done = [status, done = std::move(call->done)](absl::StatusOr<const v1::Outcome*>) { done(status); };
   }
   {
     absl::MutexLock lock(&mutex_);
@@ -140,7 +146,7 @@ Client::Call Client::RunAsync(v1::Task task, Callback done, AcceptedCallback acc
     absl::MutexLock lock(&call->reading);
     call->reader->ReadInitialMetadata(&call->accepted_tag);
   } else {
-    call->reader->Finish(&call->reply, &call->status, &call->ended_tag);
+    call->reader->Finish(call->reply, &call->status, &call->ended_tag);
   }
   return Call(call);
 }
@@ -160,12 +166,12 @@ void Client::Accepted(Underway* call) {
   const auto& metadata = call->context.GetServerInitialMetadata();
   const auto id = metadata.find(kTaskIdMetadata);
   if (id != metadata.end()) call->accepted(std::string(id->second.data(), id->second.size()));
-  call->reader->Finish(&call->reply, &call->status, &call->ended_tag);
+  call->reader->Finish(call->reply, &call->status, &call->ended_tag);
 }
 
 void Client::Ended(Underway* call) {
   if (call->status.ok()) {
-    call->done(std::move(*call->reply.mutable_outcome()));
+    call->done(&call->reply->outcome());
   } else {
     call->done(ToAbsl(call->status));
   }

@@ -48,6 +48,12 @@ namespace gild {
 
 inline constexpr int64_t kClientMessageBytesMax = int64_t{48} << 20;
 
+// Of what a callback is shown, to be kept.
+inline absl::StatusOr<v1::Outcome> CopyOf(const absl::StatusOr<const v1::Outcome*>& outcome) {
+  if (!outcome.ok()) return outcome.status();
+  return **outcome;
+}
+
 class Client {
  public:
   struct Underway;  // one call
@@ -66,7 +72,8 @@ class Client {
     std::weak_ptr<Underway> call_;
   };
 
-  using Callback = std::function<void(absl::StatusOr<v1::Outcome>)>;
+  // The outcome lives until the callback returns: copy what is to be kept of it.
+  using Callback = std::function<void(absl::StatusOr<const v1::Outcome*> outcome)>;
   using AcceptedCallback = std::function<void(const std::string& task_id)>;
 
   // `address`: "host:port", "[::1]:port" or "unix:/path". Does not connect yet. Without TLS, and past any http_proxy.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cpp/client.h"
 #include "client/cpp/server_error.h"
+#include "google/protobuf/arena.h"
 #include "google/rpc/status.pb.h"
 
 namespace gild {
@@ -16,6 +17,9 @@ namespace {
 constexpr size_t kMessageTasksMax = 1024;
 // Large enough to be cheap; a larger task goes alone.
 constexpr size_t kBatchBytesMax = 1 << 20;
+// Of the memory that a message of outcomes lies in: one outcome has many small parts.
+constexpr size_t kReplyBlockBytes = 4 << 10;
+constexpr size_t kReplyBlockBytesMax = 64 << 10;
 
 absl::Status RefusalOf(const google::rpc::Status& refusal) {
   return ToAbsl(
@@ -139,9 +143,15 @@ void TaskStream::Write() {
 }
 
 void TaskStream::Read() {
-  v1::RunStreamReply reply;
-  while (stream_->Read(&reply)) {
-    for (v1::StreamOutcome& outcome : *reply.mutable_outcomes()) {
+  google::protobuf::ArenaOptions blocks;
+  blocks.start_block_size = kReplyBlockBytes;
+  blocks.max_block_size = kReplyBlockBytesMax;
+  google::protobuf::Arena memory(blocks);
+  while (true) {
+    memory.Reset();
+    auto& reply = *google::protobuf::Arena::CreateMessage<v1::RunStreamReply>(&memory);
+    if (!stream_->Read(&reply)) break;
+    for (const v1::StreamOutcome& outcome : reply.outcomes()) {
       Callback done;
       {
         absl::MutexLock lock(&mutex_);
@@ -153,7 +163,7 @@ void TaskStream::Read() {
       if (outcome.has_refusal()) {
         done(RefusalOf(outcome.refusal()));
       } else {
-        done(std::move(*outcome.mutable_outcome()));
+        done(&outcome.outcome());
       }
     }
   }

@@ -39,9 +39,9 @@ class TaskStream {
     // Most tasks in one message, 1 to 1024: as many as the window of every server so far has (Info.stream_tasks_max).
     size_t message_tasks_max = 1024;
   };
-  // The outcome; or why the server refused the task, or why the stream broke (whether the task ran is unknown then).
-  // ServerError::From reads either.
-  using Callback = std::function<void(absl::StatusOr<v1::Outcome>)>;
+  // The outcome, which lives until the callback returns: copy what is to be kept of it. Or why the server refused the
+  // task, or why the stream broke (whether the task ran is unknown then): ServerError::From reads either.
+  using Callback = std::function<void(absl::StatusOr<const v1::Outcome*> outcome)>;
 
   // `executor` outlives it. Use Client::OpenStream.
   TaskStream(v1::Executor::Stub* executor, Options options);

@@ -46,8 +46,8 @@ int main(int argc, char** argv) {
   double first_client = 0, first_server = 0;
   auto since = std::chrono::steady_clock::now();
   for (int i = 1; i <= tasks; ++i) {
-    const auto sent = stream->Run(task, [&failed](absl::StatusOr<gild::v1::Outcome> outcome) {
-      if (!outcome.ok() || outcome->ending() != gild::v1::SUCCEEDED) ++failed;
+    const auto sent = stream->Run(task, [&failed](absl::StatusOr<const gild::v1::Outcome*> outcome) {
+      if (!outcome.ok() || (*outcome)->ending() != gild::v1::SUCCEEDED) ++failed;
     });
     if (!sent.ok()) break;
     if (tasks < 10 || i % (tasks / 10) != 0) continue;

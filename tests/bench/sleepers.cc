@@ -57,11 +57,11 @@ Round Sleep(gild::Client& client, int tasks, const std::string& seconds) {
   const Clock::time_point begin = Clock::now();
   for (int i = 0; i < tasks; ++i) {
     // Callbacks come one at a time, on the stream's thread.
-    const auto sent = stream->Run(task, [&round](absl::StatusOr<gild::v1::Outcome> outcome) {
-      if (!outcome.ok() || outcome->ending() != gild::v1::SUCCEEDED) {
+    const auto sent = stream->Run(task, [&round](absl::StatusOr<const gild::v1::Outcome*> outcome) {
+      if (!outcome.ok() || (*outcome)->ending() != gild::v1::SUCCEEDED) {
         ++round.failed;
       } else {
-        round.loop_wait_s.push_back(absl::ToDoubleSeconds(gild::FromProto(outcome->usage().loop_wait())));
+        round.loop_wait_s.push_back(absl::ToDoubleSeconds(gild::FromProto((*outcome)->usage().loop_wait())));
       }
     });
     if (!sent.ok()) ++round.failed;

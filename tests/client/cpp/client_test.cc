@@ -74,8 +74,8 @@ TEST(ClientTest, EveryAsynchronousTaskComesBackOnceWithItsOwnOutcome) {
   absl::BlockingCounter left(kTasks);
   std::atomic<int> right = 0;
   for (int i = 0; i < kTasks; ++i) {
-    client.RunAsync(Script(absl::StrCat(i)), [&, i](absl::StatusOr<v1::Outcome> outcome) {
-      if (outcome.ok() && outcome->result().json() == absl::StrCat(i)) ++right;
+    client.RunAsync(Script(absl::StrCat(i)), [&, i](absl::StatusOr<const v1::Outcome*> outcome) {
+      if (outcome.ok() && (*outcome)->result().json() == absl::StrCat(i)) ++right;
       left.DecrementCount();
     });
   }
@@ -153,7 +153,7 @@ TEST(ClientTest, ALostConnectionIsMadeAgain) {
   Client client(server->address());
   absl::Notification ended;
   absl::Status status;
-  client.RunAsync(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) {
+  client.RunAsync(Script(""), [&](absl::StatusOr<const v1::Outcome*> outcome) {
     status = outcome.status();
     ended.Notify();
   });
@@ -202,7 +202,7 @@ TEST(ClientTest, CancelStopsTheTaskOnTheServer) {
   Client client(server.address());
   absl::Notification ended;
   absl::Status status;
-  Client::Call call = client.RunAsync(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) {
+  Client::Call call = client.RunAsync(Script(""), [&](absl::StatusOr<const v1::Outcome*> outcome) {
     status = outcome.status();
     ended.Notify();
   });
@@ -222,7 +222,7 @@ TEST(ClientTest, TheDestructorCancelsAndWaitsForCallbacks) {
   });
   bool called = false;
   auto client = std::make_unique<Client>(server.address());
-  client->RunAsync(Script(""), [&called](absl::StatusOr<v1::Outcome>) { called = true; });
+  client->RunAsync(Script(""), [&called](absl::StatusOr<const v1::Outcome*>) { called = true; });
   started.WaitForNotification();
   client.reset();
   EXPECT_TRUE(called);
@@ -240,7 +240,7 @@ TEST(ClientTest, ATaskThatIsTooLargeIsNotSent) {
   EXPECT_EQ(client.Run(task).status().code(), absl::StatusCode::kInvalidArgument);
   absl::Notification ended;
   absl::Status status;
-  client.RunAsync(task, [&](absl::StatusOr<v1::Outcome> outcome) {
+  client.RunAsync(task, [&](absl::StatusOr<const v1::Outcome*> outcome) {
     status = outcome.status();
     ended.Notify();
   });

@@ -41,8 +41,8 @@ TEST(TaskStreamTest, EveryTaskComesBackOnceWithItsOwnOutcome) {
   for (int i = 0; i < 5000; ++i) {
     ASSERT_TRUE(stream
                     ->Run(Script(absl::StrCat(i)),
-                          [&right, i](absl::StatusOr<v1::Outcome> outcome) {
-                            if (outcome.ok() && outcome->result().json() == absl::StrCat(i)) ++right;
+                          [&right, i](absl::StatusOr<const v1::Outcome*> outcome) {
+                            if (outcome.ok() && (*outcome)->result().json() == absl::StrCat(i)) ++right;
                           })
                     .ok());
   }
@@ -68,7 +68,7 @@ TEST(TaskStreamTest, NeverMoreInFlightThanTheWindow) {
   Client client(server.address());
   auto stream = client.OpenStream({.window = 8});
   for (int i = 0; i < 800; ++i) {
-    ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<v1::Outcome>) { --in_flight; }).ok());
+    ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<const v1::Outcome*>) { --in_flight; }).ok());
     most = std::max<int>(most, ++in_flight);
   }
   EXPECT_TRUE(stream->Finish().ok());
@@ -83,7 +83,7 @@ TEST(TaskStreamTest, ACallbackMayRunTheNext) {
   std::function<void(int)> next = [&](int left) {
     ASSERT_TRUE(stream
                     ->Run(Script(""),
-                          [&, left](absl::StatusOr<v1::Outcome>) {
+                          [&, left](absl::StatusOr<const v1::Outcome*>) {
                             if (left == 0) return ended.Notify();
                             next(left - 1);
                           })
@@ -108,7 +108,7 @@ TEST(TaskStreamTest, ABatchIsOneMessageUpToTheMostOfAMessage) {
   const auto batch = [](int tasks, std::atomic<int>* ended) {
     std::vector<TaskStream::Item> items(tasks);
     for (TaskStream::Item& item : items)
-      item.done = [ended](absl::StatusOr<v1::Outcome> outcome) { *ended += outcome.ok(); };
+      item.done = [ended](absl::StatusOr<const v1::Outcome*> outcome) { *ended += outcome.ok(); };
     return items;
   };
   std::atomic<int> ended = 0;
@@ -142,8 +142,9 @@ TEST(TaskStreamTest, ARefusalIsThatTasksAlone) {
   absl::Status refused;
   bool good = false;
   ASSERT_TRUE(
-      stream->Run(Script("refuse"), [&](absl::StatusOr<v1::Outcome> outcome) { refused = outcome.status(); }).ok());
-  ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) { good = outcome.ok(); }).ok());
+      stream->Run(Script("refuse"), [&](absl::StatusOr<const v1::Outcome*> outcome) { refused = outcome.status(); })
+          .ok());
+  ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<const v1::Outcome*> outcome) { good = outcome.ok(); }).ok());
   EXPECT_TRUE(stream->Finish().ok());
   EXPECT_TRUE(good);
   const ServerError error = ServerError::From(refused);
@@ -158,11 +159,12 @@ TEST(TaskStreamTest, ATaskThatIsTooLargeIsNotSent) {
   auto stream = client.OpenStream({.window = 1});
   v1::Task large = Script("");
   large.mutable_source()->add_arguments()->set_raw(std::string(49 << 20, 'x'));
-  const auto refused = stream->Run(large, [](absl::StatusOr<v1::Outcome>) { ADD_FAILURE() << "of a task not taken"; });
+  const auto refused =
+      stream->Run(large, [](absl::StatusOr<const v1::Outcome*>) { ADD_FAILURE() << "of a task not taken"; });
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   // It takes no room in the window, and the stream lives on.
   bool good = false;
-  ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) { good = outcome.ok(); }).ok());
+  ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<const v1::Outcome*> outcome) { good = outcome.ok(); }).ok());
   EXPECT_TRUE(stream->Finish().ok());
   EXPECT_TRUE(good);
 }
@@ -185,7 +187,8 @@ TEST(TaskStreamTest, ACancelFollowsItsTask) {
   auto stream = client.OpenStream({});
   v1::Ending ending = v1::SUCCEEDED;
   for (int i = 0; i < 100; ++i) {
-    const auto id = stream->Run(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) { ending = outcome->ending(); });
+    const auto id =
+        stream->Run(Script(""), [&](absl::StatusOr<const v1::Outcome*> outcome) { ending = (*outcome)->ending(); });
     ASSERT_TRUE(id.ok());
     stream->Cancel(*id);
   }
@@ -208,7 +211,7 @@ TEST(TaskStreamTest, ABrokenStreamEndsEveryCallbackWithTheReason) {
   for (int i = 0; i < 4; ++i) {
     ASSERT_TRUE(stream
                     ->Run(Script(""),
-                          [&left](absl::StatusOr<v1::Outcome> outcome) {
+                          [&left](absl::StatusOr<const v1::Outcome*> outcome) {
                             EXPECT_EQ(outcome.status().message(), "going");
                             left.DecrementCount();
                           })
@@ -229,7 +232,8 @@ TEST(TaskStreamTest, TheDestructorStopsWhatIsInFlight) {
   Client client(server.address());
   auto stream = client.OpenStream({});
   absl::Status status;
-  ASSERT_TRUE(stream->Run(Script(""), [&](absl::StatusOr<v1::Outcome> outcome) { status = outcome.status(); }).ok());
+  ASSERT_TRUE(
+      stream->Run(Script(""), [&](absl::StatusOr<const v1::Outcome*> outcome) { status = outcome.status(); }).ok());
   stream.reset();
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
 }

@@ -77,8 +77,8 @@ TEST(AnnouncementTest, TheIdIsKnownWhileTheTaskRuns) {
   absl::StatusOr<v1::Outcome> result;
   client.RunAsync(
       Script(""),
-      [&](absl::StatusOr<v1::Outcome> outcome) {
-        result = std::move(outcome);
+      [&](absl::StatusOr<const v1::Outcome*> outcome) {
+        result = CopyOf(outcome);
         ended.Notify();
       },
       [&](const std::string& task_id) {
@@ -102,8 +102,8 @@ absl::StatusOr<v1::Outcome> RunUnannounced(Client* client) {
   absl::StatusOr<v1::Outcome> result;
   client->RunAsync(
       Script("7"),
-      [&](absl::StatusOr<v1::Outcome> outcome) {
-        result = std::move(outcome);
+      [&](absl::StatusOr<const v1::Outcome*> outcome) {
+        result = CopyOf(outcome);
         ended.Notify();
       },
       [](const std::string& task_id) { ADD_FAILURE() << task_id; });
@@ -137,7 +137,7 @@ TEST(AnnouncementTest, ATaskThatIsCancelledBeforeItsAnnouncementEnds) {
   absl::Status status;
   Client::Call call = client.RunAsync(
       Script(""),
-      [&](absl::StatusOr<v1::Outcome> outcome) {
+      [&](absl::StatusOr<const v1::Outcome*> outcome) {
         status = outcome.status();
         ended.Notify();
       },
