@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kOverdueNs = 100 * kNsPerMs;
 // An interpreter that lived so long did not fail to start.
 constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
+// Wall limits that pass so soon after others may be met together: there may be thousands.
+constexpr int64_t kWallTimerGapNs = 2 * kNsPerMs;
 
 void SetStart(const Task& task, uint32_t row, internal::StartTask* start_message) {
   internal::StartTask& start = *start_message;
@@ -126,7 +128,8 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
     auto found = in_flight_.find(serial);
     if (found == in_flight_.end()) return true;  // ended already
     found->second.handed_over = true;
-    found->second.wall_timer = After(sent_ns + task->limits.wall_ns, &InterpreterHandle::OnWallPassed, serial);
+    found->second.wall_over_ns = sent_ns + task->limits.wall_ns;
+    if (found->second.wall_over_ns < wall_timer_ns_) SetWallTimer(found->second.wall_over_ns);
     stop = found->second.stop;
   }
   // Asked for while the task was on its way: the order to stop must not overtake the task.
@@ -350,15 +353,40 @@ Poller::TimerId InterpreterHandle::After(int64_t when_ns, void (InterpreterHandl
 }
 
 void InterpreterHandle::CancelTimers(const InFlight& in_flight) {
-  for (const Poller::TimerId timer : {in_flight.wall_timer, in_flight.overdue_timer, in_flight.grace_timer}) {
+  for (const Poller::TimerId timer : {in_flight.overdue_timer, in_flight.grace_timer}) {
     if (timer != 0) poller_->CancelTimer(timer);
   }
 }
 
-void InterpreterHandle::OnWallPassed(uint64_t serial) {
-  // Its end may lie there already: not worth an interpreter.
+void InterpreterHandle::OnWallTimer() {
+  // Their ends may lie there already: not worth an interpreter.
   channel_->ReadAvailable();
-  Stop(serial, StopReason::kTimedOut);
+  std::vector<uint64_t> over;
+  {
+    absl::MutexLock lock(&mutex_);
+    wall_timer_ = 0;
+    wall_timer_ns_ = INT64_MAX;
+    const int64_t now_ns = NowNs();
+    int64_t next_ns = INT64_MAX;
+    for (const auto& [serial, task] : in_flight_) {
+      if (!task.handed_over || task.stop != StopReason::kNone) continue;
+      if (task.wall_over_ns <= now_ns) {
+        over.push_back(serial);
+      } else {
+        next_ns = std::min(next_ns, task.wall_over_ns);
+      }
+    }
+    if (next_ns != INT64_MAX) SetWallTimer(std::max(next_ns, now_ns + kWallTimerGapNs));
+  }
+  for (const uint64_t serial : over) Stop(serial, StopReason::kTimedOut);
+}
+
+void InterpreterHandle::SetWallTimer(int64_t when_ns) {
+  if (wall_timer_ != 0) poller_->CancelTimer(wall_timer_);
+  wall_timer_ns_ = when_ns;
+  wall_timer_ = poller_->RunAt(when_ns, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->OnWallTimer();
+  });
 }
 
 bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
@@ -517,6 +545,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
   {
     absl::MutexLock lock(&mutex_);
     state_ = State::kFinished;
+    if (wall_timer_ != 0) poller_->CancelTimer(wall_timer_);
     returned = TakeBackAll();
     in_flight.swap(in_flight_);
     leaving_sessions.swap(leaving_sessions_);

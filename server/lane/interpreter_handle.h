@@ -113,9 +113,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     bool ahead = false;        // another was before it when it was handed over
     bool handed_over = false;  // its StartTask is written: a StopTask may follow
     bool on_loop = false;
+    int64_t wall_over_ns = 0;  // when its wall limit passes
     StopReason stop = StopReason::kNone;
     bool overdue = false;  // stopped, and has not ended soon
-    Poller::TimerId wall_timer = 0;
     Poller::TimerId overdue_timer = 0;
     Poller::TimerId grace_timer = 0;
   };
@@ -131,7 +131,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnTaskEnded(internal::TaskEnded* ended) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportEnded();
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnWallPassed(uint64_t serial);
+  // Some task's wall limit may have passed: stops those whose has.
+  void OnWallTimer() ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetWallTimer(int64_t when_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnOverdue(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnGracePassed(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void SendStop(uint64_t serial);
@@ -170,6 +172,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   InFlights in_flight_ ABSL_GUARDED_BY(mutex_);
   std::set<uint64_t> leaving_sessions_ ABSL_GUARDED_BY(mutex_);  // it was ordered to forget, and has not yet
   int on_loop_ ABSL_GUARDED_BY(mutex_) = 0;
+  // One for all tasks, and none the later for one that ends: a small task is over long before its limit.
+  Poller::TimerId wall_timer_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t wall_timer_ns_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;  // when it is due: no later than any limit passes
   Poller::TimerId patience_timer_ ABSL_GUARDED_BY(mutex_) = 0;
   int overdue_ ABSL_GUARDED_BY(mutex_) = 0;
   int pid_ ABSL_GUARDED_BY(mutex_) = 0;
