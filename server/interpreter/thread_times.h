@@ -1,9 +1,9 @@
 // ThreadTimes is how long a thread has run on a core, and how long it has waited for one, at the begin and the end of
 // each of many small tasks, or steps: to ask the kernel for both costs as much as one of them (0.7 us each).
 //
-// So where one follows another within kSameMomentNs, the second one's begin is reckoned: the thread was on its core
-// since. And where it cannot have waited for as long as kUnseenNs since it last looked, it does not look again. Both
-// bound what may be booked wrongly: of a thread that loses its core just between two tasks, and 5 us.
+// So what begins or ends within kSameMomentNs of the last reading is reckoned: the thread was on its core since. And
+// where it cannot have waited for as long as kUnseenNs since it last looked, it does not look again. Both bound what
+// may be booked wrongly: 20 us of a thread that leaves its core for less than that, and 5 us.
 //
 // Thread rule: of one thread, and called on it.
 //
@@ -37,14 +37,16 @@ class ThreadTimes {
   explicit ThreadTimes(Clocks clocks) : clocks_(clocks) {}
 
   Sums Begin(int64_t now_ns);
-  // `look`: also where it cannot have waited, as the processor time is not the thread's own.
+  // `look`: in any case, as the processor time is not the thread's own.
   Sums End(int64_t now_ns, bool look);
 
  private:
+  // Empty: too much time has passed.
+  std::optional<Sums> Reckoned(int64_t now_ns) const;
   Sums Read(int64_t now_ns, bool look);
 
   const Clocks clocks_;
-  // At the last reading: of the processor time, and of the wait.
+  // At the last reading: of the processor time, and of the wait. The first reading is long after the clock's zero.
   int64_t at_ns_ = 0;
   int64_t cpu_ns_ = 0;
   int64_t looked_at_ns_ = 0;
