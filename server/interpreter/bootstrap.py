@@ -15,13 +15,10 @@ import sys
 import threading
 import traceback
 import types
-from collections import OrderedDict
 
 # The functions below keep this copy: a task that replaces builtins.compile does not break the next one.
 __builtins__ = dict(vars(builtins))
 
-CODE_CACHE_ENTRIES_MAX = 64
-CODE_CACHE_SOURCE_BYTES_MAX = 64 << 10  # a longer body is compiled each time
 SOURCE_LINES_SHOWN_MAX = 20_000
 _OURS = (__file__, "<gild event loop>", asyncio.runners.__file__, asyncio.base_events.__file__)  # frames not shown
 
@@ -65,7 +62,7 @@ class TaskOutput(io.RawIOBase):
 
 
 # What the tasks themselves put in place of sys.stdout and sys.stderr: {(serial, name): object}.
-_replacements = {}
+replacements = {}
 _captured = {}  # {name: the stream that prints into the task's own page}
 _sys_contents = vars(sys)
 _sys_streams = {}  # what print() finds, and the originals
@@ -94,15 +91,15 @@ class Replaceable:
 
 
 def _stream(name):
-    return _replacements.get((_gild.task_serial(), name), _captured[name])
+    return replacements.get((_gild.task_serial(), name), _captured[name])
 
 
 def _replaceable(name):
     def replace(_, stream):
         if stream is _captured[name]:
-            _replacements.pop((_gild.task_serial(), name), None)
+            replacements.pop((_gild.task_serial(), name), None)
         else:
-            _replacements[_gild.task_serial(), name] = stream
+            replacements[_gild.task_serial(), name] = stream
 
     return property(lambda _: _stream(name), replace, lambda self: replace(self, None))
 
@@ -134,10 +131,8 @@ def meet_stop():
 
 
 def forget_streams(serial):
-    if not _replacements:
-        return
     for name in _captured:
-        _replacements.pop((serial, name), None)
+        replacements.pop((serial, name), None)
 
 
 PROGRESS_MAX = 2**64 - 1
@@ -161,55 +156,44 @@ _Module = types.ModuleType
 _api = _Module("gild", "What a task may say to gild, which runs it: gild.progress(done, total).")
 _api.progress = progress
 _api_contents = dict(vars(_api))
+_update_api = vars(_api).update
+_update_sys = _sys_contents.update
 _modules = sys.modules
 
 
 def restore():
     """Whatever the last task did: `import gild` works, and so does looking into sys.__dict__, or for the original streams."""
     _modules["gild"] = _api
-    _api.__dict__.update(_api_contents)
-    _sys_contents.update(_sys_streams)
+    _update_api(_api_contents)
+    _update_sys(_sys_streams)
 
 
 # json.dumps makes an encoder a call when given anything of its own; and a task may replace json.loads.
 _from_json = json.JSONDecoder().decode
 _to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-_code_cache = OrderedDict()
 
 
-def _compiled(source, file_name):
-    """Compiling costs more than running a small task, so the last few bodies are kept."""
-    key = (source, file_name)
-    code = _code_cache.pop(key, None)
-    if code is None:
-        code = compile(source, file_name, "exec", dont_inherit=True)
-        while len(_code_cache) >= CODE_CACHE_ENTRIES_MAX:
-            try:
-                _code_cache.popitem(last=False)
-            except KeyError:  # another thread was quicker
-                break
-    if len(source) <= CODE_CACHE_SOURCE_BYTES_MAX:
-        _code_cache[key] = code
-    return code
+def compiled(source, file_name):
+    return compile(source, file_name, "exec", dont_inherit=True)
+
+
+_copy_main = dict(vars(_Module("__main__")), __builtins__=builtins).copy
 
 
 def new_namespace(file_name, alone):
     """A fresh `__main__`. With one task at a time it is sys.modules' own as well, so that pickling finds what it defines."""
-    main = _Module("__main__")
-    namespace = main.__dict__
-    namespace["__builtins__"] = builtins
-    namespace["__file__"] = file_name
+    namespace = _copy_main()
     if alone:
-        _modules["__main__"] = main
+        _modules["__main__"] = main = _Module("__main__")
+        main.__dict__.update(namespace)
+        namespace = main.__dict__
+    namespace["__file__"] = file_name
     restore()
     return namespace
 
 
-def execute(namespace, source, file_name, entry, arguments):
-    """Runs the body. Returns what the entry returned; None for a script."""
-    exec(_compiled(source, file_name), namespace)
-    if not entry:
-        return None
+def call_entry(namespace, entry, arguments):
+    """Calls what the body has defined. Arguments are (raw?, bytes)."""
     first, *rest = entry.split(".")
     try:
         function = namespace[first]

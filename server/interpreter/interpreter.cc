@@ -127,7 +127,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
       std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
       task->session = sessions.Of(frame.start().session());
       task->function = runner.Learn(frame.mutable_start(), task->session.get());
-      workers.Start(std::move(*frame.mutable_start()), std::move(task));
+      workers.Start(std::unique_ptr<internal::StartTask>(frame.release_start()), std::move(task));
     } else if (frame.has_stop()) {
       // It may have ended meanwhile.
       if (auto task = workers.Find(frame.stop().serial())) stopper.Stop(std::move(task));

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
+#include "server/base/errors.h"
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/lock_profile.h"
 #include "server/interpreter/process_limits.h"
@@ -117,6 +118,16 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
   ended->set_lock_contended_takes(row.lock.contended_takes.load());
   ended->set_lock_forced_releases(row.lock.forced_releases.load());
   ended->set_lock_longest_hold_ns(row.lock.longest_hold_ns.load());
+}
+
+TaskRunner::TaskRunner(PyRef bootstrap, bool alone)
+    : bootstrap_(std::move(bootstrap)),
+      new_namespace_(PyObject_GetAttrString(bootstrap_.get(), "new_namespace")),
+      compiled_(PyObject_GetAttrString(bootstrap_.get(), "compiled")),
+      replacements_(PyObject_GetAttrString(bootstrap_.get(), "replacements")),
+      alone_(alone),
+      scratch_(Scratch::Here(/*shared=*/!alone)) {
+  GILD_CHECK(new_namespace_ && compiled_ && replacements_);
 }
 
 std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::StartTask& start,
@@ -268,7 +279,7 @@ void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, 
 PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskState& task) {
   Session* const session = task.session.get();
   if (session == nullptr || !session->name_space) {
-    PyRef fresh(PyObject_CallMethod(bootstrap_.get(), "new_namespace", "si", start.file_name().c_str(), alone_));
+    PyRef fresh = FreshNamespace(start);
     if (session == nullptr || !fresh) return fresh;
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
@@ -277,6 +288,13 @@ PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskSta
     if (!restored) return PyRef();
   }
   return PyRef(Py_NewRef(session->name_space.get()));
+}
+
+PyRef TaskRunner::FreshNamespace(const internal::StartTask& start) {
+  const PyRef file_name(PyUnicode_FromStringAndSize(start.file_name().data(), start.file_name().size()));
+  if (!file_name) return PyRef();
+  PyObject* const arguments[] = {file_name.get(), alone_ ? Py_True : Py_False};
+  return PyRef(PyObject_Vectorcall(new_namespace_.get(), arguments, std::size(arguments), nullptr));
 }
 
 void TaskRunner::LeaveNamespace(const TaskState& task, PyObject* name_space) {
@@ -340,6 +358,7 @@ void TaskRunner::DropStop() {
 }
 
 void TaskRunner::ForgetStreams(uint64_t serial) {
+  if (PyDict_GET_SIZE(replacements_.get()) == 0) return;
   const PyRef forgotten(PyObject_CallMethod(bootstrap_.get(), "forget_streams", "K", serial));
   PyErr_Clear();
 }
@@ -370,11 +389,28 @@ PyRef TaskRunner::Encode(const internal::StartTask& start, PyObject* value, inte
 }
 
 PyRef TaskRunner::ExecuteSource(const internal::StartTask& start, PyObject* name_space) {
+  const PyRef code = CodeOf(start);
+  if (!code) return PyRef();
+  PyRef value(PyEval_EvalCode(code.get(), name_space, name_space));
+  if (!value || start.entry().empty()) return value;
   const PyRef arguments = ArgumentList(start);
-  const PyRef source = ToBytes(start.code());
-  if (!arguments || !source) return PyRef();
-  return PyRef(PyObject_CallMethod(bootstrap_.get(), "execute", "OOssO", name_space, source.get(),
-                                   start.file_name().c_str(), start.entry().c_str(), arguments.get()));
+  if (!arguments) return PyRef();
+  return PyRef(
+      PyObject_CallMethod(bootstrap_.get(), "call_entry", "OsO", name_space, start.entry().c_str(), arguments.get()));
+}
+
+PyRef TaskRunner::CodeOf(const internal::StartTask& start) {
+  const std::string& source = start.code();
+  const std::string& file_name = start.file_name();
+  const bool kept = source.size() <= kCompiledSourceBytesMax;
+  std::string key;
+  if (kept) key = absl::StrCat(file_name, absl::string_view("\0", 1), source);  // which no file's name has in it
+  if (const PyRef* const known = kept ? codes_.Find(key) : nullptr) return PyRef(Py_NewRef(known->get()));
+  PyRef code(PyObject_CallFunction(compiled_.get(), "y#s#", source.data(), static_cast<Py_ssize_t>(source.size()),
+                                   file_name.data(), static_cast<Py_ssize_t>(file_name.size())));
+  // Another thread may have been quicker: to compile may let go of the lock.
+  if (code && kept && codes_.Find(key) == nullptr) codes_.Insert(std::move(key), PyRef(Py_NewRef(code.get())));
+  return code;
 }
 
 PyRef TaskRunner::CallFunction(const internal::StartTask& start, const TaskState& task) {

@@ -18,6 +18,7 @@
 #include <variant>
 
 #include "gild/internal/frames.pb.h"
+#include "server/base/lru_map.h"
 #include "server/interpreter/function_cache.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/task_folder.h"
@@ -50,8 +51,7 @@ class TaskRunner {
  public:
   // `alone`: one task at a time, on the main thread: it may have memory and CPU limits, and the process's figures are
   // its own. REQUIRES: the working directory is the slot's scratch folder, and one thread.
-  TaskRunner(PyRef bootstrap, bool alone)
-      : bootstrap_(std::move(bootstrap)), alone_(alone), scratch_(Scratch::Here(/*shared=*/!alone)) {}
+  TaskRunner(PyRef bootstrap, bool alone);
 
   // What the task calls (TaskState::function). Call for each StartTask in the order in which they come; `session`:
   // null, or the task's.
@@ -98,7 +98,10 @@ class TaskRunner {
   std::variant<internal::TaskEnded, Coroutine> RunCode(const internal::StartTask& start,
                                                        std::shared_ptr<TaskState> task, PyThreadState* thread_state,
                                                        const absl::Status& placed);
+  PyRef FreshNamespace(const internal::StartTask& start);
   PyRef ExecuteSource(const internal::StartTask& start, PyObject* name_space);
+  // What the body compiles to: to compile one costs more than to run a small task.
+  PyRef CodeOf(const internal::StartTask& start);
   PyRef CallFunction(const internal::StartTask& start, const TaskState& task);
   // Takes the value into the frame; an exception, where it cannot be encoded.
   PyRef Encode(const internal::StartTask& start, PyObject* value, internal::TaskEnded* ended);
@@ -113,9 +116,14 @@ class TaskRunner {
   void Suspend(int64_t cpu_before_ns, Coroutine* coroutine);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
 
-  PyRef bootstrap_;
-  bool alone_;
+  const PyRef bootstrap_;
+  // Of it, what every task needs: to look for them took as long as to run a small one's code.
+  const PyRef new_namespace_;
+  const PyRef compiled_;
+  const PyRef replacements_;
+  const bool alone_;
   const Scratch scratch_;
+  LruMap<PyRef> codes_{kCompiledBodiesMax};  // by file name and source; with the lock only
   FunctionCache functions_;
   absl::Mutex turn_;
 };

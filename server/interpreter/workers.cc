@@ -35,8 +35,8 @@ Workers::Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module
   TellOfLock(&Workers::OnReleased, &Workers::OnTaken);
 }
 
-void Workers::Start(internal::StartTask start, std::shared_ptr<TaskState> task) {
-  const bool on_loop = loop_.Takes(start);
+void Workers::Start(std::unique_ptr<internal::StartTask> start, std::shared_ptr<TaskState> task) {
+  const bool on_loop = loop_.Takes(*start);
   {
     absl::MutexLock lock(&mutex_);
     running_[task->serial] = task;
@@ -47,7 +47,7 @@ void Workers::Start(internal::StartTask start, std::shared_ptr<TaskState> task) 
       return;
     }
   }
-  loop_.Start(std::move(start), std::move(task));
+  loop_.Start(std::move(*start), std::move(task));
 }
 
 int64_t Workers::TendInNs() {
@@ -132,9 +132,9 @@ void Workers::Loop() {
   Worker self;
   while (true) {
     Job job = TakeJob(&self);
-    std::variant<internal::TaskEnded, Coroutine> end = runner_->Run(job.start, job.task, thread_state);
+    std::variant<internal::TaskEnded, Coroutine> end = runner_->Run(*job.start, job.task, thread_state);
     if (Coroutine* const coroutine = std::get_if<Coroutine>(&end)) {
-      loop_.Adopt(std::move(job.start), std::move(job.task), std::move(*coroutine));
+      loop_.Adopt(std::move(*job.start), std::move(job.task), std::move(*coroutine));
     } else {
       Ended(std::move(std::get<internal::TaskEnded>(end)));
     }

@@ -42,7 +42,7 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  void Start(internal::StartTask start, std::shared_ptr<TaskState> task) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Start(std::unique_ptr<internal::StartTask> start, std::shared_ptr<TaskState> task) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Something waits: call Tend so long from now. 0: nothing does.
   int64_t TendInNs() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -56,7 +56,7 @@ class Workers {
 
  private:
   struct Job {
-    internal::StartTask start;
+    std::unique_ptr<internal::StartTask> start;
     std::shared_ptr<TaskState> task;
   };
   struct Worker {
@@ -94,7 +94,7 @@ class Workers {
   int coming_ ABSL_GUARDED_BY(mutex_) = 0;  // of the engaged: woken for a job, and not there yet
   std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);  // those in jobs_ too
   std::string ended_ ABSL_GUARDED_BY(mutex_);                                                 // frames to send
-  bool tended_ ABSL_GUARDED_BY(mutex_) = false;  // Tend will be called
+  bool tended_ ABSL_GUARDED_BY(mutex_) = false;                                               // Tend will be called
 
   EventLoop loop_;
 };

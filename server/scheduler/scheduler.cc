@@ -208,13 +208,14 @@ void Scheduler::Ended(std::vector<EndedTask> ended, int64_t now_ns) {
   Actions actions;
   {
     absl::MutexLock lock(&mutex_);
+    actions.finishes.reserve(ended.size());
     for (EndedTask& task : ended) EndPlaced(std::move(task), now_ns, &actions);
     for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
   }
   Act(std::move(actions), now_ns);
 }
 
-void Scheduler::EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) {
+void Scheduler::EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) {
   auto found = entries_.find(ended.serial);
   if (found == entries_.end() || !found->second.placed) return;  // the lane's mistake; one `done` was promised
   Entry& entry = found->second;
@@ -328,7 +329,7 @@ int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
   return static_cast<int>(std::min<double>(slot.capacity.ahead, kAheadNs / state.run_ns_average));
 }
 
-std::set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
+absl::btree_set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
   LaneState& state = State(entry.task->lane);
   return entry.session == nullptr || entry.session->slot < 0 ? state.waiting
                                                              : state.slots.at(entry.session->slot).waiting;
@@ -358,14 +359,14 @@ std::pair<uint64_t, std::map<int, Scheduler::Slot>::iterator> Scheduler::NextToS
   uint64_t next = UINT64_MAX;
   while (!state.waiting.empty()) {
     next = *state.waiting.begin();
-    std::set<uint64_t>& queue = QueueOf(entries_.at(next));
+    absl::btree_set<uint64_t>& queue = QueueOf(entries_.at(next));
     if (&queue == &state.waiting) break;
     state.waiting.erase(state.waiting.begin());
     queue.insert(next);
     next = UINT64_MAX;
   }
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    const std::set<uint64_t>& waiting = slot->second.waiting;
+    const absl::btree_set<uint64_t>& waiting = slot->second.waiting;
     if (waiting.empty() || *waiting.begin() > next || !slot->second.HasRoom()) continue;
     next = *waiting.begin();
     place = slot;
@@ -467,7 +468,7 @@ void Scheduler::EndUnstarted(uint64_t serial, Ending ending, Evidence evidence, 
   FinishEntry(serial, std::move(outcome), now_ns, actions);
 }
 
-void Scheduler::FinishEntry(uint64_t serial, Outcome outcome, int64_t now_ns, Actions* actions) {
+void Scheduler::FinishEntry(uint64_t serial, Outcome&& outcome, int64_t now_ns, Actions* actions) {
   auto entry = entries_.extract(serial);
   const std::shared_ptr<const Task>& task = entry.mapped().task;
   outcome.warnings.insert(outcome.warnings.begin(), task->warnings.begin(), task->warnings.end());

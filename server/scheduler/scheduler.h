@@ -18,7 +18,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -26,6 +25,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_set.h"
 #include "absl/synchronization/mutex.h"
 #include "server/scheduler/sessions.h"
 #include "server/task/glimpse.h"
@@ -44,7 +44,7 @@ const char* Name(Refusal::Reason reason);  // "queue_full", as in metrics
 
 class Scheduler {
  public:
-  using Done = std::function<void(const Task& task, Outcome outcome)>;
+  using Done = std::function<void(const Task& task, Outcome&& outcome)>;
 
   // How a lane is reached. All are called with no lock held.
   struct LanePort {
@@ -150,9 +150,9 @@ class Scheduler {
     int on_threads = 0;
     int on_loop = 0;
     bool stuck = false;    // a task lay ready there for too long, and none has ended there since
-    uint64_t readies = 0;        // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
-    std::set<uint64_t> waiting;  // tasks of its sessions, by serial
-    int sessions = 0;            // that have their globals here
+    uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
+    absl::btree_set<uint64_t> waiting;  // tasks of its sessions, by serial
+    int sessions = 0;                   // that have their globals here
 
     int InFlight() const { return on_threads + on_loop; }
     bool HasRoom() const {
@@ -163,7 +163,7 @@ class Scheduler {
   struct LaneState {
     // For any slot; by serial: a task that a lane refuses is first again by itself. Among them, until they are met at
     // the front, tasks whose session has got a slot since they came.
-    std::set<uint64_t> waiting;
+    absl::btree_set<uint64_t> waiting;
     int64_t queued = 0;  // here, in a slot's queue, or paused
     int64_t queued_bytes = 0;
     int running = 0;
@@ -198,7 +198,7 @@ class Scheduler {
   static int AheadMax(const LaneState& state, const Slot& slot);
   static int64_t RetryAfterNs(const LaneState& state);
   // Where an entry is to wait that is not paused.
-  std::set<uint64_t>& QueueOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::btree_set<uint64_t>& QueueOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveQueue(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest waiting task that may start now, and where; end() when there is none.
   std::pair<uint64_t, std::map<int, Slot>::iterator> NextToStart(LaneState& state)
@@ -207,7 +207,7 @@ class Scheduler {
   static bool StartsAtOnce(LaneState& state, const Sessions::Session* session);
   void Forget(const Sessions::Forgotten& forgotten, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  void EndPlaced(EndedTask ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -215,7 +215,7 @@ class Scheduler {
   void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a task that is neither queued nor placed any more.
-  void FinishEntry(uint64_t serial, Outcome outcome, int64_t now_ns, Actions* actions)
+  void FinishEntry(uint64_t serial, Outcome&& outcome, int64_t now_ns, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // It is in no slot any more, and has not begun.
   void Unplace(Entry& entry, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -235,7 +235,7 @@ class Scheduler {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // EndWaiting was called: nothing waits any more
   uint64_t last_serial_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::pair<int64_t, uint64_t>> expiries_ ABSL_GUARDED_BY(mutex_);  // of waiting tasks: when, serial
+  absl::btree_set<std::pair<int64_t, uint64_t>> expiries_ ABSL_GUARDED_BY(mutex_);  // of waiting tasks: when, serial
   LaneState io_ ABSL_GUARDED_BY(mutex_);
   LaneState cpu_ ABSL_GUARDED_BY(mutex_);
   Sessions sessions_ ABSL_GUARDED_BY(mutex_);

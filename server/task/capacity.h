@@ -45,6 +45,9 @@ inline constexpr int64_t kFunctionsBytesMax = 256 << 20;
 // Those that one interpreter has unpickled. Full: likewise, and it is sent again with the next task that calls it.
 inline constexpr size_t kInterpreterFunctionsMax = 256;
 inline constexpr int64_t kInterpreterFunctionsBytesMax = 64 << 20;
+// Bodies whose code an interpreter keeps, the latest; longer ones it compiles each time.
+inline constexpr size_t kCompiledBodiesMax = 64;
+inline constexpr size_t kCompiledSourceBytesMax = 64 << 10;
 
 // ---- files of a task's folder ----
 // In: beyond, INVALID_ARGUMENT.
@@ -126,8 +129,8 @@ inline constexpr int kInterpretersMax = 256;  // a lane; flag refused beyond
 inline constexpr int kThreadsMax = 1024;      // an I/O interpreter; flag refused beyond
 // Tasks on the event loop of one I/O interpreter, beside those on its threads. Full: the next wait in the queue.
 inline constexpr int kLoopTasksMax = 16384;
-// Tasks that lie ready in a CPU interpreter while it is at another, where the lane's tasks are so short that all of them
-// together take about kAheadNs. What still lies there after kAheadPatienceNs is taken back.
+// Tasks that lie ready in a CPU interpreter while it is at another, where the lane's tasks are so short that all of
+// them together take about kAheadNs. What still lies there after kAheadPatienceNs is taken back.
 inline constexpr int kAheadTasksMax = 31;
 inline constexpr int64_t kAheadNs = 2 * kNsPerMs;
 inline constexpr int64_t kAheadPatienceNs = 5 * kNsPerMs;
