@@ -12,10 +12,19 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "google/protobuf/arena.h"
 #include "server/base/errors.h"
 #include "server/service/completion_queue.h"
 
 namespace gild {
+
+// How the memory of a message grows that has many small parts, as tasks and outcomes have.
+inline google::protobuf::ArenaOptions MessageMemory() {
+  google::protobuf::ArenaOptions options;
+  options.start_block_size = 4 << 10;
+  options.max_block_size = 64 << 10;
+  return options;
+}
 
 // Any thread.
 class LiveCalls {

@@ -20,11 +20,9 @@ namespace {
 
 constexpr char kDomain[] = "gild";
 
-google::protobuf::Duration ToDuration(int64_t ns) {
-  google::protobuf::Duration duration;
-  duration.set_seconds(ns / kNsPerSecond);
-  duration.set_nanos(static_cast<int32_t>(ns % kNsPerSecond));
-  return duration;
+void SetDuration(int64_t ns, google::protobuf::Duration* duration) {
+  duration->set_seconds(ns / kNsPerSecond);
+  duration->set_nanos(static_cast<int32_t>(ns % kNsPerSecond));
 }
 
 uint64_t NotNegative(int64_t value) { return value < 0 ? 0 : static_cast<uint64_t>(value); }
@@ -239,41 +237,41 @@ void ToWire(Value value, v1::Value* wire) {
 }
 
 void ToWire(const Evidence& evidence, v1::Evidence* wire) {
-  wire->set_detail(RepairUtf8(evidence.detail));
+  if (!evidence.detail.empty()) wire->set_detail(RepairUtf8(evidence.detail));
   if (evidence.exit_code) wire->set_exit_code(*evidence.exit_code);
   if (evidence.signal) wire->set_signal(*evidence.signal);
-  wire->set_limit(evidence.limit);
+  if (!evidence.limit.empty()) wire->set_limit(evidence.limit);
   if (evidence.allowed) wire->set_allowed(NotNegative(*evidence.allowed));
   if (evidence.used) wire->set_used(NotNegative(*evidence.used));
   wire->set_safe_to_retry(evidence.safe_to_retry);
 }
 
 void ToWire(const Usage& usage, v1::Usage* wire) {
-  *wire->mutable_queue() = ToDuration(usage.queue_ns);
-  if (usage.dispatch_ns) *wire->mutable_dispatch() = ToDuration(*usage.dispatch_ns);
-  if (usage.run_ns) *wire->mutable_run() = ToDuration(*usage.run_ns);
-  if (usage.cpu_ns) *wire->mutable_cpu() = ToDuration(*usage.cpu_ns);
-  if (usage.cpu_wait_ns) *wire->mutable_cpu_wait() = ToDuration(*usage.cpu_wait_ns);
-  if (usage.loop_wait_ns) *wire->mutable_loop_wait() = ToDuration(*usage.loop_wait_ns);
+  SetDuration(usage.queue_ns, wire->mutable_queue());
+  if (usage.dispatch_ns) SetDuration(*usage.dispatch_ns, wire->mutable_dispatch());
+  if (usage.run_ns) SetDuration(*usage.run_ns, wire->mutable_run());
+  if (usage.cpu_ns) SetDuration(*usage.cpu_ns, wire->mutable_cpu());
+  if (usage.cpu_wait_ns) SetDuration(*usage.cpu_wait_ns, wire->mutable_cpu_wait());
+  if (usage.loop_wait_ns) SetDuration(*usage.loop_wait_ns, wire->mutable_loop_wait());
   if (usage.peak_memory_bytes) wire->set_peak_memory_bytes(NotNegative(*usage.peak_memory_bytes));
   if (usage.core) wire->set_core(*usage.core);
   wire->set_interpreter(usage.interpreter);
 }
 
 void ToWire(const LockUsage& lock, v1::LockUsage* wire) {
-  *wire->mutable_wait() = ToDuration(lock.wait_ns);
-  *wire->mutable_hold() = ToDuration(lock.hold_ns);
+  SetDuration(lock.wait_ns, wire->mutable_wait());
+  SetDuration(lock.hold_ns, wire->mutable_hold());
   wire->set_takes(lock.takes);
   wire->set_contended_takes(lock.contended_takes);
   wire->set_forced_releases(lock.forced_releases);
-  *wire->mutable_longest_hold() = ToDuration(lock.longest_hold_ns);
+  SetDuration(lock.longest_hold_ns, wire->mutable_longest_hold());
 }
 
 void ToWire(FunctionHold hold, v1::FunctionHold* wire) {
   wire->set_function(std::move(hold.function));
   wire->set_file(std::move(hold.file));
   wire->set_line(hold.line);
-  *wire->mutable_hold() = ToDuration(hold.hold_ns);
+  SetDuration(hold.hold_ns, wire->mutable_hold());
   wire->set_calls(hold.calls);
 }
 
@@ -293,7 +291,7 @@ void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
   if (slot.holder) {
     wire->mutable_holder()->set_task_id(slot.holder->task_id);
     wire->mutable_holder()->set_task_name(slot.holder->task_name);
-    *wire->mutable_holder()->mutable_held_for() = ToDuration(slot.holder->held_ns);
+    SetDuration(slot.holder->held_ns, wire->mutable_holder()->mutable_held_for());
   }
   for (const auto& [cause, count] : slot.restarts) {
     if (count == 0) continue;
@@ -321,7 +319,7 @@ void ToWire(const SessionSnapshot& session, v1::SessionStats* wire) {
   wire->set_slot(session.slot);
   wire->set_tasks(session.tasks);
   wire->set_active(session.active);
-  if (session.idle_ns) *wire->mutable_idle() = ToDuration(*session.idle_ns);
+  if (session.idle_ns) SetDuration(*session.idle_ns, wire->mutable_idle());
 }
 
 // ---- errors ----
@@ -434,13 +432,13 @@ void ToWire(const Verdict& verdict, v1::Verdict* wire) {
   wire->set_waiting_share(verdict.waiting);
 }
 
-void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
+void ToWire(const Task& task, Outcome&& outcome, v1::Outcome* wire) {
   wire->set_task_id(task.id);
   wire->set_ending(ToWire(outcome.ending));
   wire->set_lane(outcome.started ? ToWire(task.lane) : v1::NO_LANE);
   if (outcome.result.kind != Value::Kind::kNone) ToWire(std::move(outcome.result), wire->mutable_result());
-  wire->set_stdout(std::move(outcome.out));
-  wire->set_stderr(std::move(outcome.err));
+  if (!outcome.out.empty()) wire->set_stdout(std::move(outcome.out));
+  if (!outcome.err.empty()) wire->set_stderr(std::move(outcome.err));
   wire->set_stdout_truncated(outcome.out_truncated);
   wire->set_stderr_truncated(outcome.err_truncated);
   if (outcome.error) {
@@ -464,23 +462,23 @@ void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire) {
 
 v1::Stats ToWire(const ServerSnapshot& snapshot) {
   v1::Stats wire;
-  *wire.mutable_uptime() = ToDuration(snapshot.uptime_ns);
+  SetDuration(snapshot.uptime_ns, wire.mutable_uptime());
   wire.set_draining(snapshot.draining);
   for (const LaneSnapshot& lane : snapshot.lanes) ToWire(lane, wire.add_lanes());
   for (const SlotSnapshot& slot : snapshot.slots) ToWire(slot, wire.add_interpreters());
   for (const CoreSplit& split : snapshot.cores) {
     v1::CoreStats* const core = wire.add_cores();
     core->set_core(split.core);
-    *core->mutable_io_lane() = ToDuration(split.io_ns);
-    *core->mutable_cpu_lane() = ToDuration(split.cpu_ns);
-    *core->mutable_server() = ToDuration(split.server_ns);
-    *core->mutable_other() = ToDuration(split.other_ns);
-    *core->mutable_idle() = ToDuration(split.idle_ns);
-    *core->mutable_steal() = ToDuration(split.steal_ns);
+    SetDuration(split.io_ns, core->mutable_io_lane());
+    SetDuration(split.cpu_ns, core->mutable_cpu_lane());
+    SetDuration(split.server_ns, core->mutable_server());
+    SetDuration(split.other_ns, core->mutable_other());
+    SetDuration(split.idle_ns, core->mutable_idle());
+    SetDuration(split.steal_ns, core->mutable_steal());
   }
   for (const SessionSnapshot& session : snapshot.sessions.live) ToWire(session, wire.add_sessions());
   wire.set_core_split_exact(snapshot.core_split_exact);
-  if (snapshot.lost_parallelism_ns) *wire.mutable_lost_parallelism() = ToDuration(*snapshot.lost_parallelism_ns);
+  if (snapshot.lost_parallelism_ns) SetDuration(*snapshot.lost_parallelism_ns, wire.mutable_lost_parallelism());
   return wire;
 }
 
@@ -499,14 +497,14 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
     lane_info->set_queue_capacity(static_cast<uint32_t>(queue_capacity));
   }
   v1::Limits* const defaults = wire.mutable_default_limits();
-  *defaults->mutable_wall() = ToDuration(kWallNsDefault);
-  *defaults->mutable_queue() = ToDuration(kQueueNsDefault);
+  SetDuration(kWallNsDefault, defaults->mutable_wall());
+  SetDuration(kQueueNsDefault, defaults->mutable_queue());
   defaults->set_output_bytes(kOutputBytesDefault);
   defaults->set_result_bytes(kResultBytesDefault);
   v1::Limits* const ceilings = wire.mutable_ceiling_limits();
-  *ceilings->mutable_wall() = ToDuration(kWallNsMax);
-  *ceilings->mutable_queue() = ToDuration(kQueueNsMax);
-  *ceilings->mutable_cpu() = ToDuration(kWallNsMax);
+  SetDuration(kWallNsMax, ceilings->mutable_wall());
+  SetDuration(kQueueNsMax, ceilings->mutable_queue());
+  SetDuration(kWallNsMax, ceilings->mutable_cpu());
   ceilings->set_memory_bytes(kMemoryBytesMax);
   ceilings->set_output_bytes(kOutputBytesMax);
   ceilings->set_result_bytes(kResultBytesMax);
@@ -558,7 +556,7 @@ grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {
   error.set_domain(kDomain);
   (*error.mutable_metadata())["lane"] = Name(lane);
   google::rpc::RetryInfo retry;
-  *retry.mutable_retry_delay() = ToDuration(refusal.retry_after_ns);
+  SetDuration(refusal.retry_after_ns, retry.mutable_retry_delay());
   const std::string hint = absl::StrCat("; try again in ", refusal.retry_after_ns / kNsPerMs, " ms");
   switch (refusal.reason) {
     case Refusal::Reason::kQueueFull:

@@ -50,7 +50,7 @@ v1::Ending ToWire(Ending ending);
 v1::InterpreterStats::State ToWire(InterpreterState state);
 v1::Verdict::Kind ToWire(Verdict::Kind kind);
 void ToWire(const Verdict& verdict, v1::Verdict* wire);
-void ToWire(const Task& task, Outcome outcome, v1::Outcome* wire);
+void ToWire(const Task& task, Outcome&& outcome, v1::Outcome* wire);
 v1::Stats ToWire(const ServerSnapshot& snapshot);
 v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, int64_t queue_capacity);
 

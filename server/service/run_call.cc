@@ -28,7 +28,7 @@ void RunCall::Wait() {
   // until Arrived.
   rpc_.AsyncNotifyWhenDone(gone_.AsVoid());
   arrived_.Arm(shared_from_this());
-  context_->rpcs->RequestRun(&rpc_, &request_, &responder_, queue_->grpc(), queue_->grpc(), arrived_.AsVoid());
+  context_->rpcs->RequestRun(&rpc_, request_, &responder_, queue_->grpc(), queue_->grpc(), arrived_.AsVoid());
 }
 
 void RunCall::Arrived(bool ok) {
@@ -37,9 +37,9 @@ void RunCall::Arrived(bool ok) {
   gone_.Arm(shared_from_this());
   Post(context_, queue_);
 
-  const bool announce = request_.announce_id();
-  auto read = TaskFromWire(std::move(*request_.mutable_task()), context_->functions);
-  request_.Clear();
+  const bool announce = request_->announce_id();
+  auto read = TaskFromWire(std::move(*request_->mutable_task()), context_->functions);
+  request_->Clear();
   if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
     context_->metrics->Refused("invalid_argument");
     return FinishWithError(ToStatus(*invalid));
@@ -60,7 +60,7 @@ void RunCall::Arrived(bool ok) {
   }
   const auto submitted = context_->scheduler->Submit(
       std::move(task),
-      [self = shared_from_this()](const Task& ended, Outcome outcome) { self->Ended(ended, std::move(outcome)); },
+      [self = shared_from_this()](const Task& ended, Outcome&& outcome) { self->Ended(ended, std::move(outcome)); },
       NowNs());
   if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) return Refuse(*refusal, lane);
   serial_ = std::get<uint64_t>(submitted);
@@ -75,11 +75,11 @@ void RunCall::Announce(const std::string& task_id) {
 
 void RunCall::Announced(bool) { FinishWhenBothAreDone(); }
 
-void RunCall::Ended(const Task& task, Outcome outcome) {
+void RunCall::Ended(const Task& task, Outcome&& outcome) {
   context_->watches->Ended(task, outcome);
   context_->metrics->TaskEnded(task, outcome);
-  ToWire(task, std::move(outcome), reply_.mutable_outcome());
-  reply_bytes_ = static_cast<int64_t>(reply_.ByteSizeLong());
+  ToWire(task, std::move(outcome), reply_->mutable_outcome());
+  reply_bytes_ = static_cast<int64_t>(reply_->ByteSizeLong());
   context_->unread_bytes->fetch_add(reply_bytes_);
   FinishWhenBothAreDone();
 }
@@ -92,7 +92,7 @@ void RunCall::FinishWhenBothAreDone() {
 
 void RunCall::Finish() {
   finished_.Arm(shared_from_this());
-  responder_.Finish(reply_, grpc::Status::OK, finished_.AsVoid());
+  responder_.Finish(*reply_, grpc::Status::OK, finished_.AsVoid());
 }
 
 void RunCall::Refuse(const Refusal& refusal, LaneKind lane) {

@@ -11,6 +11,7 @@
 #include <grpcpp/support/async_unary_call.h>
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -32,7 +33,7 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
   void Refuse(const Refusal& refusal, LaneKind lane);
   void Announce(const std::string& task_id);
   void Announced(bool ok);
-  void Ended(const Task& task, Outcome outcome);
+  void Ended(const Task& task, Outcome&& outcome);
   void FinishWhenBothAreDone();
   void Finish();
   void FinishWithError(const grpc::Status& status);
@@ -43,8 +44,11 @@ class RunCall : public std::enable_shared_from_this<RunCall> {
   const CallContext* const context_;
   CompletionQueue* const queue_;
   grpc::ServerContext rpc_;
-  v1::RunRequest request_;
-  v1::RunReply reply_;
+  // Request and reply lie in here: both have many small parts.
+  alignas(std::max_align_t) char block_[2 << 10];
+  google::protobuf::Arena memory_{block_, sizeof block_};
+  v1::RunRequest* const request_ = google::protobuf::Arena::CreateMessage<v1::RunRequest>(&memory_);
+  v1::RunReply* const reply_ = google::protobuf::Arena::CreateMessage<v1::RunReply>(&memory_);
   grpc::ServerAsyncResponseWriter<v1::RunReply> responder_;
   int64_t reply_bytes_ = 0;
   uint64_t serial_ = 0;  // queue's thread only; 0: not accepted

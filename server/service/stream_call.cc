@@ -154,7 +154,7 @@ void StreamCall::SubmitOne(v1::StreamTask* wire) {
   const LaneKind lane = task.lane;
   const auto submitted = context_->scheduler->Submit(
       std::move(task),
-      [self = shared_from_this(), client_id](const Task& ended, Outcome outcome) {
+      [self = shared_from_this(), client_id](const Task& ended, Outcome&& outcome) {
         self->Ended(client_id, ended, std::move(outcome));
       },
       NowNs());
@@ -205,7 +205,7 @@ void StreamCall::Gone(bool) {
 
 // ---- any thread ----
 
-void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome outcome) {
+void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome&& outcome) {
   context_->watches->Ended(task, outcome);
   context_->metrics->TaskEnded(task, outcome);
   bool broken;

@@ -44,7 +44,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
  private:
   // A message to be written, in memory of its own: an outcome has many small parts.
   struct Reply {
-    google::protobuf::Arena arena;
+    google::protobuf::Arena arena{MessageMemory()};
     v1::RunStreamReply* const message = google::protobuf::Arena::CreateMessage<v1::RunStreamReply>(&arena);
     size_t bytes = 0;
   };
@@ -55,7 +55,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   void Written(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   void Finished(bool ok);
   void Gone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Ended(uint64_t client_id, const Task& task, Outcome outcome) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Ended(uint64_t client_id, const Task& task, Outcome&& outcome) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Submits what the window has room for, then reads on, or finishes.
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -82,7 +82,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   grpc::ServerAsyncReaderWriter<v1::RunStreamReply, v1::RunStreamRequest> stream_;
 
   // Queue's thread only.
-  google::protobuf::Arena request_memory_;
+  google::protobuf::Arena request_memory_{MessageMemory()};
   v1::RunStreamRequest* request_ = nullptr;  // the message in hand
   int next_task_ = 0;                        // of it
   bool reading_ = false;
@@ -93,7 +93,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   std::unordered_map<uint64_t, uint64_t> in_flight_ ABSL_GUARDED_BY(mutex_);  // client's id: serial, 0: being submitted
   std::deque<std::unique_ptr<Reply>> waiting_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Reply> writing_ ABSL_GUARDED_BY(mutex_);  // null: no message is on its way
-  size_t waiting_outcomes_ ABSL_GUARDED_BY(mutex_) = 0;      // those being written included
+  size_t waiting_outcomes_ ABSL_GUARDED_BY(mutex_) = 0;     // those being written included
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;         // as well
   size_t expected_bytes_ ABSL_GUARDED_BY(mutex_) = 4 << 10;  // of the outcome of a task in flight

@@ -389,7 +389,7 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   outcome.lock_profile = {{.function = "f", .file = "g", .line = 7, .hold_ns = kNsPerSecond + 8, .calls = 9}};
   outcome.warnings = {"w"};
   v1::Outcome wire;
-  ToWire(task, outcome, &wire);
+  ToWire(task, Outcome(outcome), &wire);
 
   EXPECT_EQ(wire.task_id(), "an-id");
   EXPECT_EQ(wire.ending(), v1::RAISED);
@@ -444,19 +444,19 @@ TEST(ToWireTest, AVerdictsSharesKeepTheirPlaces) {
   outcome.usage.cpu_ns = 90;
   outcome.lock = LockUsage{.wait_ns = 10, .hold_ns = 60};  // of 100 of its own
   v1::Outcome wire;
-  ToWire(Task(), outcome, &wire);
+  ToWire(Task(), Outcome(outcome), &wire);
   EXPECT_EQ(wire.verdict().kind(), v1::Verdict::LOCK_BOUND);
   EXPECT_DOUBLE_EQ(wire.verdict().holding_share(), 0.6);
   EXPECT_DOUBLE_EQ(wire.verdict().native_share(), 0.3);
   EXPECT_NEAR(wire.verdict().waiting_share(), 0.1, 1e-9);
   outcome.lock->hold_ns = 10;
-  ToWire(Task(), outcome, &wire);
+  ToWire(Task(), Outcome(outcome), &wire);
   EXPECT_EQ(wire.verdict().kind(), v1::Verdict::NATIVE);
   outcome.usage.cpu_ns = 20;
-  ToWire(Task(), outcome, &wire);
+  ToWire(Task(), Outcome(outcome), &wire);
   EXPECT_EQ(wire.verdict().kind(), v1::Verdict::IO_BOUND);
   outcome.usage.cpu_ns = 55;
-  ToWire(Task(), outcome, &wire);
+  ToWire(Task(), Outcome(outcome), &wire);
   EXPECT_EQ(wire.verdict().kind(), v1::Verdict::MIXED);
 }
 
@@ -482,7 +482,7 @@ TEST(ToWireTest, AJsonResultOfAHostileChildStillParses) {
   Outcome outcome;
   outcome.result = {Value::Kind::kJson, "\"\xff\""};
   v1::Outcome wire;
-  ToWire(Task(), outcome, &wire);
+  ToWire(Task(), Outcome(outcome), &wire);
   v1::Outcome read;
   EXPECT_TRUE(read.ParseFromString(wire.SerializeAsString()));
   EXPECT_EQ(read.result().json(), "\"\xef\xbf\xbd\"");
