@@ -52,8 +52,9 @@ void Channel::Start() {
     absl::MutexLock lock(&send_mutex_);
     unsent = !unsent_.empty();
   }
+  watched_for_ = EPOLLIN | (unsent ? EPOLLOUT : 0u);
   // A weak pointer: the poller must not keep the channel alive.
-  poller_->Add(fd_.get(), EPOLLIN | (unsent ? EPOLLOUT : 0u), [weak = weak_from_this()](uint32_t events) {
+  poller_->Add(fd_.get(), watched_for_, [weak = weak_from_this()](uint32_t events) {
     if (auto self = weak.lock()) self->OnEvents(events);
   });
 }
@@ -152,14 +153,33 @@ absl::Status Channel::FailLater(absl::Status reason) {
 
 void Channel::FlushUnsent() {
   if (closed_ || !listening_) return;
-  bool full = false;
   {
     absl::MutexLock lock(&send_mutex_);
     const absl::StatusOr<bool> written = WriteUnsent();
     if (!written.ok()) (void)FailLater(written.status());
-    full = written.ok() && !*written;
+    full_ = written.ok() && !*written;
   }
-  poller_->Modify(fd_.get(), full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  Watch();
+}
+
+void Channel::Watch() {
+  const uint32_t events = (resting_ ? 0u : EPOLLIN) | (full_ ? EPOLLOUT : 0u);
+  if (std::exchange(watched_for_, events) != events) poller_->Modify(fd_.get(), events);
+}
+
+void Channel::RestUntil(int64_t when_ns) {
+  if (closed_ || !listening_ || std::exchange(resting_, true)) return;
+  Watch();
+  poller_->RunAt(when_ns, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->OnRested();
+  });
+}
+
+void Channel::OnRested() {
+  if (closed_) return;
+  resting_ = false;
+  Read(kReadBytesPerEvent);  // which may send it to rest again
+  if (!closed_) Watch();
 }
 
 void Channel::OnEvents(uint32_t events) {

@@ -65,6 +65,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Reads what is there now, without waiting, and reports it. For what a dead child left behind.
   void ReadAvailable();
 
+  // Does not look for frames before then: those of a child that speaks often are read together, and it is not pushed
+  // off its core for each. Its end of file is seen at once. Poller's thread.
+  void RestUntil(int64_t when_ns);
+
   // No callback follows. The other side sees end of file.
   void Close() ABSL_LOCKS_EXCLUDED(send_mutex_);
   // The other side sees end of file; this side's on_closed follows by way of the poller.
@@ -83,6 +87,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   };
 
   void OnEvents(uint32_t events);
+  void OnRested();
+  // Tells the poller what to watch for.
+  void Watch();
   // Reads at most `bytes_max` or until nothing is left. Reports frames, and the end.
   void Read(size_t bytes_max);
   void ReportFrames();
@@ -103,6 +110,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   Events events_;
   FrameReader reader_;
   bool listening_ = false;
+  bool full_ = false;         // something is unsent that the socket does not take
+  bool resting_ = false;      // OnRested will be called
+  uint32_t watched_for_ = 0;  // what the poller was told
   bool closed_ = false;
   int last_sender_pid_ = 0;
 

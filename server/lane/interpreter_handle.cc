@@ -19,6 +19,11 @@ constexpr int64_t kOverdueNs = 100 * kNsPerMs;
 constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
 // Wall limits that pass so soon after others may be met together: there may be thousands.
 constexpr int64_t kWallTimerGapNs = 2 * kNsPerMs;
+// While so many small tasks lie ready in an interpreter, its ends are read together: so often at least, and not for
+// less.
+constexpr size_t kRestFromReady = 3;
+constexpr int64_t kRestNsMax = 400 * kNsPerUs;
+constexpr int64_t kRestNsMin = 20 * kNsPerUs;
 
 void SetStart(const Task& task, uint32_t row, internal::StartTask* start_message) {
   internal::StartTask& start = *start_message;
@@ -315,7 +320,11 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   if (!problem.empty()) return Doom(Retirement::kProtocolError, std::move(problem));
 
   CancelTimers(in_flight);
-  Outcome outcome = ReportedOutcome(in_flight, ended, NowNs());
+  const int64_t now_ns = NowNs();
+  const int64_t end_ns = std::clamp(ended->end_ns(), last_end_ns_, std::max(last_end_ns_, now_ns));
+  pace_ns_ += (std::min(end_ns - last_end_ns_, kRestNsMax) - pace_ns_) / 8;
+  last_end_ns_ = end_ns;
+  Outcome outcome = ReportedOutcome(in_flight, ended, now_ns);
   page_->Clear(in_flight.row);
   {
     absl::MutexLock lock(&mutex_);
@@ -330,7 +339,21 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
 }
 
 void InterpreterHandle::ReportEnded() {
-  if (!ended_.empty()) events_.on_tasks_ended(std::exchange(ended_, {}));
+  if (ended_.empty()) return;
+  events_.on_tasks_ended(std::exchange(ended_, {}));
+  if (alone()) RestWhileItIsBusy();
+}
+
+void InterpreterHandle::RestWhileItIsBusy() {
+  size_t ready;
+  {
+    absl::MutexLock lock(&mutex_);
+    ready = in_flight_.size() - std::min<size_t>(1, in_flight_.size());
+  }
+  if (ready < kRestFromReady) return;
+  // Half of what lies ready: then there is time to send more.
+  const int64_t rest_ns = std::min(kRestNsMax, static_cast<int64_t>(ready) * pace_ns_ / 2);
+  if (rest_ns >= kRestNsMin) channel_->RestUntil(NowNs() + rest_ns);
 }
 
 void InterpreterHandle::OnChannelClosed(absl::Status reason) {

@@ -130,6 +130,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnSessionsForgotten(const internal::SessionsForgotten& forgotten) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaskEnded(internal::TaskEnded* ended) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReportEnded();
+  void RestWhileItIsBusy() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
   // Some task's wall limit may have passed: stops those whose has.
   void OnWallTimer() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -159,7 +160,11 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   const Events events_;
   const std::unique_ptr<PageFile> page_;
   std::shared_ptr<Channel> channel_;  // set by Create, for good
-  std::vector<EndedTask> ended_;      // of the frames that are being read; the poller's thread only
+
+  // Poller's thread only.
+  std::vector<EndedTask> ended_;  // of the frames that are being read
+  int64_t last_end_ns_ = 0;       // when the last task ended
+  int64_t pace_ns_ = 0;           // from one end to the next, about: of the last eight
 
   // Held from the decision what to send until it is sent: a task must not overtake its function.
   absl::Mutex functions_mutex_;

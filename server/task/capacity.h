@@ -131,7 +131,7 @@ inline constexpr int kThreadsMax = 1024;      // an I/O interpreter; flag refuse
 inline constexpr int kLoopTasksMax = 16384;
 // Tasks that lie ready in a CPU interpreter while it is at another, where the lane's tasks are so short that all of
 // them together take about kAheadNs. What still lies there after kAheadPatienceNs is taken back.
-inline constexpr int kAheadTasksMax = 31;
+inline constexpr int kAheadTasksMax = 63;
 inline constexpr int64_t kAheadNs = 2 * kNsPerMs;
 inline constexpr int64_t kAheadPatienceNs = 5 * kNsPerMs;
 // A stopped task of the I/O lane has so long to end; then its interpreter is replaced.

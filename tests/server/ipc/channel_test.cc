@@ -14,6 +14,7 @@
 
 #include "gild/internal/frames.pb.h"
 #include "gtest/gtest.h"
+#include "server/base/clock.h"
 #include "server/ipc/blocking_channel.h"
 #include "server/task/capacity.h"
 #include "tests/testing/poller_thread.h"
@@ -82,6 +83,11 @@ class ChannelTest : public ::testing::Test {
     const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return frames_.size() >= count; };
     mutex_.Await(absl::Condition(&enough));
     return frames_;
+  }
+
+  size_t frames_read() {
+    absl::MutexLock lock(&mutex_);
+    return frames_.size();
   }
 
   absl::Status AwaitClosed() {
@@ -334,6 +340,44 @@ TEST_F(ChannelTest, ManyThreadsSendWholeFrames) {
     EXPECT_EQ(number % kFrames, last[number / kFrames]++);
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(ChannelTest, AtRestWhatComesIsReadLater) {
+  Open();
+  const int64_t until_ns = NowNs() + 100 * kNsPerMs;
+  poller_.Do([&] { channel_->RestUntil(until_ns); });
+  for (size_t i = 1; i <= 3; ++i) {
+    Write(EncodeFrame(StopFrame(i)));
+    for (int round = 0; round < 3; ++round) poller_.Do([] {});
+    const size_t read = frames_read();
+    if (NowNs() < until_ns) {
+      EXPECT_EQ(read, 0u);
+    }
+  }
+  EXPECT_EQ(AwaitFrames(3).size(), 3u);
+  EXPECT_GE(NowNs(), until_ns);
+  // And then as ever.
+  Write(EncodeFrame(StopFrame(4)));
+  EXPECT_EQ(AwaitFrames(4).size(), 4u);
+}
+
+TEST_F(ChannelTest, EndOfFileIsSeenAtRest) {
+  Open();
+  poller_.Do([this] { channel_->RestUntil(NowNs() + 3600 * kNsPerSecond); });
+  Write(EncodeFrame(StopFrame(1)));
+  child_.reset();
+  EXPECT_TRUE(AwaitClosed().ok());
+  EXPECT_EQ(AwaitFrames(1).size(), 1u);
+}
+
+TEST_F(ChannelTest, AtRestItStillWritesWhatTheSocketDidNotTake) {
+  Open();
+  poller_.Do([this] { channel_->RestUntil(NowNs() + 3600 * kNsPerSecond); });
+  ASSERT_TRUE(channel_->Send(LargeFrame(4 << 20)).ok());
+  BlockingChannel child(std::move(child_));
+  internal::ToInterpreter frame;
+  ASSERT_TRUE(child.Receive(&frame).value_or(false));
+  EXPECT_EQ(frame.start().code().size(), size_t{4} << 20);
 }
 
 }  // namespace
