@@ -22,7 +22,7 @@ bool LimitCpu(int64_t cpu_ns);
 // Interval timers that a task has set must not go off in the next one.
 void DisarmTimers();
 
-// False: the peak cannot be told from an earlier task's.
+// False: it could not be reset.
 bool ResetPeakMemory();
 // The highest resident memory since the last reset: of the process, and of the largest child that it has ever waited
 // for.

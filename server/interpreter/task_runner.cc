@@ -126,7 +126,8 @@ TaskRunner::TaskRunner(PyRef bootstrap, bool alone)
       compiled_(PyObject_GetAttrString(bootstrap_.get(), "compiled")),
       replacements_(PyObject_GetAttrString(bootstrap_.get(), "replacements")),
       alone_(alone),
-      scratch_(Scratch::Here(/*shared=*/!alone)) {
+      scratch_(Scratch::Here(/*shared=*/!alone)),
+      peak_memory_({.reset = ResetPeakMemory, .bytes = PeakMemoryBytes}) {
   GILD_CHECK(new_namespace_ && compiled_ && replacements_);
 }
 
@@ -167,7 +168,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
                                                                  PyThreadState* thread_state,
                                                                  const absl::Status& placed) {
   Row* const row = task->row;
-  const bool peak_known = alone_ && ResetPeakMemory();
+  const bool peak_known = alone_ && peak_memory_.Begin(NowNs());
   ThreadTimes& times = TimesHere(alone_);
   const ThreadTimes::Sums before = times.Begin(NowNs());
   const int64_t begin_ns = NowNs();
@@ -257,7 +258,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   if (alone_) ended.set_processes_left(HasLivingChildren());
   const ThreadTimes::Sums after = times.End(NowNs(), /*look=*/alone_);
   ended.set_cpu_ns(after.cpu_ns - before.cpu_ns + (alone_ ? 0 : OtherThreadsCpuNs(task.get())));
-  if (peak_known) ended.set_peak_memory_bytes(PeakMemoryBytes().value_or(0));
+  if (peak_known) ended.set_peak_memory_bytes(peak_memory_.End().value_or(0));
   // Unavailable travels as -1.
   ended.set_cpu_wait_ns(before.cpu_wait_ns && after.cpu_wait_ns ? *after.cpu_wait_ns - *before.cpu_wait_ns : -1);
   return ended;

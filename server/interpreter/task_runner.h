@@ -20,6 +20,7 @@
 #include "gild/internal/frames.pb.h"
 #include "server/base/lru_map.h"
 #include "server/interpreter/function_cache.h"
+#include "server/interpreter/peak_memory.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/task_folder.h"
 #include "server/interpreter/task_state.h"
@@ -123,6 +124,7 @@ class TaskRunner {
   const PyRef replacements_;
   const bool alone_;
   const Scratch scratch_;
+  PeakMemory peak_memory_;                   // alone only
   LruMap<PyRef> codes_{kCompiledBodiesMax};  // by file name and source; with the lock only
   FunctionCache functions_;
   absl::Mutex turn_;
