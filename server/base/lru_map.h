@@ -1,14 +1,16 @@
 // LruMap keeps what was used last: so many entries at most, and the one that was used the longest ago makes room.
 //
-// Thread-compatible. A Value that Find returned lives until the next Insert.
+// Thread-compatible. A Value that Find returned lives until the next Insert. Values are let go of by the caller, when
+// the map is whole again: their destructors may call in here.
 //
 //   LruMap<Parsed> parsed(64);
 //   if (Parsed* known = parsed.Find(text)) return *known;
-//   parsed.Insert(text, Parse(text));
+//   const std::optional<Parsed> made_room = parsed.Insert(text, Parse(text));
 #pragma once
 
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,14 +34,18 @@ class LruMap {
     return &found->second->second;
   }
 
-  // REQUIRES: it is not there.
-  void Insert(std::string key, Value value) {
+  // What has made room; or the value itself, where the key is there already.
+  [[nodiscard]] std::optional<Value> Insert(std::string key, Value value) {
+    if (by_key_.contains(key)) return value;
+    std::optional<Value> made_room;
     if (entries_.size() == entries_max_) {
       by_key_.erase(entries_.back().first);
+      made_room = std::move(entries_.back().second);
       entries_.pop_back();
     }
     entries_.emplace_front(std::move(key), std::move(value));
-    GILD_CHECK(by_key_.emplace(entries_.front().first, entries_.begin()).second);
+    by_key_.emplace(entries_.front().first, entries_.begin());
+    return made_room;
   }
 
   size_t size() const { return entries_.size(); }

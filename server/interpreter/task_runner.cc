@@ -257,7 +257,12 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   // System calls for figures are no business of the lock's.
   if (alone_) ended.set_processes_left(HasLivingChildren());
   const ThreadTimes::Sums after = times.End(NowNs(), /*look=*/alone_);
-  ended.set_cpu_ns(after.cpu_ns - before.cpu_ns + (alone_ ? 0 : OtherThreadsCpuNs(task.get())));
+  int64_t cpu_ns = after.cpu_ns - before.cpu_ns;
+  // Where it was reckoned: while the task waited for the lock it was not on its core.
+  if (!alone_ && end_ns - begin_ns < ThreadTimes::kSameMomentNs) {
+    cpu_ns = std::min(cpu_ns, std::max<int64_t>(0, end_ns - begin_ns - ended.lock_wait_ns()));
+  }
+  ended.set_cpu_ns(cpu_ns + (alone_ ? 0 : OtherThreadsCpuNs(task.get())));
   if (peak_known) ended.set_peak_memory_bytes(peak_memory_.End().value_or(0));
   // Unavailable travels as -1.
   ended.set_cpu_wait_ns(before.cpu_wait_ns && after.cpu_wait_ns ? *after.cpu_wait_ns - *before.cpu_wait_ns : -1);
@@ -403,14 +408,17 @@ PyRef TaskRunner::ExecuteSource(const internal::StartTask& start, PyObject* name
 PyRef TaskRunner::CodeOf(const internal::StartTask& start) {
   const std::string& source = start.code();
   const std::string& file_name = start.file_name();
-  const bool kept = source.size() <= kCompiledSourceBytesMax;
-  std::string key;
-  if (kept) key = absl::StrCat(file_name, absl::string_view("\0", 1), source);  // which no file's name has in it
-  if (const PyRef* const known = kept ? codes_.Find(key) : nullptr) return PyRef(Py_NewRef(known->get()));
-  PyRef code(PyObject_CallFunction(compiled_.get(), "y#s#", source.data(), static_cast<Py_ssize_t>(source.size()),
-                                   file_name.data(), static_cast<Py_ssize_t>(file_name.size())));
-  // Another thread may have been quicker: to compile may let go of the lock.
-  if (code && kept && codes_.Find(key) == nullptr) codes_.Insert(std::move(key), PyRef(Py_NewRef(code.get())));
+  const auto compiled = [&] {
+    return PyRef(PyObject_CallFunction(compiled_.get(), "y#s#", source.data(), static_cast<Py_ssize_t>(source.size()),
+                                       file_name.data(), static_cast<Py_ssize_t>(file_name.size())));
+  };
+  if (source.size() > kCompiledSourceBytesMax) return compiled();
+  std::string key = absl::StrCat(file_name, absl::string_view("\0", 1), source);  // no file's name has a zero in it
+  if (const PyRef* const known = codes_.Find(key)) return PyRef(Py_NewRef(known->get()));
+  PyRef code = compiled();
+  // To compile, and to let go of what makes room (weak references call back), may let go of the lock: another thread
+  // may have been here meanwhile.
+  if (code) const std::optional<PyRef> made_room = codes_.Insert(std::move(key), PyRef(Py_NewRef(code.get())));
   return code;
 }
 
