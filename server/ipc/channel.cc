@@ -47,12 +47,11 @@ Channel::Channel(Poller* poller, UniqueFd fd, Events events, size_t unsent_bytes
 void Channel::Start() {
   if (closed_ || listening_) return;
   listening_ = true;
-  bool unsent;
   {
     absl::MutexLock lock(&send_mutex_);
-    unsent = !unsent_.empty();
+    full_ = !unsent_.empty();
   }
-  watched_for_ = EPOLLIN | (unsent ? EPOLLOUT : 0u);
+  watched_for_ = EventsOfInterest();
   // A weak pointer: the poller must not keep the channel alive.
   poller_->Add(fd_.get(), watched_for_, [weak = weak_from_this()](uint32_t events) {
     if (auto self = weak.lock()) self->OnEvents(events);
@@ -162,8 +161,10 @@ void Channel::FlushUnsent() {
   Watch();
 }
 
+uint32_t Channel::EventsOfInterest() const { return (resting_ ? 0u : EPOLLIN) | (full_ ? EPOLLOUT : 0u); }
+
 void Channel::Watch() {
-  const uint32_t events = (resting_ ? 0u : EPOLLIN) | (full_ ? EPOLLOUT : 0u);
+  const uint32_t events = EventsOfInterest();
   if (std::exchange(watched_for_, events) != events) poller_->Modify(fd_.get(), events);
 }
 

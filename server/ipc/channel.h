@@ -66,7 +66,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void ReadAvailable();
 
   // Does not look for frames before then: those of a child that speaks often are read together, and it is not pushed
-  // off its core for each. Its end of file is seen at once. Poller's thread.
+  // off its core for each. That it has closed the channel is seen at once. Poller's thread.
   void RestUntil(int64_t when_ns);
 
   // No callback follows. The other side sees end of file.
@@ -90,6 +90,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void OnRested();
   // Tells the poller what to watch for.
   void Watch();
+  uint32_t EventsOfInterest() const;
   // Reads at most `bytes_max` or until nothing is left. Reports frames, and the end.
   void Read(size_t bytes_max);
   void ReportFrames();

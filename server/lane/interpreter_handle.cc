@@ -17,11 +17,14 @@ namespace {
 constexpr int64_t kOverdueNs = 100 * kNsPerMs;
 // An interpreter that lived so long did not fail to start.
 constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
-// Wall limits that pass so soon after others may be met together: there may be thousands.
+// Wall limits that pass so soon after others may be met together, and the more tasks there are to look at, the later.
 constexpr int64_t kWallTimerGapNs = 2 * kNsPerMs;
+constexpr int64_t kWallTimerGapNsPerTask = kNsPerUs;
 // While so many small tasks lie ready in an interpreter, its ends are read together: so often at least, and not for
 // less.
 constexpr size_t kRestFromReady = 3;
+// What was read at once must be little: an interpreter whose channel is full waits until it is read.
+constexpr size_t kRestBytesMax = 16 << 10;
 constexpr int64_t kRestNsMax = 400 * kNsPerUs;
 constexpr int64_t kRestNsMin = 20 * kNsPerUs;
 
@@ -232,6 +235,7 @@ void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) con
 // ---- what the interpreter says ----
 
 void InterpreterHandle::OnFrame(absl::string_view payload) {
+  read_bytes_ += payload.size();
   google::protobuf::Arena arena;
   auto& frame = *google::protobuf::Arena::CreateMessage<internal::FromInterpreter>(&arena);
   if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
@@ -322,7 +326,9 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   CancelTimers(in_flight);
   const int64_t now_ns = NowNs();
   const int64_t end_ns = std::clamp(ended->end_ns(), last_end_ns_, std::max(last_end_ns_, now_ns));
-  pace_ns_ += (std::min(end_ns - last_end_ns_, kRestNsMax) - pace_ns_) / 8;
+  // When it had nothing to do counts for nothing.
+  const int64_t took_ns = end_ns - std::max(last_end_ns_, std::min(end_ns, in_flight.sent_ns));
+  pace_ns_ += (std::min(took_ns, kRestNsMax) - pace_ns_) / 8;
   last_end_ns_ = end_ns;
   Outcome outcome = ReportedOutcome(in_flight, ended, now_ns);
   page_->Clear(in_flight.row);
@@ -345,6 +351,7 @@ void InterpreterHandle::ReportEnded() {
 }
 
 void InterpreterHandle::RestWhileItIsBusy() {
+  if (std::exchange(read_bytes_, 0) > kRestBytesMax) return;
   size_t ready;
   {
     absl::MutexLock lock(&mutex_);
@@ -382,11 +389,13 @@ void InterpreterHandle::CancelTimers(const InFlight& in_flight) {
 }
 
 void InterpreterHandle::OnWallTimer() {
-  // Their ends may lie there already: not worth an interpreter.
+  // Their ends may lie there already.
   channel_->ReadAvailable();
   std::vector<uint64_t> over;
   {
     absl::MutexLock lock(&mutex_);
+    // It may have been set anew since this one was due.
+    if (wall_timer_ != 0) poller_->CancelTimer(wall_timer_);
     wall_timer_ = 0;
     wall_timer_ns_ = INT64_MAX;
     const int64_t now_ns = NowNs();
@@ -399,7 +408,8 @@ void InterpreterHandle::OnWallTimer() {
         next_ns = std::min(next_ns, task.wall_over_ns);
       }
     }
-    if (next_ns != INT64_MAX) SetWallTimer(std::max(next_ns, now_ns + kWallTimerGapNs));
+    const int64_t gap_ns = kWallTimerGapNs + static_cast<int64_t>(in_flight_.size()) * kWallTimerGapNsPerTask;
+    if (next_ns != INT64_MAX) SetWallTimer(std::max(next_ns, now_ns + gap_ns));
   }
   for (const uint64_t serial : over) Stop(serial, StopReason::kTimedOut);
 }
@@ -413,6 +423,8 @@ void InterpreterHandle::SetWallTimer(int64_t when_ns) {
 }
 
 bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
+  // Its end may lie there already: not worth an interpreter, and what runs in it by now.
+  if (alone()) channel_->ReadAvailable();
   bool handed_over;
   std::optional<InFlight> taken_back;
   {

@@ -163,6 +163,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // Poller's thread only.
   std::vector<EndedTask> ended_;  // of the frames that are being read
+  size_t read_bytes_ = 0;         // of frames, since the last look at how busy it is
   int64_t last_end_ns_ = 0;       // when the last task ended
   int64_t pace_ns_ = 0;           // from one end to the next, about: of the last eight
 
@@ -179,7 +180,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   int on_loop_ ABSL_GUARDED_BY(mutex_) = 0;
   // One for all tasks, and none the later for one that ends: a small task is over long before its limit.
   Poller::TimerId wall_timer_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t wall_timer_ns_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;  // when it is due: no later than any limit passes
+  int64_t wall_timer_ns_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;  // when it is due: when a limit passes, or soon after
   Poller::TimerId patience_timer_ ABSL_GUARDED_BY(mutex_) = 0;
   int overdue_ ABSL_GUARDED_BY(mutex_) = 0;
   int pid_ ABSL_GUARDED_BY(mutex_) = 0;

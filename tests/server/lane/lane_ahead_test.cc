@@ -70,6 +70,24 @@ TEST_F(LaneAheadTest, OneThatIsCancelledComesBackAndItsInterpreterLives) {
   EXPECT_EQ(lane_->Snapshot(NowNs())[0].state, InterpreterState::kReady);
 }
 
+TEST_F(LaneAheadTest, ACancelOfOneWhoseEndLiesThereUnreadDoesNotHitTheNext) {
+  FakeInterpreter child = OpenReady(AheadConfig(kNever));
+  const auto ended = NewTask(), next = NewTask();
+  const internal::StartTask start = StartAndBegin(child, ended);
+  const internal::StartTask next_start = Start(child, next);
+  EXPECT_TRUE(Take(child.row(next_start.row()), next->serial));
+  child.Begin(next_start);
+  // The poller is here, and does not read.
+  poller_.Do([&] {
+    child.End(start, internal::CODE_SUCCEEDED);
+    lane_->Cancel(ended->serial);
+  });
+  EXPECT_EQ(AwaitOutcome(ended).ending, Ending::kSucceeded);
+  child.End(next_start, internal::CODE_SUCCEEDED);
+  EXPECT_EQ(AwaitOutcome(next).ending, Ending::kSucceeded);
+  EXPECT_TRUE(Restarts().empty());
+}
+
 TEST_F(LaneAheadTest, OneWhoseWallTimePassesInLineIsNotTimedOut) {
   FakeInterpreter child = OpenReady(AheadConfig(kNever));
   StartAndBegin(child, NewTask());

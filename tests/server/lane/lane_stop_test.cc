@@ -6,10 +6,48 @@ namespace gild {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
 using LaneStopTest = LaneTest;
+
+// The next so many that the child is told to stop; what it is told to start is left aside.
+std::vector<uint64_t> AwaitStops(FakeInterpreter& child, size_t count) {
+  std::vector<uint64_t> stopped;
+  while (stopped.size() < count) {
+    const internal::ToInterpreter frame = child.AwaitFrame();
+    if (frame.has_stop()) stopped.push_back(frame.stop().serial());
+  }
+  return stopped;
+}
+
+TEST_F(LaneStopTest, OneTimerStopsEachWhenItsOwnTimeHasPassed) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  const auto never = NewTask(), later = NewTask(), soon = NewTask();
+  later->limits.wall_ns = 20 * kSoon;
+  soon->limits.wall_ns = kSoon;
+  // The timer is set anew for a limit that passes sooner.
+  for (const auto& task : {never, later, soon}) EXPECT_TRUE(lane_->Run(0, task));
+  EXPECT_THAT(AwaitStops(child, 2), ElementsAre(soon->serial, later->serial));
+  // And for one that comes when the others' limits have passed.
+  const auto last = NewTask();
+  last->limits.wall_ns = kSoon;
+  EXPECT_TRUE(lane_->Run(0, last));
+  EXPECT_THAT(AwaitStops(child, 1), ElementsAre(last->serial));
+}
+
+TEST_F(LaneStopTest, OneThatHasEndedIsNotStoppedByTheTimerThatWasSetForIt) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  const auto quick = NewTask(), slow = NewTask();
+  quick->limits.wall_ns = 60 * kSoon;
+  slow->limits.wall_ns = 80 * kSoon;
+  const internal::StartTask start = StartAndBegin(child, quick);
+  EXPECT_TRUE(lane_->Run(0, slow));
+  child.End(start, internal::CODE_SUCCEEDED);
+  EXPECT_EQ(AwaitOutcome(quick).ending, Ending::kSucceeded);
+  EXPECT_THAT(AwaitStops(child, 1), ElementsAre(slow->serial));
+}
 
 TEST_F(LaneStopTest, AnOverrunInTheCpuLaneKillsItsInterpreterAlone) {
   Lane::Config config = CpuConfig();
