@@ -182,11 +182,12 @@ _copy_main = dict(vars(_Module("__main__")), __builtins__=builtins).copy
 
 def new_namespace(file_name, alone):
     """A fresh `__main__`. With one task at a time it is sys.modules' own as well, so that pickling finds what it defines."""
-    namespace = _copy_main()
     if alone:
         _modules["__main__"] = main = _Module("__main__")
-        main.__dict__.update(namespace)
         namespace = main.__dict__
+        namespace["__builtins__"] = builtins
+    else:
+        namespace = _copy_main()
     namespace["__file__"] = file_name
     restore()
     return namespace
@@ -291,7 +292,7 @@ def describe(error, file_name, source):
     while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:
         frames = frames.tb_next
     text = source.decode("utf-8", "replace")
-    lines = text.splitlines(keepends=True) if text.count("\n") <= SOURCE_LINES_SHOWN_MAX else []
+    lines = f"{text}\n".splitlines(keepends=True) if text.count("\n") <= SOURCE_LINES_SHOWN_MAX else []
     with _describing:
         linecache.cache[file_name] = (len(text), None, lines, file_name)
         try:

@@ -1,7 +1,7 @@
 // PeakMemory is the highest resident memory of the process during each of many tasks, one at a time.
 //
-// To reset the kernel's own figure costs as much as a small task. So it is reset again only when something has raised
-// it since, or after kResetNs: what was given back meanwhile counts until then.
+// To reset the kernel's own figure costs as much as a small task. So it is reset again only when a task has raised it
+// since, or after kResetNs: what was given back, or used between two tasks, may count until then.
 //
 // Thread-compatible.
 //
