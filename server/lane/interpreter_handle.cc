@@ -20,13 +20,6 @@ constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
 // Wall limits that pass so soon after others may be met together, and the more tasks there are to look at, the later.
 constexpr int64_t kWallTimerGapNs = 2 * kNsPerMs;
 constexpr int64_t kWallTimerGapNsPerTask = kNsPerUs;
-// While so many small tasks lie ready in an interpreter, its ends are read together: so often at least, and not for
-// less.
-constexpr size_t kRestFromReady = 3;
-// What was read at once must be little: an interpreter whose channel is full waits until it is read.
-constexpr size_t kRestBytesMax = 16 << 10;
-constexpr int64_t kRestNsMax = 400 * kNsPerUs;
-constexpr int64_t kRestNsMin = 20 * kNsPerUs;
 
 void SetStart(const Task& task, uint32_t row, internal::StartTask* start_message) {
   internal::StartTask& start = *start_message;
@@ -235,7 +228,7 @@ void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) con
 // ---- what the interpreter says ----
 
 void InterpreterHandle::OnFrame(absl::string_view payload) {
-  read_bytes_ += payload.size();
+  pace_.Read(payload.size());
   google::protobuf::Arena arena;
   auto& frame = *google::protobuf::Arena::CreateMessage<internal::FromInterpreter>(&arena);
   if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
@@ -325,11 +318,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
 
   CancelTimers(in_flight);
   const int64_t now_ns = NowNs();
-  const int64_t end_ns = std::clamp(ended->end_ns(), last_end_ns_, std::max(last_end_ns_, now_ns));
-  // When it had nothing to do counts for nothing.
-  const int64_t took_ns = end_ns - std::max(last_end_ns_, std::min(end_ns, in_flight.sent_ns));
-  pace_ns_ += (std::min(took_ns, kRestNsMax) - pace_ns_) / 8;
-  last_end_ns_ = end_ns;
+  pace_.Ended(in_flight.sent_ns, ended->end_ns(), now_ns);
   Outcome outcome = ReportedOutcome(in_flight, ended, now_ns);
   page_->Clear(in_flight.row);
   {
@@ -347,20 +336,13 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
 void InterpreterHandle::ReportEnded() {
   if (ended_.empty()) return;
   events_.on_tasks_ended(std::exchange(ended_, {}));
-  if (alone()) RestWhileItIsBusy();
-}
-
-void InterpreterHandle::RestWhileItIsBusy() {
-  if (std::exchange(read_bytes_, 0) > kRestBytesMax) return;
+  if (!alone()) return;
   size_t ready;
   {
     absl::MutexLock lock(&mutex_);
     ready = in_flight_.size() - std::min<size_t>(1, in_flight_.size());
   }
-  if (ready < kRestFromReady) return;
-  // Half of what lies ready: then there is time to send more.
-  const int64_t rest_ns = std::min(kRestNsMax, static_cast<int64_t>(ready) * pace_ns_ / 2);
-  if (rest_ns >= kRestNsMin) channel_->RestUntil(NowNs() + rest_ns);
+  if (const int64_t rest_ns = pace_.RestNs(ready); rest_ns > 0) channel_->RestUntil(NowNs() + rest_ns);
 }
 
 void InterpreterHandle::OnChannelClosed(absl::Status reason) {

@@ -30,6 +30,7 @@
 #include "server/ipc/page_file.h"
 #include "server/lane/endings.h"
 #include "server/lane/known_functions.h"
+#include "server/lane/reading_pace.h"
 #include "server/task/snapshot.h"
 
 namespace gild {
@@ -129,8 +130,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   void OnTasksOnLoop(const internal::TasksOnLoop& on_loop) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSessionsForgotten(const internal::SessionsForgotten& forgotten) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaskEnded(internal::TaskEnded* ended) ABSL_LOCKS_EXCLUDED(mutex_);
-  void ReportEnded();
-  void RestWhileItIsBusy() ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReportEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnChannelClosed(absl::Status reason) ABSL_LOCKS_EXCLUDED(mutex_);
   // Some task's wall limit may have passed: stops those whose has.
   void OnWallTimer() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -163,9 +163,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // Poller's thread only.
   std::vector<EndedTask> ended_;  // of the frames that are being read
-  size_t read_bytes_ = 0;         // of frames, since the last look at how busy it is
-  int64_t last_end_ns_ = 0;       // when the last task ended
-  int64_t pace_ns_ = 0;           // from one end to the next, about: of the last eight
+  ReadingPace pace_;
 
   // Held from the decision what to send until it is sent: a task must not overtake its function.
   absl::Mutex functions_mutex_;
