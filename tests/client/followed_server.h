@@ -62,11 +62,13 @@ class FollowedServer {
     absl::MutexLock lock(&mutex_);
     if (!watch_end_) watch_end_ = status;
   }
-  // Waits for the call.
+  // Waits for the call; and, where the watch was ended, until all that was said is sent: nobody waits for it long.
   void EndRun(const v1::Outcome& outcome) {
     absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](RunReactor** run) { return *run != nullptr; }, &run_));
+    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return run_ != nullptr && (!watch_end_ || watch_over_);
+    };
+    mutex_.Await(absl::Condition(&ready));
     *run_->reply->mutable_outcome() = outcome;
     run_->Finish(grpc::Status::OK);
     run_ = nullptr;
@@ -133,6 +135,7 @@ class FollowedServer {
   }
   grpc::Status watch_end() {
     absl::MutexLock lock(&mutex_);
+    watch_over_ = true;
     return *watch_end_;
   }
   void FinishRun(const grpc::Status& status) {
@@ -149,6 +152,7 @@ class FollowedServer {
   absl::Mutex mutex_;
   std::deque<v1::WatchReply> replies_ ABSL_GUARDED_BY(mutex_);
   std::optional<grpc::Status> watch_end_ ABSL_GUARDED_BY(mutex_);
+  bool watch_over_ ABSL_GUARDED_BY(mutex_) = false;
   RunReactor* run_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
