@@ -12,12 +12,18 @@ label = contextvars.ContextVar("label", default="none")
 
 
 def burn(seconds):
-    """Computes for so much processor time of its thread. Returns how much it was: where the machine is a guest, its host's doings
-    may be counted in the last turn."""
+    """Computes for so much processor time of its thread. Returns how much it was (where the machine is a guest, its host's doings may
+    be counted in the last turn), and how long it took: longer, where the core was taken away meanwhile."""
+    began = time.perf_counter()
     begin = now = time.thread_time()
     while now < begin + seconds:
         now = time.thread_time()
-    return now - begin
+    return now - begin, time.perf_counter() - began
+
+
+def total(burns):
+    """[processor time, time] of them all."""
+    return [sum(times) for times in zip(*burns)]
 
 
 async def nap(seconds=0.01):
@@ -68,12 +74,12 @@ async def unencodable():
 
 
 async def steps(burns):
-    """Burns each, and lets the others have a turn in between. Returns the sum."""
-    burnt = 0
+    """Burns each, and lets the others have a turn in between."""
+    burnt = []
     for seconds in burns:
-        burnt += burn(seconds)
+        burnt.append(burn(seconds))
         await asyncio.sleep(0)
-    return burnt
+    return total(burnt)
 
 
 async def children(count, seconds):
@@ -83,7 +89,7 @@ async def children(count, seconds):
         await asyncio.sleep(0)
         return burn(seconds)
 
-    return sum(await asyncio.gather(*(child() for _ in range(count))))
+    return total(await asyncio.gather(*(child() for _ in range(count))))
 
 
 async def callback(seconds):
@@ -91,7 +97,7 @@ async def callback(seconds):
     done = asyncio.get_running_loop().create_future()
 
     def run():
-        done.set_result(burn(seconds))
+        done.set_result(total([burn(seconds)]))
 
     asyncio.get_running_loop().call_later(0.001, run)
     return await done
