@@ -30,6 +30,16 @@ double BookedShare(const v1::Outcome& outcome) {
   return (Seconds(outcome.lock().wait()) + Seconds(outcome.lock().hold())) / Seconds(outcome.usage().run());
 }
 
+// What a host has taken of this machine's cores: the eighth figure of proc(5)'s stat.
+int64_t StealTicks() {
+  std::ifstream stat("/proc/stat");
+  std::string cpu;
+  stat >> cpu;
+  int64_t ticks = 0;
+  for (int i = 0; i < 8; ++i) stat >> ticks;
+  return ticks;
+}
+
 // Whether a thread of the process is allowed one core alone.
 bool HasBoundThread(int pid) {
   for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
@@ -116,10 +126,12 @@ TEST_F(MeterSumsTest, BooksCloseForSpinnersAndSleepersTogether) {
   constexpr int kNaps = 50;
   StartSmallServer();
   // A host that takes the core away between a release and the way back counts it as the thread's work, which is no
-  // wait: one good round of a few will do.
+  // wait: a round in which it did says nothing, and is repeated. Any other must be right.
   double worst = 1;
-  for (int round = 0; round < 4 && worst > 0.02; ++round) {
+  bool stolen = true;
+  for (int round = 0; round < 4 && worst > 0.02 && stolen; ++round) {
     worst = 0;
+    const int64_t steal_before = StealTicks();
     std::vector<std::unique_ptr<PendingRun>> spinners, sleepers;
     for (int i = 0; i < 2; ++i) {
       spinners.push_back(
@@ -143,6 +155,7 @@ TEST_F(MeterSumsTest, BooksCloseForSpinnersAndSleepersTogether) {
       EXPECT_LE(Seconds(lock.wait()) + Seconds(lock.hold()), Seconds(outcome.usage().run()) - kNaps * 0.01)
           << outcome.DebugString();
     }
+    stolen = StealTicks() > steal_before;
   }
   EXPECT_LE(worst, 0.02) << "wait + hold against run";
 }
