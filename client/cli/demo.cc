@@ -41,9 +41,9 @@ constexpr int64_t kRuntimeSlower = 20;                           // than the slo
 
 Failure Usage(const std::string& cause, const std::string& hint) { return {{cause, hint}, kExitUsage}; }
 
-bool Chosen(const std::vector<std::string>& list, const char* word) {
-  return list.empty() || std::find(list.begin(), list.end(), word) != list.end();
-}
+bool Contains(const auto& list, const char* word) { return std::find(list.begin(), list.end(), word) != list.end(); }
+
+bool Chosen(const std::vector<std::string>& list, const char* word) { return list.empty() || Contains(list, word); }
 
 size_t Scaled(size_t count, double scale) {
   return std::max<size_t>(1, static_cast<size_t>(std::llround(static_cast<double>(count) * scale)));
@@ -95,6 +95,7 @@ class Demo {
       if (lane.lane() == v1::CPU_LANE) {
         cpu_places_ = std::min(places, kOutstandingMost);
         cpu_outstanding_ = std::clamp<size_t>(4 * places, 8, kOutstandingMost);
+        cpu_network_ = !Contains(lane.isolation(), "network-namespace");
       }
     }
     return true;
@@ -215,20 +216,30 @@ class Demo {
     } kLanes[] = {{"io", v1::IO, v1::IO_LANE}, {"cpu", v1::CPU, v1::CPU_LANE}};
     for (const auto& [word, tag, lane] : kLanes) {
       if (!Chosen(options_.lanes, word)) continue;
+      if (lane == v1::CPU_LANE && !FitsCpuLane(workload)) {
+        terminal_.Error(
+            absl::StrCat(workload.title, ": left out in the CPU lane, which has no network on this server"));
+        terminal_.Error("hint: gild-server --cpu-network gives it one");
+        continue;
+      }
       figures->lanes.emplace_back();
       if (!MeasureLane(workload, tag, lane, &figures->lanes.back(), failure)) return false;
     }
     return true;
   }
 
+  bool FitsCpuLane(const Workload& workload) const { return cpu_network_ || !workload.waits; }
+
   bool MeasureBaseline(const Workload& workload, WorkloadFigures* figures, Failure* failure) {
-    if (!WarmUp(&client_, address_, workload, v1::CPU, cpu_places_, terminal_, failure)) return false;
+    const bool in_cpu_lane = FitsCpuLane(workload);
+    const v1::Tag tag = in_cpu_lane ? v1::CPU : v1::IO;
+    if (!WarmUp(&client_, address_, workload, tag, cpu_places_, terminal_, failure)) return false;
     const absl::StatusOr<v1::Stats> before = client_.GetStats();
     WorkloadRun run;
     const std::string label = workload.title + ", one at a time";
-    if (!RunWorkload(&client_, address_, workload, v1::CPU, 1, terminal_, label, &run, failure)) return false;
+    if (!RunWorkload(&client_, address_, workload, tag, 1, terminal_, label, &run, failure)) return false;
     const absl::StatusOr<v1::Stats> after = client_.GetStats();
-    figures->baseline = SumOf(v1::CPU_LANE, run.outcomes).run;
+    figures->baseline = SumOf(in_cpu_lane ? v1::CPU_LANE : v1::IO_LANE, run.outcomes).run;
     if (before.ok() && after.ok()) figures->other_load = OtherLoad(*before, *after, CpuOf(run.outcomes));
     return true;
   }
@@ -278,6 +289,7 @@ class Demo {
   size_t io_outstanding_ = 128;
   size_t cpu_outstanding_ = 8;
   size_t cpu_places_ = 1;
+  bool cpu_network_ = true;
 };
 
 }  // namespace

@@ -231,7 +231,14 @@ std::string InfoText(const v1::Info& info, const std::string& address, const Ter
   std::string text = absl::StrCat("gild ", info.version(), " at ", address, ", CPython ", info.python_version(), "\n");
   absl::StrAppend(&text, "lock meter  ",
                   info.meter_available() ? "exact" : absl::StrCat("unavailable: ", OneLine(info.meter_detail())), "\n");
-  absl::StrAppend(&text, "isolation   ", listed(info.isolation()), "\n");
+  absl::StrAppend(&text, "isolation   ", info.isolation_level(), info.isolation_level().empty() ? "" : ": ",
+                  listed(info.isolation()), "\n");
+  for (const v1::LaneInfo& lane : info.lanes()) {
+    for (const v1::MissingLayer& missing : lane.missing_isolation()) {
+      absl::StrAppend(&text, "  missing   ", OneLine(missing.layer()), " in the ", LaneTitle(lane.lane()),
+                      " lane: ", OneLine(missing.why()), "\n");
+    }
+  }
   absl::StrAppend(&text, "preloaded   ", listed(info.preloaded()), "\n");
   absl::StrAppend(&text, "cores       ", listed(info.cores()), "\n");
   absl::StrAppend(&text, "their split ",

@@ -256,6 +256,7 @@ bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint)
   task->set_session(options.session);
   SetLimits(options, task);
   for (const std::string& pattern : options.collect) task->add_collect(pattern);
+  task->set_allow_subprocess(options.allow_subprocess);
   return AddFiles(options.files, task, complaint);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 
 #include "server/base/errors.h"
 
@@ -28,14 +29,20 @@ ChildEvents::ChildEvents(int conversation) : conversation_(conversation) {
   GILD_CHECK(signals_.valid());
 }
 
-ChildEvents::Event ChildEvents::Wait() {
+ChildEvents::Event ChildEvents::Wait(int watched, int timeout_ms) {
   while (true) {
-    pollfd watched[] = {{.fd = conversation_, .events = POLLIN}, {.fd = signals_.get(), .events = POLLIN}};
-    if (poll(watched, 2, -1) < 0) {
+    // A negative one is ignored (poll(2)).
+    pollfd sources[] = {{.fd = conversation_, .events = POLLIN},
+                        {.fd = signals_.get(), .events = POLLIN},
+                        {.fd = watched, .events = POLLIN}};
+    const int ready = poll(sources, std::size(sources), timeout_ms);
+    if (ready < 0) {
       GILD_CHECK(errno == EINTR);
       continue;
     }
-    if (watched[0].revents != 0) return Event::kFrame;
+    if (ready == 0) return Event::kTimeout;
+    if (sources[0].revents != 0) return Event::kFrame;
+    if (sources[1].revents == 0) return Event::kWatched;
     signalfd_siginfo info;
     while (read(signals_.get(), &info, sizeof info) > 0) {
     }

@@ -1,4 +1,4 @@
-// What an init or the zygote waits for: a frame from the server, or the end of a child. One thread.
+// What an init or the zygote waits for: a frame from the server, the end of a child, or one thing more. One thread.
 //
 // SIGCHLD stays blocked and comes through a descriptor; forked children must call Unblock.
 #pragma once
@@ -12,9 +12,10 @@ class ChildEvents {
   // `conversation` outlives it.
   explicit ChildEvents(int conversation);
 
-  enum class Event { kFrame, kChildEnded };
-  // Frames first, so that an order is never kept waiting by a storm of endings.
-  Event Wait();
+  enum class Event { kFrame, kChildEnded, kWatched, kTimeout };
+  // Frames first, so that an order is never kept waiting by a storm of endings; then endings. `watched`: a descriptor
+  // that may become readable or come to its end; -1: none.
+  Event Wait(int watched = -1, int timeout_ms = -1);
 
   // In a forked child: the default mask again.
   static void Unblock();

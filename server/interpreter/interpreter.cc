@@ -22,6 +22,7 @@
 #include "server/interpreter/workers.h"
 #include "server/ipc/blocking_channel.h"
 #include "server/meter/lock_hooks.h"
+#include "server/sandbox/descriptor.h"
 
 namespace gild {
 namespace {
@@ -33,6 +34,20 @@ constexpr int64_t kAwakeNs = 100 * kNsPerUs;
 // Not exit(): nothing of ours needs an orderly end, and user code must not get one more chance to run.
 [[noreturn]] void End(int code) {
   while (true) syscall(SYS_exit_group, code);
+}
+
+[[noreturn]] void Fail(UniqueFd conversation, const absl::Status& why) {
+  internal::FromInterpreter frame;
+  frame.mutable_failed()->set_why(std::string(why.message()));
+  (void)BlockingChannel(std::move(conversation)).Send(frame);
+  End(EXIT_FAILURE);
+}
+
+// Whoever has the listener may answer for refused calls, so it is gone from here before any user code runs.
+absl::Status Seal(const InterpreterWalls& walls, UniqueFd handover) {
+  const absl::StatusOr<UniqueFd> listener = SealInterpreter(walls);
+  if (!listener.ok()) return listener.status();
+  return listener->valid() ? SendDescriptor(handover.get(), listener->get()) : absl::OkStatus();
 }
 
 // The interpreter's end of the page: the whole of it, mapped for good.
@@ -142,8 +157,9 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
-  const absl::Status entered = EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get()});
-  if (!entered.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
+  const absl::Status entered =
+      EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get(), setup.handover.get()});
+  if (!entered.ok()) Fail(std::move(setup.channel), entered);
   Scratch::Here(/*shared=*/false).RemoveLeftFolders();
 
   const MappedPage page = MappedPage::Map(setup.page.get());
@@ -154,6 +170,10 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   UseAlternateStack();
   const PyRef reseeded(PyObject_CallMethod(bootstrap.get(), "reseed", nullptr));
   if (!reseeded) PyErr_Clear();
+
+  PreparePeakMemory();
+  const absl::Status sealed = Seal(setup.walls, std::move(setup.handover));
+  if (!sealed.ok()) Fail(std::move(setup.channel), sealed);
 
   BlockingChannel channel(std::move(setup.channel));
   internal::FromInterpreter ready;

@@ -1,8 +1,9 @@
-// One interpreter's life: frames in, tasks run, frames out, until the server closes the conversation or ends the process.
+// One interpreter's life: frames in, tasks run, frames out, until the server closes the conversation or ends the
+// process.
 //
-// Two shapes of one loop. One thread (CPU lane): the main thread runs each task itself, so signal handlers work and a hand-over
-// costs one wake-up; it is stopped by being killed. Many (I/O lane): the main thread only reads frames and never touches the
-// lock, so a stop gets through while the lock is held; each task gets a worker thread.
+// Two shapes of one loop. One thread (CPU lane): the main thread runs each task itself, so signal handlers work and a
+// hand-over costs one wake-up; it is stopped by being killed. Many (I/O lane): the main thread only reads frames and
+// never touches the lock, so a stop gets through while the lock is held; each task gets a worker thread.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,8 @@ struct InterpreterSetup {
   UniqueFd page;
   bool alone = true;  // one task at a time, on the main thread
   InterpreterPlace place;
+  InterpreterWalls walls;
+  UniqueFd handover;  // where the init waits for what SealInterpreter returns
   bool meter_available = false;
   std::string name;  // "io-0", for ps
 };

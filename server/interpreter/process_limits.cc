@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +30,16 @@ std::optional<int64_t> NumberAt(const UniqueFd& file, int index) {
   int64_t number;
   if (!absl::SimpleAtoi(text.substr(0, text.find_first_of(" \n")), &number)) return std::nullopt;
   return number;
+}
+
+struct ClearRefs {
+  UniqueFd fd;
+  struct stat status;
+};
+
+ClearRefs& TheClearRefs() {
+  static ClearRefs file{};
+  return file;
 }
 
 }  // namespace
@@ -77,11 +88,21 @@ void DisarmTimers() {
   for (const __itimer_which timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &never, nullptr);
 }
 
+void PreparePeakMemory() {
+  ClearRefs& file = TheClearRefs();
+  file.fd.reset(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
+  if (fstat(file.fd.get(), &file.status) != 0) file.fd.reset();
+}
+
 bool ResetPeakMemory() {
+  // A number that a task has closed and opened anew must not be written to.
+  const ClearRefs& file = TheClearRefs();
+  struct stat now;
+  if (fstat(file.fd.get(), &now) != 0 || now.st_dev != file.status.st_dev || now.st_ino != file.status.st_ino) {
+    return false;
+  }
   // proc(5): writing 5 resets the peak resident set size.
-  // Opened each time: a number that a task has closed and opened anew must not be written to.
-  const UniqueFd file(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
-  return file.valid() && write(file.get(), "5", 1) == 1;
+  return write(file.fd.get(), "5", 1) == 1;
 }
 
 std::optional<int64_t> PeakMemoryBytes() {

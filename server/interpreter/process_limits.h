@@ -22,6 +22,8 @@ bool LimitCpu(int64_t cpu_ns);
 // Interval timers that a task has set must not go off in the next one.
 void DisarmTimers();
 
+// Once, while /proc may still be written to (sandbox/enter.h).
+void PreparePeakMemory();
 // False: it could not be reset.
 bool ResetPeakMemory();
 // The highest resident memory since the last reset: of the process, and of the largest child that it has ever waited

@@ -3,21 +3,26 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
+#include <optional>
 
-#include "server/base/cgroup.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/interpreter/child_events.h"
 #include "server/interpreter/interpreter.h"
 #include "server/ipc/blocking_channel.h"
+#include "server/sandbox/descriptor.h"
 #include "server/sandbox/enter.h"
 
 namespace gild {
 namespace {
+
+constexpr int kDeniedReportMs = 1000;
 
 class SlotInit {
  public:
@@ -28,22 +33,52 @@ class SlotInit {
         events_(channel_.fd()) {}
 
   [[noreturn]] void Run() {
-    internal::FromInit ready;
-    ready.mutable_ready()->set_group_error(JoinGroup());
-    Report(ready);
+    Enter();
     while (true) {
-      switch (events_.Wait()) {
+      switch (events_.Wait(denied_ ? denied_->fd() : handover_.get(), denied_waits_ ? kDeniedReportMs : -1)) {
         case ChildEvents::Event::kFrame: HandleFrames(); break;
         case ChildEvents::Event::kChildEnded: Reap(); break;
+        case ChildEvents::Event::kWatched: TendDeniedCalls(); break;
+        case ChildEvents::Event::kTimeout: ReportDeniedCalls(); break;
       }
     }
   }
 
  private:
-  // A slot that is not counted for its lane serves all the same. Empty: it is, or need not be.
-  std::string JoinGroup() {
-    if (setup_.slot.group().empty()) return "";
-    return std::string(JoinCgroup(setup_.slot.group()).message());
+  void Enter() {
+    absl::StatusOr<EnteredSlot> entered = EnterSlot({.network = setup_.slot.network(),
+                                                     .own_pid_namespace = setup_.own_pid_namespace,
+                                                     .uid = setup_.slot.uid(),
+                                                     .group = setup_.slot.group(),
+                                                     .groups = OwnGroups(),
+                                                     .seen = setup_.sandbox->seen,
+                                                     .scratch = Bounds(),
+                                                     .host_scratch = setup_.slot.scratch(),
+                                                     .without = setup_.sandbox->switched_off});
+    internal::FromInit frame;
+    internal::InitReady& ready = *frame.mutable_ready();
+    if (!entered.ok()) {
+      ready.set_error(std::string(entered.status().message()));
+      Report(frame);
+      End();
+    }
+    ready.set_group_error(entered->group_error);
+    *ready.mutable_isolation() = ToFrame(entered->isolation);
+    scratch_ = std::move(entered->scratch);
+    own_files_ = entered->isolation.Has(Layer::kMountNamespace);
+    Report(frame);
+  }
+
+  std::map<Layer, OwnGroup> OwnGroups() const {
+    std::map<Layer, OwnGroup> groups;
+    for (const internal::SlotGroup& group : setup_.slot.groups()) {
+      if (const auto layer = LayerNamed(group.layer())) groups[*layer] = {group.folder(), group.why_none()};
+    }
+    return groups;
+  }
+
+  ScratchBounds Bounds() const {
+    return {.bytes = setup_.slot.scratch_bytes(), .inodes = setup_.slot.scratch_inodes()};
   }
 
   void Report(const internal::FromInit& frame) {
@@ -72,9 +107,14 @@ class SlotInit {
     interpreter.page = channel_.TakeDescriptor();
     GILD_CHECK(interpreter.channel.valid() && interpreter.page.valid() && interpreter_ <= 0);
     interpreter.alone = order.alone();
-    interpreter.place = {.scratch = setup_.slot.scratch(), .core = setup_.slot.core(), .nice = setup_.slot.nice()};
+    interpreter.place = {.scratch = scratch_, .core = setup_.slot.core(), .nice = setup_.slot.nice()};
+    interpreter.walls = setup_.sandbox->WallsFor(ProfileOf(setup_.slot), scratch_);
     interpreter.meter_available = setup_.meter_available;
     interpreter.name = setup_.slot.name();
+    int handover[2];
+    GILD_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, handover) == 0);
+    handover_.reset(handover[0]);
+    interpreter.handover.reset(handover[1]);
 
     PyOS_BeforeFork();
     const pid_t child = fork();
@@ -94,6 +134,31 @@ class SlotInit {
     Report(frame);
   }
 
+  // First comes the listener, then what it hears of.
+  void TendDeniedCalls() {
+    if (!denied_) {
+      UniqueFd listener = ReceiveDescriptor(handover_.get());
+      handover_.reset();
+      if (listener.valid()) denied_.emplace(std::move(listener));
+      return;
+    }
+    denied_waits_ = true;
+    const bool listening = denied_->Answer();
+    if (!listening || NowNs() - denied_reported_ns_ >= kDeniedReportMs * kNsPerMs) ReportDeniedCalls();
+    if (!listening) denied_.reset();
+  }
+
+  void ReportDeniedCalls() {
+    denied_waits_ = false;
+    if (!denied_) return;
+    const std::map<std::string, uint64_t> calls = denied_->Take();
+    if (calls.empty()) return;
+    denied_reported_ns_ = NowNs();
+    internal::FromInit frame;
+    frame.mutable_denied()->mutable_calls()->insert(calls.begin(), calls.end());
+    Report(frame);
+  }
+
   void Reap() {
     while (true) {
       int status;
@@ -102,8 +167,12 @@ class SlotInit {
       if (ended <= 0) return;
       if (ended != interpreter_) continue;  // an orphan of a task
       interpreter_ = 0;
-      // What its tasks forked must not meet the next interpreter.
+      // What its tasks forked, and left in their files, must not meet the next interpreter.
       KillAllAndReap(setup_.own_pid_namespace);
+      if (own_files_ && !RenewScratch(Bounds(), geteuid()).ok()) End();
+      ReportDeniedCalls();
+      denied_.reset();
+      handover_.reset();
       internal::FromInit frame;
       internal::InterpreterEnded& report = *frame.mutable_ended();
       report.set_generation(generation_);
@@ -119,11 +188,22 @@ class SlotInit {
   PyRef bootstrap_;
   BlockingChannel channel_;
   ChildEvents events_;
+  std::string scratch_;
+  bool own_files_ = false;
   pid_t interpreter_ = 0;  // 0: none
   uint64_t generation_ = 0;
+  // Of the interpreter: where its listener comes from, then the listener.
+  UniqueFd handover_;
+  std::optional<DeniedCalls> denied_;
+  bool denied_waits_ = false;  // there may be some to report
+  int64_t denied_reported_ns_ = 0;
 };
 
 }  // namespace
+
+Profile ProfileOf(const internal::MakeSlot& slot) {
+  return {.network = slot.network(), .shared = slot.shared(), .subprocess = slot.subprocess()};
+}
 
 void RunSlotInit(SlotSetup setup, UniqueFd conversation, PyRef bootstrap) {
   prctl(PR_SET_NAME, ("init-" + setup.slot.name()).c_str());

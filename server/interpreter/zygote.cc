@@ -4,13 +4,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
+#include <optional>
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/errors.h"
 #include "server/interpreter/child_events.h"
 #include "server/interpreter/python.h"
+#include "server/interpreter/sandbox.h"
 #include "server/interpreter/slot_init.h"
 #include "server/ipc/blocking_channel.h"
 #include "server/sandbox/enter.h"
@@ -20,16 +23,19 @@ namespace {
 
 class Zygote {
  public:
-  Zygote(UniqueFd conversation, PyRef bootstrap, bool meter_available)
+  Zygote(UniqueFd conversation, PyRef bootstrap, bool meter_available, Sandbox sandbox)
       : channel_(std::move(conversation)),
         events_(channel_.fd()),
         bootstrap_(std::move(bootstrap)),
-        meter_available_(meter_available) {}
+        meter_available_(meter_available),
+        sandbox_(std::move(sandbox)) {}
 
   int Run(const internal::FromZygote& ready) {
     if (!channel_.Send(ready).ok()) return 0;
     while (true) {
       switch (events_.Wait()) {
+        case ChildEvents::Event::kWatched:
+        case ChildEvents::Event::kTimeout: break;
         case ChildEvents::Event::kChildEnded: Reap(); break;
         case ChildEvents::Event::kFrame: {
           internal::ToZygote frame;
@@ -46,43 +52,33 @@ class Zygote {
   void MakeSlot(const internal::MakeSlot& order) {
     UniqueFd conversation = channel_.TakeDescriptor();
     GILD_CHECK(conversation.valid());
-    SlotSetup setup{.slot = order, .meter_available = meter_available_};
+    sandbox_.PrepareFilter(ProfileOf(order));
+    SlotSetup setup{.slot = order, .meter_available = meter_available_, .sandbox = &sandbox_};
     pid_t init;
     int error;
     {
-      const NewPidNamespace name_space;
-      setup.own_pid_namespace = name_space.entered();
+      std::optional<NewPidNamespace> name_space;
+      if (!SwitchedOff(Layer::kPidNamespace)) name_space.emplace();
+      setup.own_pid_namespace = name_space && name_space->entered();
       PyOS_BeforeFork();
       init = fork();
       error = errno;
       if (init == 0) BecomeInit(std::move(setup), std::move(conversation));
       PyOS_AfterFork_Parent();
     }
-    internal::FromZygote frame;
-    if (init < 0) {
-      frame.mutable_slot_failed()->set_slot(order.slot());
-      frame.mutable_slot_failed()->set_step("fork");
-      frame.mutable_slot_failed()->set_error_number(error);
-    } else {
+    if (init > 0) {
       slots_[init] = order.slot();
-      internal::SlotMade& made = *frame.mutable_slot_made();
-      made.set_slot(order.slot());
-      made.set_pid(init);
-      if (setup.own_pid_namespace) made.add_isolation("pid-namespace");
-      for (const char* layer : {"no-new-privs", "rlimits", "closed-descriptors", "clean-environment"}) {
-        made.add_isolation(layer);
-      }
+      return;  // it speaks for itself
     }
+    internal::FromZygote frame;
+    frame.mutable_slot_failed()->set_slot(order.slot());
+    frame.mutable_slot_failed()->set_step("fork");
+    frame.mutable_slot_failed()->set_error_number(error);
     (void)channel_.Send(frame);  // a server that is gone shows as end of file
   }
 
   [[noreturn]] void BecomeInit(SlotSetup setup, UniqueFd conversation) {
     PyOS_AfterFork_Child();
-    const absl::Status entered = EnterSlotInit();
-    if (!entered.ok()) {
-      (void)!write(2, entered.message().data(), entered.message().size());
-      ::_exit(70);
-    }
     // The zygote's own descriptors: an init must not keep that conversation open.
     ::close(channel_.fd());
     RunSlotInit(std::move(setup), std::move(conversation), std::move(bootstrap_));
@@ -103,10 +99,16 @@ class Zygote {
     }
   }
 
+  bool SwitchedOff(Layer layer) const {
+    const std::vector<Layer>& off = sandbox_.switched_off;
+    return std::find(off.begin(), off.end(), layer) != off.end();
+  }
+
   BlockingChannel channel_;
   ChildEvents events_;
   PyRef bootstrap_;
   const bool meter_available_;
+  Sandbox sandbox_;
   std::map<pid_t, uint32_t> slots_;
 };
 
@@ -121,7 +123,7 @@ absl::Status FreezeHeap() {
 
 }  // namespace
 
-int RunZygote(UniqueFd conversation, const std::vector<std::string>& preload) {
+int RunZygote(UniqueFd conversation, const std::vector<std::string>& preload, std::vector<Layer> switched_off) {
   prctl(PR_SET_NAME, "gild-zygote");
   internal::FromZygote frame;
   internal::ZygoteReady& ready = *frame.mutable_ready();
@@ -147,7 +149,9 @@ int RunZygote(UniqueFd conversation, const std::vector<std::string>& preload) {
     return 1;
   }
   ready.mutable_preloaded()->Add(preload.begin(), preload.end());
-  return Zygote(std::move(conversation), std::move(bootstrap), ready.meter_available()).Run(frame);
+  Sandbox sandbox = Sandbox::Make(std::move(switched_off));
+  *ready.mutable_isolation() = ToFrame(sandbox.interpreters);
+  return Zygote(std::move(conversation), std::move(bootstrap), ready.meter_available(), std::move(sandbox)).Run(frame);
 }
 
 }  // namespace gild

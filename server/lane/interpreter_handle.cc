@@ -236,6 +236,7 @@ void InterpreterHandle::OnFrame(absl::string_view payload) {
   }
   switch (frame.kind_case()) {
     case internal::FromInterpreter::kReady: return OnReady();
+    case internal::FromInterpreter::kFailed: return OnFailed(RepairUtf8(frame.failed().why()));
     case internal::FromInterpreter::kOnLoop: return OnTasksOnLoop(frame.on_loop());
     case internal::FromInterpreter::kSessionsForgotten: return OnSessionsForgotten(frame.sessions_forgotten());
     case internal::FromInterpreter::kEnded: return OnTaskEnded(frame.mutable_ended());
@@ -257,6 +258,16 @@ void InterpreterHandle::OnReady() {
   }
   if (again) return Doom(Retirement::kProtocolError, "ready a second time");
   events_.on_ready();
+}
+
+void InterpreterHandle::OnFailed(std::string why) {
+  bool late;
+  {
+    absl::MutexLock lock(&mutex_);
+    late = state_ != State::kStarting;
+  }
+  if (late) return Doom(Retirement::kProtocolError, "it failed to start after it was ready");
+  Doom(Retirement::kStartFailed, std::move(why));
 }
 
 void InterpreterHandle::OnTasksOnLoop(const internal::TasksOnLoop& on_loop) {

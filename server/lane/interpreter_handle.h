@@ -127,6 +127,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   void OnFrame(absl::string_view payload);
   void OnReady() ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnFailed(std::string why) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTasksOnLoop(const internal::TasksOnLoop& on_loop) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSessionsForgotten(const internal::SessionsForgotten& forgotten) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaskEnded(internal::TaskEnded* ended) ABSL_LOCKS_EXCLUDED(mutex_);

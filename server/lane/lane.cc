@@ -46,13 +46,13 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
   GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax && (!alone() || config_.threads == 1));
   GILD_CHECK(config_.loop_tasks >= 0 && config_.loop_tasks <= kLoopTasksMax && (!alone() || config_.loop_tasks == 0));
   GILD_CHECK(config_.ahead >= 0 && (alone() || config_.ahead == 0));
-  for (int i = 0; i < config_.slots; ++i) {
+  for (int i = 0; i < config_.slots + config_.subprocess_slots; ++i) {
     Slot& slot = slots_.emplace_back();
-    slot.name = SlotName(config_.kind, i);
-    if (!config_.cores.empty()) slot.core = config_.cores[i % config_.cores.size()];
+    slot.name = absl::StrCat(SlotName(config_.kind, seat(i)), subprocess(i) ? "-sub" : "");
+    if (!config_.cores.empty()) slot.core = config_.cores[seat(i) % config_.cores.size()];
   }
   absl::MutexLock lock(&mutex_);
-  shared_.resize(config_.slots);
+  shared_.resize(slots_.size());
   for (Shared& shared : shared_) {
     for (const char* const cause : kRestartCauses) shared.restarts[cause] = 0;
   }
@@ -64,7 +64,7 @@ Lane::~Lane() = default;
 
 void Lane::Start() {
   poller_->Post([this] {
-    for (int i = 0; i < config_.slots && !shut_down_; ++i) MakeSlot(i);
+    for (int i = 0; i < slots() && !shut_down_; ++i) MakeSlot(i);
   });
 }
 
@@ -80,7 +80,7 @@ bool Lane::ForgetSessions(int slot, const std::vector<uint64_t>& sessions) {
 
 void Lane::Cancel(uint64_t serial) {
   poller_->Post([this, serial] {
-    for (int i = 0; i < config_.slots; ++i) {
+    for (int i = 0; i < slots(); ++i) {
       const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i);
       if (interpreter && interpreter->Stop(serial, StopReason::kCancelled)) return;
     }
@@ -95,7 +95,7 @@ Glimpse Lane::Peek(int slot, uint64_t serial, OutputPoint after) const {
 void Lane::Shutdown() {
   poller_->Post([this] {
     if (std::exchange(shut_down_, true)) return;
-    for (int i = 0; i < config_.slots; ++i) {
+    for (int i = 0; i < slots(); ++i) {
       if (const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i)) {
         interpreter->Doom(Retirement::kShutdown);
       } else {
@@ -117,7 +117,7 @@ bool Lane::Serving(int64_t now_ns) const {
 
 std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
   std::vector<SlotSnapshot> snapshots;
-  for (int i = 0; i < config_.slots; ++i) {
+  for (int i = 0; i < slots(); ++i) {
     SlotSnapshot& snapshot = snapshots.emplace_back();
     snapshot.slot = slots_[i].name;  // never changes, nor does its core
     snapshot.core = slots_[i].core;
@@ -132,6 +132,7 @@ std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
         StateOf(making, shared.phase == Phase::kReady, shared.phase == Phase::kEnding || shared.phase == Phase::kIdle);
     snapshot.generation = shared.generation;
     snapshot.restarts = shared.restarts;
+    snapshot.denied = shared.denied;
     if (shared.interpreter) shared.interpreter->FillSnapshot(now_ns, &snapshot);
     if (shared.past_lock) {
       if (!snapshot.lock) snapshot.lock = LockUsage{};
@@ -149,7 +150,15 @@ std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
 
 void Lane::MakeSlot(int slot) {
   Slot& s = slots_[slot];
-  SlotOrder order{.name = s.name, .core = s.core, .nice = config_.nice, .group = config_.group};
+  SlotOrder order{.name = s.name,
+                  .lane = config_.kind,
+                  .network = config_.network,
+                  .subprocess = subprocess(slot),
+                  .core = s.core,
+                  .nice = config_.nice,
+                  .group = config_.group};
+  if (config_.uid_first != 0) order.uid = config_.uid_first + slot;
+  order.groups = GroupsOf(slot);
   if (!config_.scratch_root.empty()) {
     order.scratch = absl::StrCat(config_.scratch_root, "/", s.name);
     if (mkdir(order.scratch.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -165,8 +174,29 @@ void Lane::MakeSlot(int slot) {
               .on_started = [this, slot](uint64_t generation,
                                          int error_number) { OnInterpreterStarted(slot, generation, error_number); },
               .on_ended = [this, slot](const InterpreterEnd& end) { OnInterpreterEnded(slot, end); },
+              .on_denied = [this, slot](const std::map<std::string, uint64_t>& calls) { OnDenied(slot, calls); },
               .on_gone = [this, slot](const absl::Status& reason) { OnSlotGone(slot, reason); }});
   SetTimer(slot, config_.start_limit_ns, [this, slot] { LoseSlot(slot, "it was not ready in time"); });
+}
+
+std::map<Layer, OwnGroup> Lane::GroupsOf(int slot) {
+  std::map<Layer, OwnGroup> groups;
+  const auto none = [&groups](Layer layer, const std::string& why) { groups[layer] = {.folder = "", .why_none = why}; };
+  if (config_.groups == nullptr) return groups;
+  for (const auto& [layer, why] : config_.groups->missing()) none(layer, why);
+  std::unique_ptr<SlotGroup>& group = slots_[slot].group;
+  if (group == nullptr) {
+    absl::StatusOr<std::unique_ptr<SlotGroup>> made = config_.groups->MakeSlot(slots_[slot].name, config_.limits);
+    if (!made.ok()) {
+      for (const Layer layer : {Layer::kMemoryGroup, Layer::kPidsGroup, Layer::kCpuGroup, Layer::kKillGroup}) {
+        none(layer, std::string(made.status().message()));
+      }
+      return groups;
+    }
+    group = *std::move(made);
+  }
+  for (const auto& [layer, folder] : group->folders()) groups[layer] = {.folder = folder, .why_none = ""};
+  return groups;
 }
 
 void Lane::OnSlotReady(int slot) {
@@ -267,6 +297,11 @@ void Lane::OnInterpreterStarted(int slot, uint64_t generation, int error_number)
 void Lane::OnInterpreterEnded(int slot, const InterpreterEnd& end) {
   if (end.generation != GenerationOf(slot) || !InterpreterOf(slot)) return;
   Finish(slot, end);
+}
+
+void Lane::OnDenied(int slot, const std::map<std::string, uint64_t>& calls) {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [name, count] : calls) shared_[slot].denied[name] += count;
 }
 
 void Lane::OnSlotGone(int slot, const absl::Status& reason) {

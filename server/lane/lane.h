@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/base/poller.h"
 #include "server/lane/interpreter_handle.h"
+#include "server/process/slot_groups.h"
 #include "server/process/slot_process.h"
 #include "server/task/glimpse.h"
 #include "server/task/outcome.h"
@@ -34,13 +35,19 @@ class Lane {
   struct Config {
     LaneKind kind = LaneKind::kCpu;
     int slots = 1;
-    int threads = 1;         // tasks in flight in one interpreter, but for
-    int loop_tasks = 0;      // those on its event loop
-    int ahead = 0;           // and those that lie ready while it is at another task; CPU lane only
-    std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
+    bool network = false;      // they keep the machine's
+    int subprocess_slots = 0;  // after those, for tasks that may start processes
+    int threads = 1;           // tasks in flight in one interpreter, but for
+    int loop_tasks = 0;        // those on its event loop
+    int ahead = 0;             // and those that lie ready while it is at another task; CPU lane only
+    std::vector<int> cores;    // slot i is pinned to cores[i % size]; empty: not pinned
     int nice = 0;
+    uint32_t uid_first = 0;    // slot i is uid_first + i on the machine; 0: who the server is
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
     std::string group;         // control group of the lane's processes, a folder; empty: the server's
+    // Where it makes one of each slot's own; outlives the lane. Null: nowhere.
+    const SlotGroups* groups = nullptr;
+    SlotLimits limits;  // of each slot
     int64_t start_limit_ns = kStartLimitNs;
     int64_t stop_grace_ns = kStopGraceNs;
     int64_t ahead_patience_ns = kAheadPatienceNs;
@@ -71,6 +78,12 @@ class Lane {
   // Asks for the slots; `ready` follows for each.
   void Start();
 
+  // What a slot is, which never changes. Any thread.
+  int slots() const { return static_cast<int>(slots_.size()); }
+  bool subprocess(int slot) const { return slot >= config_.slots; }
+  // Its number among those of its kind: the two of one number share a core.
+  int seat(int slot) const { return subprocess(slot) ? slot - config_.slots : slot; }
+
   // False: the slot has no ready interpreter with room. REQUIRES: the task's serial is new.
   bool Run(int slot, const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
   // False: the slot has no interpreter, and so none of the sessions. `sessions_gone` follows for each otherwise.
@@ -83,8 +96,9 @@ class Lane {
   // The end of a drain: kills every interpreter, ends what runs as INTERPRETER_LOST, starts no new ones.
   void Shutdown();
 
-  // Can run a task now: some interpreter is ready and its lock has not been held for kProbeLimitNs without a break.
-  // In the I/O lane such a hold counts when somebody has waited for it as long: a lone thread lets go only when asked.
+  // Can run a task now that starts no processes: some interpreter is ready and its lock has not been held for
+  // kProbeLimitNs without a break. In the I/O lane such a hold counts when somebody has waited for it as long: a lone
+  // thread lets go only when asked.
   bool Serving(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<SlotSnapshot> Snapshot(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -102,6 +116,7 @@ class Lane {
   struct Slot {
     std::string name;
     int core = -1;
+    std::unique_ptr<SlotGroup> group;  // made with the first of its processes
     std::unique_ptr<SlotProcess> process;
     int64_t back_off_ns = 0;
     Poller::TimerId timer = 0;  // of the phase it is in
@@ -113,6 +128,7 @@ class Lane {
     uint64_t generation = 0;
     std::shared_ptr<InterpreterHandle> interpreter;  // null: none
     std::map<std::string, uint64_t> restarts;
+    std::map<std::string, uint64_t> denied;
     // Of interpreters that are gone; empty: the meter never saw anything.
     std::optional<LockUsage> past_lock;
     // Totals never go back, even when a figure was torn.
@@ -121,6 +137,7 @@ class Lane {
 
   // The steps of a slot's life, in their order. All on the poller's thread.
   void MakeSlot(int slot);
+  std::map<Layer, OwnGroup> GroupsOf(int slot);
   void OnSlotReady(int slot);
   void StartInterpreter(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnInterpreterReady(int slot);
@@ -129,6 +146,7 @@ class Lane {
   void OnSilent(int slot);
   void OnInterpreterStarted(int slot, uint64_t generation, int error_number);
   void OnInterpreterEnded(int slot, const InterpreterEnd& end);
+  void OnDenied(int slot, const std::map<std::string, uint64_t>& calls) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnSlotGone(int slot, const absl::Status& reason);
   // The slot's init does not do what it should: it is let go of, as if it had gone.
   void LoseSlot(int slot, const std::string& why);

@@ -83,6 +83,17 @@ CLI::Validator Check(bool (*parse)(const std::string&, int64_t*), const std::str
       type);
 }
 
+CLI::Validator Layers() {
+  return CLI::Validator(
+      [](std::string& text) {
+        for (const std::string& name : std::vector<std::string>(absl::StrSplit(text, ',', absl::SkipEmpty()))) {
+          if (!LayerNamed(name)) return "there is no layer '" + name + "' (server/sandbox/README.md lists them)";
+        }
+        return std::string();
+      },
+      "LAYERS");
+}
+
 // Edits between two words: of letters changed, added or left out.
 size_t Edits(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -140,6 +151,10 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
   std::string grace = absl::FormatDuration(absl::Nanoseconds(kGraceNsDefault));
   std::string session_idle = absl::FormatDuration(absl::Nanoseconds(kSessionIdleNsDefault));
   std::string queue_bytes = absl::StrCat(kQueuedBytesMax >> 20, "MiB");
+  std::string io_memory = absl::StrCat(kIoMemoryBytesDefault >> 30, "GiB");
+  std::string cpu_memory = absl::StrCat(kCpuMemoryBytesDefault >> 30, "GiB");
+  std::string require_isolation = Name(options.require_isolation);
+  std::string without_layers;
 
   CLI::App app(kDescription, "gild-server");
   app.get_formatter()->column_width(34);
@@ -167,6 +182,14 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
       ->check(CLI::Range(1, kInterpretersMax))
       ->envname("GILD_CPU_INTERPRETERS")
       ->capture_default_str();
+  app.add_option("--io-memory", io_memory, "memory of one interpreter of the I/O lane and all that its tasks start")
+      ->check(Check(&ParseBytes, "a size like 512MiB or 4GiB", "SIZE"))
+      ->envname("GILD_IO_MEMORY")
+      ->capture_default_str();
+  app.add_option("--cpu-memory", cpu_memory, "likewise of the CPU lane")
+      ->check(Check(&ParseBytes, "a size like 512MiB or 4GiB", "SIZE"))
+      ->envname("GILD_CPU_MEMORY")
+      ->capture_default_str();
   app.add_option("--preload", preload, "modules that tasks find imported, separated by commas: numpy,PIL.Image")
       ->envname("GILD_PRELOAD")
       ->type_name("MODULES");
@@ -189,6 +212,19 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
       ->capture_default_str();
   app.add_flag("--insecure", options.insecure, "allow an address beyond loopback: no encryption, no identity")
       ->envname("GILD_INSECURE");
+  app.add_flag("--cpu-network", options.cpu_network,
+               "tasks of the CPU lane may use the network, as those of the I/O lane")
+      ->envname("GILD_CPU_NETWORK");
+  app.add_option("--require-isolation", require_isolation,
+                 "refuse to start with less: none, user (what an ordinary user can have) or full")
+      ->check(CLI::IsMember({"none", "user", "full"}))
+      ->envname("GILD_REQUIRE_ISOLATION")
+      ->capture_default_str();
+  app.add_option("--without-layers", without_layers,
+                 "layers of isolation to leave out, separated by commas: to see what each is worth, never in service")
+      ->check(Layers())
+      ->envname("GILD_WITHOUT_LAYERS")
+      ->type_name("LAYERS");
   app.add_option("--interpreter", options.interpreter, "path of gild-interpreter; default: beside gild-server")
       ->envname("GILD_INTERPRETER")
       ->type_name("PATH");
@@ -212,6 +248,10 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
   ParseDuration(grace, &options.grace_ns);
   ParseIdle(session_idle, &options.session_idle_ns);
   ParseBytes(queue_bytes, &options.queue_bytes);
+  ParseBytes(io_memory, &options.io_memory_bytes);
+  ParseBytes(cpu_memory, &options.cpu_memory_bytes);
+  options.require_isolation = IsolationLevelNamed(require_isolation).value_or(IsolationLevel::kFull);
+  options.without_layers = absl::StrSplit(without_layers, ',', absl::SkipEmpty());
   for (const auto& [flag, address] :
        {std::pair("--listen", options.listen), std::pair("--http-listen", options.http_listen)}) {
     if (!options.insecure && !IsLoopback(address)) {

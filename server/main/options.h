@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "server/sandbox/layer.h"
 #include "server/task/capacity.h"
 
 namespace gild {
@@ -24,8 +25,13 @@ struct Options {
   int64_t grace_ns = kGraceNsDefault;
   int64_t queue_tasks = kQueuedTasksMax;
   int64_t queue_bytes = kQueuedBytesMax;
+  int64_t io_memory_bytes = kIoMemoryBytesDefault;
+  int64_t cpu_memory_bytes = kCpuMemoryBytesDefault;
   int64_t session_idle_ns = kSessionIdleNsDefault;
   bool insecure = false;
+  bool cpu_network = false;
+  IsolationLevel require_isolation = IsolationLevel::kNone;
+  std::vector<std::string> without_layers;
   std::string interpreter;  // empty: beside the server's own binary
   bool verbose = false;
 };

@@ -25,6 +25,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "server/base/clock.h"
 #include "server/base/cores.h"
@@ -114,6 +115,17 @@ class Doorbell {
   int signals_seen_ = 0;
 };
 
+// Users of the machine that are nobody else's: above what containers and systemd hand out (uids.conf of systemd: to
+// 0x6fffffff), and other ones for each server that runs beside another. 0: only root may become another user.
+uint32_t FirstUid(LaneKind lane) {
+  constexpr uint32_t kFirst = 1'900'000'000;
+  constexpr uint32_t kOfALane = 2 * kInterpretersMax;
+  constexpr uint32_t kServers = 1 << 16;
+  if (geteuid() != 0) return 0;
+  const uint32_t server = static_cast<uint32_t>(getpid()) % kServers;
+  return kFirst + (2 * server + (lane == LaneKind::kIo ? 0 : 1)) * kOfALane;
+}
+
 // A folder of the server's own, in which lanes make one for each slot; removed at the end.
 class RuntimeFolder {
  public:
@@ -154,6 +166,8 @@ class Server {
   void StartPoller();
   void MakeLanes();
   absl::Status OpenDoors();
+  // As --require-isolation wants; says what there is.
+  bool IsolatedEnough() const;
   void PrintReady(bool all_ready);
   void Drain();
   void Stop();
@@ -163,7 +177,7 @@ class Server {
   std::unique_ptr<Lane> MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
                                  int nice);
   Scheduler::LanePort Port(std::unique_ptr<Lane>* lane);
-  void OnSlotReady(LaneKind lane, int slot, Scheduler::Capacity capacity) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnSlotReady(LaneKind kind, int slot, Scheduler::Capacity capacity) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnZygoteGone(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
   bool AllReady() ABSL_LOCKS_EXCLUDED(mutex_);
   bool ZygoteGone() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -171,6 +185,8 @@ class Server {
   // Runs it on the poller's thread and returns when it has run.
   void OnPoller(std::function<void()> action);
 
+  // The I/O lane is there for it.
+  bool HasNetwork(LaneKind lane) const { return lane == LaneKind::kIo || options_.cpu_network; }
   ServerInfo Info() const;
   ServerSnapshot Snapshot() const;
   HttpReply Ready() const;
@@ -186,6 +202,7 @@ class Server {
   RuntimeFolder folder_;
   std::unique_ptr<CoreGroups> core_groups_;  // null: they cannot be made here
   std::unique_ptr<CoreMeter> core_meter_;
+  std::unique_ptr<SlotGroups> slot_groups_;
   Poller poller_;
   std::unique_ptr<Zygote> zygote_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -206,6 +223,7 @@ class Server {
 };
 
 absl::Status Server::Start() {
+  slot_groups_ = SlotGroups::Make();
   MakeCoreMeter();
   GILD_RETURN_IF_ERROR(StartZygote());
   StartPoller();
@@ -239,6 +257,7 @@ absl::Status Server::StartZygote() {
   absl::StatusOr<std::unique_ptr<Zygote>> zygote =
       Zygote::Start(&poller_, {.program = program,
                                .preload = options_.preload,
+                               .without_layers = options_.without_layers,
                                .on_gone = [this](absl::Status reason) { OnZygoteGone(reason); },
                                .on_group_missed = [this](const std::string& why) { core_meter_->Distrust(why); }});
   if (!zygote.ok()) return zygote.status();
@@ -269,15 +288,25 @@ void Server::MakeLanes() {
 std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
                                        int nice) {
   return std::make_unique<Lane>(
-      Lane::Config{.kind = kind,
-                   .slots = slots,
-                   .threads = capacity.threads,
-                   .loop_tasks = capacity.loop_tasks,
-                   .ahead = capacity.ahead,
-                   .cores = std::move(cores),
-                   .nice = nice,
-                   .scratch_root = folder_.path(),
-                   .group = core_groups_ == nullptr ? "" : core_groups_->folder(kind)},
+      Lane::Config{
+          .kind = kind,
+          .slots = slots,
+          .network = HasNetwork(kind),
+          // In the I/O lane one takes them all, as it has many threads.
+          .subprocess_slots = kind == LaneKind::kIo ? 1 : slots,
+          .threads = capacity.threads,
+          .loop_tasks = capacity.loop_tasks,
+          .ahead = capacity.ahead,
+          .cores = std::move(cores),
+          .nice = nice,
+          .uid_first = FirstUid(kind),
+          .scratch_root = folder_.path(),
+          .group = core_groups_ == nullptr ? "" : core_groups_->folder(kind),
+          .groups = slot_groups_.get(),
+          .limits =
+              kind == LaneKind::kIo
+                  ? SlotLimits{.memory_bytes = options_.io_memory_bytes, .pids = kIoPidsMax}
+                  : SlotLimits{.memory_bytes = options_.cpu_memory_bytes, .pids = kCpuPidsMax, .background = true}},
       &poller_, zygote_.get(),
       Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
@@ -337,6 +366,10 @@ int Server::Serve() {
   while (!AllReady() && !ZygoteGone() && doorbell_->signals_seen() == 0 && NowNs() < ready_by_ns) {
     doorbell_->Await(ready_by_ns);
   }
+  if (!ZygoteGone() && doorbell_->signals_seen() == 0 && !IsolatedEnough()) {
+    Stop();
+    return 1;
+  }
   if (!ZygoteGone() && doorbell_->signals_seen() == 0) {
     // Whoever reads the line may ask health at once.
     OnPoller([this] { health_->Check(); });
@@ -349,6 +382,18 @@ int Server::Serve() {
   Stop();
   // A zygote that goes while the server goes has done no harm.
   return lost_zygote && !asked_to ? 1 : 0;
+}
+
+bool Server::IsolatedEnough() const {
+  const ServerInfo info = Info();
+  for (const auto& [lane, isolation] : info.isolation) {
+    LogInfo("isolation", {{"lane", Name(lane)}, {"in_force", absl::StrJoin(isolation.in_force, " ")}});
+  }
+  const IsolationLevel level = IsolationLevelNamed(info.isolation_level).value_or(IsolationLevel::kNone);
+  if (level >= options_.require_isolation) return true;
+  LogError("the machine does not give the isolation that is required: the server ends",
+           {{"required", Name(options_.require_isolation)}, {"given", info.isolation_level}});
+  return false;
 }
 
 void Server::PrintReady(bool all_ready) {
@@ -410,10 +455,13 @@ void Server::Stop() {
   alarm(0);
 }
 
-void Server::OnSlotReady(LaneKind lane, int slot, Scheduler::Capacity capacity) {
-  scheduler_->SlotReady(lane, slot, capacity, NowNs());
+void Server::OnSlotReady(LaneKind kind, int slot, Scheduler::Capacity capacity) {
+  const Lane& lane = kind == LaneKind::kIo ? *io_ : *cpu_;
+  capacity.subprocess = lane.subprocess(slot);
+  if (kind == LaneKind::kCpu) capacity.seat = lane.seat(slot);
+  scheduler_->SlotReady(kind, slot, capacity, NowNs());
   absl::MutexLock lock(&mutex_);
-  if (ready_slots_.insert({lane, slot}).second) doorbell_->Ring();
+  if (ready_slots_.insert({kind, slot}).second) doorbell_->Ring();
 }
 
 void Server::OnZygoteGone(const absl::Status& reason) {
@@ -425,7 +473,7 @@ void Server::OnZygoteGone(const absl::Status& reason) {
 
 bool Server::AllReady() {
   absl::MutexLock lock(&mutex_);
-  return static_cast<int>(ready_slots_.size()) == options_.io_interpreters + options_.cpu_interpreters;
+  return static_cast<int>(ready_slots_.size()) == io_->slots() + cpu_->slots();
 }
 
 bool Server::ZygoteGone() {
@@ -465,11 +513,18 @@ void Server::OnPoller(std::function<void()> action) {
 
 ServerInfo Server::Info() const {
   const Zygote::Info& zygote = zygote_->info();
+  std::map<LaneKind, IsolationSnapshot> isolation;
+  IsolationLevel level = IsolationLevel::kFull;
+  for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) {
+    isolation[lane] = zygote_->isolation(lane);
+    level = std::min(level, LevelOf(isolation[lane].in_force, HasNetwork(lane)));
+  }
   return {.version = GILD_VERSION,
           .python_version = zygote.python_version,
           .meter_available = zygote.meter_available,
           .meter_detail = zygote.meter_detail,
-          .isolation = zygote_->isolation(),
+          .isolation = std::move(isolation),
+          .isolation_level = Name(level),
           .preloaded = zygote.preloaded,
           .cores = cores_,
           .core_split_exact = core_meter_->exact(),

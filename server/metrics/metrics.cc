@@ -105,8 +105,11 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
   FamilyMaker current = Gauge("gild_lock_current_hold_seconds",
                               "For how long the present holder has had the lock; 0 when nobody has it.");
   FamilyMaker restarts = Counter("gild_interpreter_restarts_total", "Interpreters that were replaced, by cause.");
+  FamilyMaker denied = Counter("gild_denied_syscalls_total", "System calls that tasks were refused, by name.");
+  std::map<std::pair<LaneKind, std::string>, uint64_t> denied_calls;
   for (const SlotSnapshot& slot : snapshot.slots) {
     const std::pair<std::string, std::string> label = {"slot", slot.slot};
+    for (const auto& [name, count] : slot.denied) denied_calls[{slot.lane, name}] += count;
     for (const auto& [cause, count] : slot.restarts) {
       restarts.Add({label, {"lane", Name(slot.lane)}, {"cause", cause}}, count);
     }
@@ -121,7 +124,11 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
     waiters.Add({label}, slot.waiters);
     current.Add({label}, slot.holder ? Seconds(slot.holder->held_ns) : 0);
   }
-  for (FamilyMaker* family : {&wait, &hold, &takes, &contended, &forced, &longest, &waiters, &current, &restarts}) {
+  for (const auto& [call, count] : denied_calls) {
+    denied.Add({{"lane", Name(call.first)}, {"syscall", call.second}}, count);
+  }
+  for (FamilyMaker* family :
+       {&wait, &hold, &takes, &contended, &forced, &longest, &waiters, &current, &restarts, &denied}) {
     family->MoveTo(families);
   }
 }

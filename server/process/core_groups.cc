@@ -18,12 +18,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "server/base/cgroup.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/unique_fd.h"
+#include "server/process/slot_groups.h"
 
 namespace gild {
 namespace {
@@ -63,40 +63,13 @@ absl::Status MakeGroup(const std::string& folder) {
 }  // namespace
 
 absl::StatusOr<std::string> CpuacctFolder(const std::string& mountinfo, const std::string& cgroup) {
-  // proc(5): id parent device root mount-point options [fields] - type source super-options
-  std::string root;
-  std::string mount_point;
-  for (const absl::string_view line : absl::StrSplit(mountinfo, '\n')) {
-    const std::vector<absl::string_view> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
-    if (halves.size() != 2) continue;
-    const std::vector<absl::string_view> mount = absl::StrSplit(halves[0], ' ');
-    const std::vector<std::string> kind = absl::StrSplit(halves[1], ' ');
-    if (mount.size() < 6 || kind.size() < 3 || kind[0] != "cgroup") continue;
-    const std::vector<std::string> controllers = absl::StrSplit(kind[2], ',');
-    const auto has = [&controllers](const char* name) {
-      return std::find(controllers.begin(), controllers.end(), name) != controllers.end();
-    };
-    if (!has("cpuacct")) continue;
-    if (has("cpu")) {
-      return absl::FailedPreconditionError(
-          "cpuacct is mounted together with cpu: groups would change who is given the cores, too");
-    }
-    root = std::string(mount[3]);
-    mount_point = std::string(mount[4]);
-    break;
+  absl::StatusOr<std::string> folder = GroupFolder(mountinfo, cgroup, "cpuacct");
+  const absl::StatusOr<std::string> cpu = GroupFolder(mountinfo, cgroup, "cpu");
+  if (folder.ok() && cpu.ok() && *cpu == *folder) {
+    return absl::FailedPreconditionError(
+        "cpuacct is mounted together with cpu: groups would change who is given the cores, too");
   }
-  if (mount_point.empty()) return absl::NotFoundError("cgroup v1's cpuacct is not mounted");
-
-  // cgroups(7): id:controllers:path, the path as seen from the root of the hierarchy, as the mount's root is.
-  for (const absl::string_view line : absl::StrSplit(cgroup, '\n')) {
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (fields.size() != 3 || fields[1] != "cpuacct") continue;
-    absl::string_view path = fields[2];
-    if (root != "/" && !absl::ConsumePrefix(&path, root)) break;
-    if (!path.empty() && path[0] != '/') break;
-    return std::string(absl::StripSuffix(absl::StrCat(mount_point, path), "/"));
-  }
-  return absl::NotFoundError("the cpuacct group of this process is not in what is mounted");
+  return folder;
 }
 
 absl::StatusOr<std::map<int, int64_t>> ParseUsagePerCpu(absl::string_view text, const std::vector<int>& cores) {

@@ -7,20 +7,31 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "server/base/unique_fd.h"
+#include "server/sandbox/layer.h"
+#include "server/task/capacity.h"
+#include "server/task/task.h"
 
 namespace gild {
 
 struct SlotOrder {
-  std::string name;     // "io-0"; shows in `ps`
-  std::string scratch;  // working directory of tasks, which exists
-  int core = -1;        // -1: any allowed core
+  std::string name;  // "io-0"; shows in `ps`
+  LaneKind lane = LaneKind::kCpu;
+  bool network = false;                   // it keeps the machine's
+  bool subprocess = false;                // its tasks may start processes
+  uint32_t uid = 0;                       // of the machine, the slot's own; 0: the server's
+  std::string scratch;                    // working directory of tasks where it has no files of its own; exists
+  int64_t scratch_bytes = kScratchBytes;  // else, of the file system that is its working directory
+  int64_t scratch_inodes = kScratchInodes;
+  int core = -1;  // -1: any allowed core
   int nice = 0;
-  std::string group;  // control group's folder; empty: that of the zygote
+  std::string group;                 // control group of its lane, a folder; empty: that of the zygote
+  std::map<Layer, OwnGroup> groups;  // control groups of its own
 };
 
 struct InterpreterEnd {
@@ -43,6 +54,8 @@ class SlotProcess {
     std::function<void(uint64_t generation, int error_number)> on_started;
     // It was reaped, and everything that it had started.
     std::function<void(const InterpreterEnd& end)> on_ended;
+    // System calls that its interpreter was refused, by name, since the last time.
+    std::function<void(const std::map<std::string, uint64_t>& calls)> on_denied;
     // The slot could not be made, or its init is gone and its interpreter with it. Once; nothing follows.
     std::function<void(absl::Status reason)> on_gone;
   };

@@ -81,6 +81,7 @@ struct Zygote::SlotConversation {
   std::shared_ptr<Channel> channel;
   SlotProcess::Events events;
   std::function<void(const std::string&)> on_group_missed;
+  std::function<void(pid_t init, const internal::Isolation&)> on_entered;
   bool gone = false;  // reported, or nobody wants to hear it any more
 
   void OnFrame(absl::string_view payload) {
@@ -91,6 +92,8 @@ struct Zygote::SlotConversation {
     }
     switch (frame.kind_case()) {
       case internal::FromInit::kReady:
+        if (!frame.ready().error().empty()) return Gone(absl::InternalError(frame.ready().error()));
+        on_entered(channel->last_sender_pid(), frame.ready().isolation());
         if (!frame.ready().group_error().empty() && on_group_missed) on_group_missed(frame.ready().group_error());
         return events.on_ready();
       case internal::FromInit::kStarted:
@@ -101,6 +104,8 @@ struct Zygote::SlotConversation {
                                 .user_cpu_ns = frame.ended().user_cpu_ns(),
                                 .system_cpu_ns = frame.ended().system_cpu_ns(),
                                 .peak_memory_bytes = frame.ended().peak_memory_bytes()});
+      case internal::FromInit::kDenied:
+        return events.on_denied({frame.denied().calls().begin(), frame.denied().calls().end()});
       case internal::FromInit::KIND_NOT_SET: return;
     }
   }
@@ -151,8 +156,13 @@ absl::StatusOr<std::unique_ptr<Zygote>> Zygote::Start(Poller* poller, Options op
   absl::StatusOr<ChannelEnds> ends = MakeChannelEnds();
   if (!ends.ok()) return ends.status();
 
-  std::vector<std::string> arguments = {"gild-interpreter", "--zygote-fd", absl::StrCat(kSpawnedConversationFd),
-                                        "--preload", absl::StrJoin(options.preload, ",")};
+  std::vector<std::string> arguments = {"gild-interpreter",
+                                        "--zygote-fd",
+                                        absl::StrCat(kSpawnedConversationFd),
+                                        "--preload",
+                                        absl::StrJoin(options.preload, ","),
+                                        "--without-layers",
+                                        absl::StrJoin(options.without_layers, ",")};
   absl::StatusOr<SpawnedProcess> process = Spawn(options.program, arguments, std::move(ends->child));
   if (!process.ok()) return process.status();
   auto kill_it = absl::MakeCleanup([&process] { KillAndReap(*process); });
@@ -165,7 +175,8 @@ absl::StatusOr<std::unique_ptr<Zygote>> Zygote::Start(Poller* poller, Options op
   Info info{.python_version = ready->python_version(),
             .meter_available = ready->meter_available(),
             .meter_detail = ready->meter_detail(),
-            .preloaded = {ready->preloaded().begin(), ready->preloaded().end()}};
+            .preloaded = {ready->preloaded().begin(), ready->preloaded().end()},
+            .interpreters = ready->isolation()};
   std::unique_ptr<Zygote> zygote(
       new Zygote(poller, std::move(options), *std::move(process), std::move(ends->server), std::move(info)));
   poller->Post([raw = zygote.get()] { raw->Listen(); });
@@ -201,6 +212,10 @@ std::unique_ptr<SlotProcess> Zygote::MakeSlot(const SlotOrder& order, SlotProces
   conversation->name = order.name;
   conversation->events = std::move(events);
   conversation->on_group_missed = options_.on_group_missed;
+  conversation->on_entered = [this, number = conversation->number, lane = order.lane](
+                                 pid_t init, const internal::Isolation& isolation) {
+    OnSlotReady(number, lane, init, isolation);
+  };
   // The conversation owns its channel, so the channel must not own it.
   const std::weak_ptr<SlotConversation> weak = conversation;
 
@@ -234,6 +249,18 @@ std::unique_ptr<SlotProcess> Zygote::MakeSlot(const SlotOrder& order, SlotProces
     make.set_core(order.core);
     make.set_nice(order.nice);
     make.set_group(order.group);
+    make.set_uid(order.uid);
+    make.set_network(order.network);
+    make.set_shared(order.lane == LaneKind::kIo);
+    make.set_subprocess(order.subprocess);
+    make.set_scratch_bytes(order.scratch_bytes);
+    make.set_scratch_inodes(order.scratch_inodes);
+    for (const auto& [layer, group] : order.groups) {
+      internal::SlotGroup& own = *make.add_groups();
+      own.set_layer(Name(layer));
+      own.set_folder(group.folder);
+      own.set_why_none(group.why_none);
+    }
     std::vector<UniqueFd> descriptors;
     descriptors.push_back(std::move(ends->child));
     sent = channel_->Send(frame, std::move(descriptors));
@@ -273,7 +300,6 @@ void Zygote::OnFrame(absl::string_view payload) {
     return ReportGone(absl::InternalError("the zygote sent a frame that does not parse"));
   }
   switch (frame.kind_case()) {
-    case internal::FromZygote::kSlotMade: return OnSlotMade(frame.slot_made());
     case internal::FromZygote::kSlotFailed:
       if (auto slot = Find(frame.slot_failed().slot())) {
         slot->Gone(ErrnoStatus(frame.slot_failed().error_number(),
@@ -281,12 +307,13 @@ void Zygote::OnFrame(absl::string_view payload) {
       }
       return;
     case internal::FromZygote::kSlotGone: {
+      const auto slot = Find(frame.slot_gone().slot());
+      // What it had still to say comes before its end.
+      if (slot) slot->channel->ReadAvailable();
       made_.erase(frame.slot_gone().slot());
       // Where there is no pid namespace, an init's interpreter can outlive it.
       KillOrphans(process_.pid);
-      if (auto slot = Find(frame.slot_gone().slot())) {
-        // What it had still to say comes before its end.
-        slot->channel->ReadAvailable();
+      if (slot) {
         slot->Gone(absl::UnavailableError(
             absl::StrCat("the slot's init has ended: ", DescribeWaitStatus(frame.slot_gone().wait_status()))));
       }
@@ -297,27 +324,33 @@ void Zygote::OnFrame(absl::string_view payload) {
   }
 }
 
-void Zygote::OnSlotMade(const internal::SlotMade& made) {
-  // It is not reaped before SlotGone, which comes after this: the number is still its own, but for a race that is as
+void Zygote::OnSlotReady(uint32_t slot, LaneKind lane, pid_t init, const internal::Isolation& isolation) {
+  // It has just written, and it is not reaped before SlotGone: the number is still its own, but for a race that is as
   // good as none.
-  Made& init = made_[made.slot()];
-  if (made.pid() > 1) init.pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, made.pid(), 0)));
+  if (init > 1) made_[slot].pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, init, 0)));
 
+  const auto add = [](const internal::Isolation& one, IsolationSnapshot* all) {
+    for (const internal::MissingLayer& layer : one.missing()) {
+      if (!all->missing.emplace(layer.layer(), layer.why()).second) continue;
+      LogWarning("a layer of isolation is missing", {{"layer", layer.layer()}, {"why", layer.why()}});
+    }
+    for (const std::string& layer : one.in_force()) {
+      if (std::find(all->in_force.begin(), all->in_force.end(), layer) == all->in_force.end()) {
+        all->in_force.push_back(layer);
+      }
+    }
+  };
   absl::MutexLock lock(&mutex_);
-  const std::vector<std::string> layers(made.isolation().begin(), made.isolation().end());
-  if (!any_made_) {
-    any_made_ = true;
-    isolation_ = layers;
-    return;
-  }
-  std::erase_if(isolation_, [&layers](const std::string& layer) {
-    return std::find(layers.begin(), layers.end(), layer) == layers.end();
-  });
+  IsolationSnapshot& all = isolation_[lane];
+  add(isolation, &all);
+  add(info_.interpreters, &all);
+  std::erase_if(all.in_force, [&all](const std::string& layer) { return all.missing.contains(layer); });
 }
 
-std::vector<std::string> Zygote::isolation() const {
+IsolationSnapshot Zygote::isolation(LaneKind lane) const {
   absl::MutexLock lock(&mutex_);
-  return isolation_;
+  auto found = isolation_.find(lane);
+  return found == isolation_.end() ? IsolationSnapshot() : found->second;
 }
 
 void Zygote::OnConversationClosed(absl::Status reason) {

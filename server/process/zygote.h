@@ -28,6 +28,7 @@
 #include "server/ipc/channel.h"
 #include "server/process/slot_process.h"
 #include "server/process/spawn.h"
+#include "server/task/snapshot.h"
 
 namespace gild {
 
@@ -36,6 +37,7 @@ class Zygote : public SlotFactory {
   struct Options {
     std::string program;  // the path of gild-interpreter (InterpreterProgramBesideUs)
     std::vector<std::string> preload;
+    std::vector<std::string> without_layers;  // of isolation, by name: for tests, to see what each is worth
     // Importing a large library from a cold disk takes its time.
     int64_t ready_limit_ns = 60 * kNsPerSecond;
     // Its end, which Stop did not ask for. On the poller's thread, once.
@@ -49,6 +51,7 @@ class Zygote : public SlotFactory {
     bool meter_available = false;
     std::string meter_detail;
     std::vector<std::string> preloaded;
+    internal::Isolation interpreters;  // what every interpreter has
   };
 
   // Blocks until the zygote is ready; an error says why it is not. The poller outlives the zygote, but its thread has
@@ -61,8 +64,8 @@ class Zygote : public SlotFactory {
   std::unique_ptr<SlotProcess> MakeSlot(const SlotOrder& order, SlotProcess::Events events) override;
 
   const Info& info() const { return info_; }
-  // The layers that every slot so far has; empty before the first is made.
-  std::vector<std::string> isolation() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of the lane's slots and their interpreters, as far as slots have been made; empty before the first.
+  IsolationSnapshot isolation(LaneKind lane) const ABSL_LOCKS_EXCLUDED(mutex_);
   int pid() const { return process_.pid; }
 
   // Ends the zygote, every slot and every interpreter, and reaps them all: by closing the conversations, after
@@ -81,7 +84,9 @@ class Zygote : public SlotFactory {
   // On the poller's thread.
   void Listen();
   void OnFrame(absl::string_view payload);
-  void OnSlotMade(const internal::SlotMade& made) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `init`: its pid, as the kernel vouches for it.
+  void OnSlotReady(uint32_t slot, LaneKind lane, pid_t init, const internal::Isolation& isolation)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void OnConversationClosed(absl::Status reason);
   void OnProcessEnded();
   void ReapNowAndThen();
@@ -101,15 +106,14 @@ class Zygote : public SlotFactory {
 
   // Poller's thread only.
   uint32_t last_slot_ = 0;
-  std::map<uint32_t, Made> made_;  // inits that live, as far as the zygote has told
+  std::map<uint32_t, Made> made_;  // inits that live, as far as they and the zygote have told
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool gone_reported_ ABSL_GUARDED_BY(mutex_) = false;
   bool reaped_ ABSL_GUARDED_BY(mutex_) = false;
   int wait_status_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool any_made_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::string> isolation_ ABSL_GUARDED_BY(mutex_);
+  std::map<LaneKind, IsolationSnapshot> isolation_ ABSL_GUARDED_BY(mutex_);
   std::map<uint32_t, std::weak_ptr<SlotConversation>> slots_ ABSL_GUARDED_BY(mutex_);
 };
 

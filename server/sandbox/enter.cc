@@ -13,10 +13,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
-#include <vector>
+#include <functional>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/base/cgroup.h"
 #include "server/base/errors.h"
-#include "server/sandbox/policy.h"
+#include "server/sandbox/identity.h"
+#include "server/sandbox/landlock.h"
 
 namespace gild {
 namespace {
@@ -34,8 +38,8 @@ absl::Status CloseAllBut(std::vector<int> keep) {
   return absl::OkStatus();
 }
 
-// A pid namespace does not bound a process group: kill(0, …) in a task would reach zygote and inits. Not a session of its
-// own, which the scheduler may weigh as a whole (sched(7), autogroups) and so make nothing of our nice values.
+// A pid namespace does not bound a process group: kill(0, …) in a task would reach zygote and inits. Not a session of
+// its own, which the scheduler may weigh as a whole (sched(7), autogroups) and so make nothing of our nice values.
 absl::Status OwnProcessGroup() {
   return setpgid(0, 0) == 0 ? absl::OkStatus() : ErrnoStatus(errno, "make a process group");
 }
@@ -49,6 +53,163 @@ absl::Status StandardDescriptorsToNull() {
   return absl::OkStatus();
 }
 
+bool IsIn(Layer layer, const std::vector<Layer>& layers) {
+  return std::find(layers.begin(), layers.end(), layer) != layers.end();
+}
+
+void Note(Layer layer, const absl::Status& applied, const std::vector<Layer>& without, Isolation* isolation) {
+  if (IsIn(layer, without)) {
+    isolation->missing.push_back({layer, "switched off"});
+  } else if (applied.ok()) {
+    isolation->in_force.push_back(layer);
+  } else {
+    isolation->missing.push_back({layer, std::string(applied.message())});
+  }
+}
+
+absl::Status Unshare(int what, const char* name) {
+  return unshare(what) == 0 ? absl::OkStatus() : ErrnoStatus(errno, std::string("unshare ") + name);
+}
+
+absl::Status WriteFile(const char* path, absl::string_view text) {
+  const UniqueFd file(open(path, O_WRONLY | O_CLOEXEC));
+  if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return ErrnoStatus(errno, std::string("write ") + path);
+  }
+  return absl::OkStatus();
+}
+
+// The steps of EnterSlot, each layer with what became of it.
+class SlotEntry {
+ public:
+  explicit SlotEntry(const SlotWalls& walls) : walls_(walls), scratch_(walls.host_scratch) {}
+
+  // First, while it may: a group counts what happens in it from then on.
+  void JoinGroups() {
+    if (!walls_.group.empty()) group_error_ = std::string(JoinCgroup(walls_.group).message());
+    for (const auto& [layer, group] : walls_.groups) {
+      Try(layer, [&group = group] {
+        return group.folder.empty() ? absl::UnavailableError(group.why_none) : JoinCgroup(group.folder);
+      });
+    }
+  }
+
+  // No new privileges ever, adopts orphans, ends with its parent.
+  absl::Status StandApart() {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "set no_new_privs");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "become subreaper");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
+    return OwnProcessGroup();
+  }
+
+  void LeaveNamespaces() {
+    const absl::Status no_pid_namespace = absl::PermissionDeniedError("the kernel refuses a pid namespace");
+    Try(Layer::kPidNamespace, [&] { return walls_.own_pid_namespace ? absl::OkStatus() : no_pid_namespace; });
+    Try(Layer::kIpcNamespace, [] { return Unshare(CLONE_NEWIPC, "IPC"); });
+    Try(Layer::kUtsNamespace, [] {
+      GILD_RETURN_IF_ERROR(Unshare(CLONE_NEWUTS, "the machine's name"));
+      return sethostname("gild", 4) == 0 ? absl::OkStatus() : ErrnoStatus(errno, "set the host's name");
+    });
+    Try(Layer::kCgroupNamespace, [] { return Unshare(CLONE_NEWCGROUP, "control groups"); });
+    if (!walls_.network) Try(Layer::kNetworkNamespace, [] { return Unshare(CLONE_NEWNET, "the network"); });
+    // Of this pid namespace alone (sysctl vm.memfd_noexec, 6.3).
+    Try(Layer::kNoExecMemory, [&]() -> absl::Status {
+      if (!walls_.own_pid_namespace) return no_pid_namespace;
+      return WriteFile("/proc/sys/vm/memfd_noexec", "2");
+    });
+  }
+
+  absl::Status TakeFiles() {
+    absl::Status stuck;
+    const bool taken = Try(Layer::kMountNamespace, [&]() -> absl::Status {
+      if (!walls_.own_pid_namespace) return absl::FailedPreconditionError("without a pid namespace there is no /proc");
+      const UniqueFd before(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+      GILD_RETURN_IF_ERROR(Unshare(CLONE_NEWNS, "mounts"));
+      absl::Status entered = EnterOwnRoot(walls_.seen);
+      // Half a root is none.
+      if (!entered.ok() && setns(before.get(), CLONE_NEWNS) != 0) stuck = entered;
+      return entered;
+    });
+    if (!taken) return stuck;
+    scratch_ = kScratchFolder;
+    // Where there will be no user namespace, this is the only one.
+    return RenewScratch(walls_.scratch, walls_.uid == 0 ? geteuid() : walls_.uid);
+  }
+
+  absl::Status TakeIdentity() {
+    const bool own_uid = walls_.uid != 0 && Try(Layer::kOwnUid, [&] { return TakeUid(walls_.uid); });
+    if (walls_.uid == 0) {
+      Note(Layer::kOwnUid, absl::PermissionDeniedError("only root can become another user"), walls_.without,
+           &isolation_);
+    }
+    const bool own_users = Try(Layer::kUserNamespace, [] { return EnterUserNamespace(); });
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "clear dumpable");
+    // Whoever we have become may have no right to mount: then it has the first one.
+    const bool may_mount = own_users || !own_uid;
+    if (!isolation_.Has(Layer::kMountNamespace) || !may_mount) return absl::OkStatus();
+    return RenewScratch(walls_.scratch, geteuid());
+  }
+
+  EnteredSlot Done() && {
+    return {.isolation = std::move(isolation_), .scratch = std::move(scratch_), .group_error = std::move(group_error_)};
+  }
+
+ private:
+  template <typename Step>
+  bool Try(Layer layer, const Step& step) {
+    const bool on = !IsIn(layer, walls_.without);
+    const absl::Status applied = on ? step() : absl::OkStatus();
+    Note(layer, applied, walls_.without, &isolation_);
+    return on && applied.ok();
+  }
+
+  const SlotWalls& walls_;
+  Isolation isolation_;
+  std::string scratch_;
+  std::string group_error_;
+};
+
+struct InterpreterLayer {
+  Layer layer;
+  absl::Status (*apply)(const InterpreterWalls& walls);
+};
+
+// In this order: Landlock forbids to write to /proc, and so locks the score.
+constexpr InterpreterLayer kSealing[] = {
+    {Layer::kOomScore, [](const InterpreterWalls&) { return WriteFile("/proc/self/oom_score_adj", "1000"); }},
+    {Layer::kNoCapabilities, [](const InterpreterWalls&) { return DropCapabilities(); }},
+    {Layer::kLandlock,
+     [](const InterpreterWalls& walls) { return RestrictByLandlock(walls.profile, walls.seen, walls.scratch); }},
+};
+
+// What a step says in a forked child.
+absl::Status InChild(const std::function<absl::Status()>& step) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
+  UniqueFd reading(ends[0]);
+  UniqueFd writing(ends[1]);
+  const pid_t child = fork();
+  if (child < 0) return ErrnoStatus(errno, "fork");
+  if (child == 0) {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    const absl::Status status = step();
+    const std::string text = status.ok() ? "" : absl::StrCat("!", status.message());
+    (void)!write(writing.get(), text.data(), text.size());
+    _exit(status.ok() ? 0 : 1);
+  }
+  writing.reset();
+  std::string said;
+  char bytes[256];
+  ssize_t count;
+  while ((count = read(reading.get(), bytes, sizeof bytes)) > 0) said.append(bytes, count);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (said.empty() && status == 0) return absl::OkStatus();
+  return absl::UnavailableError(said.empty() ? absl::StrCat("it ended its process: wait status ", status)
+                                             : said.substr(1));
+}
+
 }  // namespace
 
 NewPidNamespace::NewPidNamespace() : own_(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) {
@@ -60,17 +221,38 @@ NewPidNamespace::~NewPidNamespace() {
   if (entered_) GILD_CHECK(setns(own_.get(), CLONE_NEWPID) == 0);
 }
 
-absl::Status EnterSlotInit() {
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "set no_new_privs");
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "clear dumpable");
-  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "become subreaper");
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
-  return OwnProcessGroup();
+// ---- a slot's init ----
+
+absl::StatusOr<EnteredSlot> EnterSlot(const SlotWalls& walls) {
+  SlotEntry entry(walls);
+  entry.JoinGroups();
+  GILD_RETURN_IF_ERROR(entry.StandApart());
+  entry.LeaveNamespaces();
+  GILD_RETURN_IF_ERROR(entry.TakeFiles());
+  GILD_RETURN_IF_ERROR(entry.TakeIdentity());
+  return std::move(entry).Done();
 }
+
+void KillAllAndReap(bool own_pid_namespace) {
+  while (true) {
+    if (own_pid_namespace) {
+      kill(-1, SIGKILL);
+    } else {
+      // Orphans have landed on us, the subreaper, so our children are all there is.
+      std::ifstream children("/proc/thread-self/children");
+      pid_t child;
+      while (children >> child) kill(child, SIGKILL);
+    }
+    const pid_t reaped = waitpid(-1, nullptr, 0);
+    if (reaped < 0 && errno == ECHILD) return;
+  }
+}
+
+// ---- an interpreter ----
 
 absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_list<int> keep) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
-  // Debuggers and profilers may look at user code; its init stays closed to them.
+  // Its files in /proc are its own, and debuggers and profilers may look at user code; its init stays closed to them.
   if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "set dumpable");
   GILD_RETURN_IF_ERROR(OwnProcessGroup());
   GILD_RETURN_IF_ERROR(StandardDescriptorsToNull());
@@ -97,19 +279,28 @@ absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_li
   return absl::OkStatus();
 }
 
-void KillAllAndReap(bool own_pid_namespace) {
-  while (true) {
-    if (own_pid_namespace) {
-      kill(-1, SIGKILL);
-    } else {
-      // Orphans have landed on us, the subreaper, so our children are all there is.
-      std::ifstream children("/proc/thread-self/children");
-      pid_t child;
-      while (children >> child) kill(child, SIGKILL);
-    }
-    const pid_t reaped = waitpid(-1, nullptr, 0);
-    if (reaped < 0 && errno == ECHILD) return;
+absl::StatusOr<UniqueFd> SealInterpreter(const InterpreterWalls& walls) {
+  for (const InterpreterLayer& layer : kSealing) {
+    if (!IsIn(layer.layer, walls.without)) GILD_RETURN_IF_ERROR(layer.apply(walls));
   }
+  if (walls.filter == nullptr || IsIn(Layer::kSeccomp, walls.without)) return UniqueFd();
+  return walls.filter->Install();
+}
+
+Isolation ProbeInterpreterLayers(const InterpreterWalls& walls) {
+  Isolation isolation;
+  for (const Layer layer : {Layer::kNoNewPrivs, Layer::kRlimits, Layer::kClosedDescriptors, Layer::kCleanEnvironment}) {
+    isolation.in_force.push_back(layer);
+  }
+  for (const InterpreterLayer& layer : kSealing) {
+    Note(layer.layer, InChild([&] { return layer.apply(walls); }), walls.without, &isolation);
+  }
+  Note(Layer::kSeccomp, InChild([&] {
+         if (walls.filter == nullptr) return absl::UnavailableError("there is no filter");
+         return walls.filter->Install().status();
+       }),
+       walls.without, &isolation);
+  return isolation;
 }
 
 }  // namespace gild

@@ -44,7 +44,7 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     const bool in_session = lane == LaneKind::kIo && !task.session.empty();
     const Sessions::Session* const session = in_session ? sessions_.Find(task.session) : nullptr;
     // What can start at once does not wait, so the bounds of the queue say nothing about it.
-    if (!StartsAtOnce(state, session)) {
+    if (!StartsAtOnce(state, task, session)) {
       if (state.queued >= bounds_.queued_tasks) return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
       if (state.queued_bytes + bytes > bounds_.queued_bytes) {
         return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
@@ -177,6 +177,8 @@ void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t no
     absl::MutexLock lock(&mutex_);
     Slot& ready = State(lane).slots[slot];
     ready.capacity = capacity;
+    ready.subprocess = capacity.subprocess;
+    ready.seat = capacity.seat;
     ready.stuck = false;
     ++ready.readies;
     Place(lane, now_ns, &actions);
@@ -223,6 +225,7 @@ void Scheduler::EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) {
   --state.running;
   Slot& slot = state.slots[entry.slot];
   --(entry.on_loop ? slot.on_loop : slot.on_threads);
+  CountPlaced(state, slot, -1);
   slot.stuck = false;
   Outcome& outcome = ended.outcome;
   const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
@@ -306,19 +309,33 @@ SessionsSnapshot Scheduler::SessionsNow(int64_t now_ns) const {
   return sessions_.Snapshot(now_ns);
 }
 
-std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state) {
+bool Scheduler::SeatTaken(const LaneState& state, const Slot& slot) {
+  if (slot.seat < 0 || slot.InFlight() > 0) return false;
+  auto placed = state.on_seat.find(slot.seat);
+  return placed != state.on_seat.end() && placed->second > 0;
+}
+
+void Scheduler::CountPlaced(LaneState& state, const Slot& slot, int placed) {
+  if (slot.seat >= 0) state.on_seat[slot.seat] += placed;
+}
+
+std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state, bool subprocess) {
   auto best = state.slots.end();
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     // Among idle slots the one with fewer sessions: they stay.
     const auto load = [](const Slot& s) { return std::make_pair(s.InFlight(), s.sessions); };
-    if (!slot->second.HasRoom()) continue;
+    if (slot->second.subprocess != subprocess || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
     if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
   }
   if (best != state.slots.end()) return best;
 
+  // Whoever waits for the seat of a slot would wait for all that lies ready in it.
+  if (!(subprocess ? state.waiting : state.waiting_subprocess).empty()) return best;
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const int ahead = slot->second.on_threads - slot->second.capacity.threads;
-    if (ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) continue;
+    if (slot->second.subprocess != subprocess || ahead < 0 || slot->second.stuck ||
+        ahead >= AheadMax(state, slot->second))
+      continue;
     if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
   }
   return best;
@@ -331,6 +348,7 @@ int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
 
 absl::btree_set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
   LaneState& state = State(entry.task->lane);
+  if (entry.task->allow_subprocess) return state.waiting_subprocess;
   return entry.session == nullptr || entry.session->slot < 0 ? state.waiting
                                                              : state.slots.at(entry.session->slot).waiting;
 }
@@ -347,31 +365,41 @@ void Scheduler::LeaveQueue(const Entry& entry) {
   if (QueueOf(entry).erase(entry.task->serial) == 0) State(entry.task->lane).waiting.erase(entry.task->serial);
 }
 
-bool Scheduler::StartsAtOnce(LaneState& state, const Sessions::Session* session) {
-  if (session == nullptr || session->slot < 0) return state.waiting.empty() && FreeSlot(state) != state.slots.end();
+bool Scheduler::StartsAtOnce(LaneState& state, const Task& task, const Sessions::Session* session) {
+  if (session == nullptr || session->slot < 0) {
+    const bool first = (task.allow_subprocess ? state.waiting_subprocess : state.waiting).empty();
+    return first && FreeSlot(state, task.allow_subprocess) != state.slots.end();
+  }
   const Slot& slot = state.slots.at(session->slot);
   return slot.waiting.empty() && slot.HasRoom();
 }
 
 std::pair<uint64_t, std::map<int, Scheduler::Slot>::iterator> Scheduler::NextToStart(LaneState& state) {
-  auto place = FreeSlot(state);
-  if (place == state.slots.end()) return {0, place};
+  auto place = state.slots.end();
   uint64_t next = UINT64_MAX;
+  const auto consider = [&](uint64_t serial, std::map<int, Slot>::iterator slot) {
+    if (serial > next || slot == state.slots.end()) return;
+    next = serial;
+    place = slot;
+  };
   while (!state.waiting.empty()) {
-    next = *state.waiting.begin();
-    absl::btree_set<uint64_t>& queue = QueueOf(entries_.at(next));
-    if (&queue == &state.waiting) break;
+    const uint64_t serial = *state.waiting.begin();
+    absl::btree_set<uint64_t>& queue = QueueOf(entries_.at(serial));
+    if (&queue == &state.waiting) {
+      consider(serial, FreeSlot(state, /*subprocess=*/false));
+      break;
+    }
     state.waiting.erase(state.waiting.begin());
-    queue.insert(next);
-    next = UINT64_MAX;
+    queue.insert(serial);
+  }
+  if (!state.waiting_subprocess.empty()) {
+    consider(*state.waiting_subprocess.begin(), FreeSlot(state, /*subprocess=*/true));
   }
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const absl::btree_set<uint64_t>& waiting = slot->second.waiting;
-    if (waiting.empty() || *waiting.begin() > next || !slot->second.HasRoom()) continue;
-    next = *waiting.begin();
-    place = slot;
+    if (!waiting.empty() && slot->second.HasRoom()) consider(*waiting.begin(), slot);
   }
-  return {next, next == UINT64_MAX ? state.slots.end() : place};
+  return {next, place};
 }
 
 void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
@@ -390,6 +418,7 @@ void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
       ++slot->second.sessions;
     }
     ++slot->second.on_threads;
+    CountPlaced(state, slot->second, 1);
     ++state.running;
     actions->hand_overs.push_back({entry.task, slot->first, slot->second.readies});
   }
@@ -421,7 +450,9 @@ void Scheduler::Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Ac
 
 void Scheduler::Unplace(Entry& entry, int64_t now_ns, Actions* actions) {
   LaneState& state = State(entry.task->lane);
-  --state.slots[entry.slot].on_threads;
+  Slot& slot = state.slots[entry.slot];
+  --slot.on_threads;
+  CountPlaced(state, slot, -1);
   --state.running;
   entry.placed = false;
   const uint64_t serial = entry.task->serial;

@@ -95,6 +95,10 @@ class Scheduler {
     // That may lie ready beside, where all threads are taken and the lane's tasks are short (kAheadNs): the next then
     // begins without a wake-up.
     int ahead = 0;
+    // Its tasks may start processes; it takes those that ask for it, and no others.
+    bool subprocess = false;
+    // Of the slots of one seat (a core), only one runs tasks at a time. -1: it has one to itself.
+    int seat = -1;
   };
 
   // From the lanes.
@@ -142,14 +146,16 @@ class Scheduler {
     int64_t placed_ns = 0;
   };
 
-  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0, .ahead = 0};
+  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0, .ahead = 0, .subprocess = false, .seat = -1};
 
   struct Slot {
     Capacity capacity = kGone;
     // Placed and not yet ended, whichever interpreter they were placed for.
     int on_threads = 0;
     int on_loop = 0;
-    bool stuck = false;    // a task lay ready there for too long, and none has ended there since
+    bool stuck = false;  // a task lay ready there for too long, and none has ended there since
+    bool subprocess = false;
+    int seat = -1;
     uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
     absl::btree_set<uint64_t> waiting;  // tasks of its sessions, by serial
     int sessions = 0;                   // that have their globals here
@@ -161,13 +167,15 @@ class Scheduler {
   };
 
   struct LaneState {
-    // For any slot; by serial: a task that a lane refuses is first again by itself. Among them, until they are met at
-    // the front, tasks whose session has got a slot since they came.
+    // For any slot, or for any of those that may start processes; by serial: a task that a lane refuses is first again
+    // by itself. Among them, until they are met at the front, tasks whose session has got a slot since they came.
     absl::btree_set<uint64_t> waiting;
+    absl::btree_set<uint64_t> waiting_subprocess;
     int64_t queued = 0;  // here, in a slot's queue, or paused
     int64_t queued_bytes = 0;
     int running = 0;
     std::map<int, Slot> slots;
+    std::map<int, int> on_seat;  // tasks placed, by seat
     std::map<Ending, uint64_t> endings;
     double run_ns_average = 0;  // exponentially weighted
   };
@@ -192,8 +200,10 @@ class Scheduler {
 
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
-  // Where a task goes next that may run anywhere: to a thread, or to lie ready; end(): nowhere.
-  static std::map<int, Slot>::iterator FreeSlot(LaneState& state);
+  // Where a task goes next that may run in any such slot: to a thread, or to lie ready; end(): nowhere.
+  static std::map<int, Slot>::iterator FreeSlot(LaneState& state, bool subprocess);
+  static bool SeatTaken(const LaneState& state, const Slot& slot);
+  static void CountPlaced(LaneState& state, const Slot& slot, int placed);
   // How many tasks may lie ready in the slot.
   static int AheadMax(const LaneState& state, const Slot& slot);
   static int64_t RetryAfterNs(const LaneState& state);
@@ -204,7 +214,7 @@ class Scheduler {
   std::pair<uint64_t, std::map<int, Slot>::iterator> NextToStart(LaneState& state)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether a new task starts without having to wait. `session`: null, or its own.
-  static bool StartsAtOnce(LaneState& state, const Sessions::Session* session);
+  static bool StartsAtOnce(LaneState& state, const Task& task, const Sessions::Session* session);
   void Forget(const Sessions::Forgotten& forgotten, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

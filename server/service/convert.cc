@@ -299,6 +299,11 @@ void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
     restarts->set_cause(cause);
     restarts->set_restarts(count);
   }
+  for (const auto& [name, count] : slot.denied) {
+    v1::DeniedCount* const denied = wire->add_denied_syscalls();
+    denied->set_syscall(RepairUtf8(name));
+    denied->set_times(count);
+  }
 }
 
 void ToWire(const LaneSnapshot& lane, v1::LaneStats* wire) {
@@ -347,6 +352,10 @@ std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, 
   if (auto invalid = ReadLabels(&wire, &task)) return *invalid;
   if (auto invalid = ReadLimits(wire.limits(), &task)) return *invalid;
   if (auto invalid = ReadFiles(&wire, &task)) return *invalid;
+  task.allow_subprocess = wire.allow_subprocess();
+  if (task.allow_subprocess && task.lane == LaneKind::kIo && !task.session.empty()) {
+    return InvalidField{"task.allow_subprocess", "not beside task.session: sessions live in interpreters without it"};
+  }
   task.profile_lock = wire.profile_lock();
   if (task.profile_lock && task.lane == LaneKind::kIo) {
     return InvalidField{"task.profile_lock", "needs an interpreter of its own: use tag CPU"};
@@ -482,15 +491,44 @@ v1::Stats ToWire(const ServerSnapshot& snapshot) {
   return wire;
 }
 
+namespace {
+
+void ToWire(const IsolationSnapshot& isolation, v1::LaneInfo* wire) {
+  for (const std::string& layer : isolation.in_force) wire->add_isolation(RepairUtf8(layer));
+  for (const auto& [layer, why] : isolation.missing) {
+    v1::MissingLayer* const missing = wire->add_missing_isolation();
+    missing->set_layer(RepairUtf8(layer));
+    missing->set_why(RepairUtf8(why));
+  }
+}
+
+// In the order of the first lane.
+std::vector<std::string> CommonIsolation(const ServerInfo& info) {
+  if (info.isolation.empty()) return {};
+  std::vector<std::string> common = info.isolation.begin()->second.in_force;
+  for (const auto& [lane, isolation] : info.isolation) {
+    std::erase_if(common, [&in_force = isolation.in_force](const std::string& layer) {
+      return std::find(in_force.begin(), in_force.end(), layer) == in_force.end();
+    });
+  }
+  return common;
+}
+
+}  // namespace
+
 v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, int64_t queue_capacity) {
   v1::Info wire;
   wire.set_version(info.version);
   wire.set_python_version(RepairUtf8(info.python_version));
   wire.set_meter_available(info.meter_available);
   wire.set_meter_detail(RepairUtf8(info.meter_detail));
-  for (const std::string& layer : info.isolation) wire.add_isolation(RepairUtf8(layer));
+  wire.set_isolation_level(info.isolation_level);
+  for (const std::string& layer : CommonIsolation(info)) wire.add_isolation(RepairUtf8(layer));
   for (const LaneSnapshot& lane : lanes) {
     v1::LaneInfo* const lane_info = wire.add_lanes();
+    if (auto isolation = info.isolation.find(lane.lane); isolation != info.isolation.end()) {
+      ToWire(isolation->second, lane_info);
+    }
     lane_info->set_lane(ToWire(lane.lane));
     lane_info->set_interpreters(lane.interpreters);
     lane_info->set_threads_per_interpreter(lane.threads_per_interpreter);

@@ -60,6 +60,17 @@ inline constexpr int kCollectMax = 64;
 inline constexpr int kCollectedFilesMax = 256;
 inline constexpr int kCollectLooksMax = 65536;  // files and folders looked at
 
+// Memory of all that one interpreter's tasks run, with their files (flags --io-memory, --cpu-memory). Full:
+// MEMORY_LIMIT.
+inline constexpr int64_t kIoMemoryBytesDefault = int64_t{4} << 30;
+inline constexpr int64_t kCpuMemoryBytesDefault = int64_t{2} << 30;
+// Processes and threads, likewise. Full: EAGAIN, which is an OSError or RuntimeError in Python.
+inline constexpr int64_t kIoPidsMax = 4096;
+inline constexpr int64_t kCpuPidsMax = 512;
+// What tasks of one interpreter may write to their working directory. Full: ENOSPC, which is an OSError in Python.
+inline constexpr int64_t kScratchBytes = int64_t{256} << 20;
+inline constexpr int64_t kScratchInodes = 16384;
+
 // ---- functions that held the lock (Task.profile_lock) ----
 // Told of: an honest child tells no more; from another PROTOCOL_ERROR.
 inline constexpr int kLockProfileMax = 20;

@@ -27,6 +27,12 @@ struct HolderSnapshot {
   int64_t held_ns = 0;
 };
 
+// Layers of isolation (server/sandbox/layer.h), by name.
+struct IsolationSnapshot {
+  std::vector<std::string> in_force;           // everywhere in the lane
+  std::map<std::string, std::string> missing;  // somewhere: why
+};
+
 struct SlotSnapshot {
   std::string slot;  // "io-0"
   LaneKind lane = LaneKind::kIo;
@@ -41,6 +47,7 @@ struct SlotSnapshot {
   int waiters = 0;  // means nothing without `lock`, nor does `holder`
   std::optional<HolderSnapshot> holder;
   std::map<std::string, uint64_t> restarts;  // by cause, those that have not been seen too
+  std::map<std::string, uint64_t> denied;    // system calls that its tasks were refused, by name
 };
 
 struct LaneSnapshot {
@@ -87,7 +94,8 @@ struct ServerInfo {
   std::string python_version;
   bool meter_available = false;
   std::string meter_detail;
-  std::vector<std::string> isolation;
+  std::map<LaneKind, IsolationSnapshot> isolation;
+  std::string isolation_level;  // of both lanes: "none" "user" "full"
   std::vector<std::string> preloaded;
   std::vector<int> cores;
   bool core_split_exact = false;

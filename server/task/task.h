@@ -61,6 +61,7 @@ struct Task {
   std::vector<File> files;
   std::vector<std::string> collect;  // names or patterns
   bool profile_lock = false;
+  bool allow_subprocess = false;
   std::vector<std::string> warnings;  // copied to the outcome
 
   // What it weighs in a queue.

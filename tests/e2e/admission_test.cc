@@ -119,6 +119,7 @@ TEST_F(AdmissionTest, LaterPartsAreUnimplemented) {
 class DrainTest : public ServerFixture {};
 
 TEST_F(DrainTest, RunningTasksEndNewOnesAreRefused) {
+  LetCpuTasksRing();
   StartSmallServer({"--grace", "60s"});
   Doorbell doorbell;
   std::unique_ptr<PendingRun> io = RunLater(RingAndWait(v1::IO, doorbell.port()));
@@ -144,6 +145,7 @@ TEST_F(DrainTest, RunningTasksEndNewOnesAreRefused) {
 }
 
 TEST_F(DrainTest, EndOfTheGraceEndsWhatStillRuns) {
+  LetCpuTasksRing();
   StartSmallServer({"--grace", "500ms"});
   Doorbell doorbell;
   std::unique_ptr<PendingRun> io = RunLater(RingAndWait(v1::IO, doorbell.port()));

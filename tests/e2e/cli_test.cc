@@ -139,7 +139,17 @@ TEST_F(CliTest, JsonReplacesBadText) {
             "b");
 }
 
+TEST_F(CliTest, DemoLeavesOutWhatTheCpuLaneHasNoNetworkFor) {
+  StartSmallServer();
+  const CommandResult result = Gild({"demo", "--scale", "0.01", "--only", "urls", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("left out in the CPU lane, which has no network on this server"));
+  EXPECT_THAT(result.out, HasSubstr("\"io\""));
+  EXPECT_THAT(result.out, ::testing::Not(HasSubstr("\"cpu\"")));
+}
+
 TEST_F(CliTest, DemoMeasuresEveryWorkloadInBothLanes) {
+  LetCpuTasksRing();  // or download
   StartSmallServer();
   if (Lacks("PIL") || Lacks("numpy")) GTEST_SKIP() << "no Pillow or no NumPy";
   CommandResult result = Gild({"demo", "--scale", "0.01", "--json"});

@@ -55,7 +55,7 @@ TEST_P(ContainmentTest, StandardInputIsEmpty) {
 TEST_P(ContainmentTest, ForkedChildFallingThroughIsNotTheTask) {
   StartSmallServer();
   for (int i = 0; i < 3; ++i) {
-    v1::Outcome outcome = Run(Call(GetParam(), "forks.py", "child_falls_through"));
+    v1::Outcome outcome = Run(WithProcesses(Call(GetParam(), "forks.py", "child_falls_through")));
     EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
     EXPECT_EQ(outcome.result().json(), "\"parent\"");
     EXPECT_THAT(outcome.stdout(), HasSubstr("parent\n"));
@@ -65,7 +65,7 @@ TEST_P(ContainmentTest, ForkedChildFallingThroughIsNotTheTask) {
 
 TEST_P(ContainmentTest, ForkedChildThatRaisesIsNotTheTask) {
   StartSmallServer();
-  v1::Outcome outcome = Run(Call(GetParam(), "forks.py", "child_raises"));
+  v1::Outcome outcome = Run(WithProcesses(Call(GetParam(), "forks.py", "child_raises")));
   EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
   EXPECT_EQ(outcome.result().json(), "\"parent\"");
   EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
@@ -73,13 +73,13 @@ TEST_P(ContainmentTest, ForkedChildThatRaisesIsNotTheTask) {
 
 TEST_P(ContainmentTest, ForkedChildLeavesWithItsOwnCode) {
   StartSmallServer();
-  v1::Outcome outcome = Run(Call(GetParam(), "forks.py", "child_calls_exit"));
+  v1::Outcome outcome = Run(WithProcesses(Call(GetParam(), "forks.py", "child_calls_exit")));
   EXPECT_EQ(outcome.result().json(), "5") << outcome.DebugString();
 }
 
 TEST_P(ContainmentTest, ForkInAThreadOfATaskIsNotTheTask) {
   StartSmallServer();
-  v1::Outcome outcome = Run(Call(GetParam(), "forks.py", "fork_in_a_thread"));
+  v1::Outcome outcome = Run(WithProcesses(Call(GetParam(), "forks.py", "fork_in_a_thread")));
   EXPECT_EQ(outcome.result().json(), "[\"parent\"]") << outcome.DebugString();
   EXPECT_EQ(Run(Script(GetParam(), "print(1)")).stdout(), "1\n");
 }
@@ -96,13 +96,13 @@ TEST_P(ContainmentTest, SignalToItsProcessGroupReachesNobodyElse) {
 
 TEST_P(ContainmentTest, CommandsCanBeRun) {
   StartSmallServer();
-  v1::Outcome outcome = Run(Call(GetParam(), "forks.py", "output_of_a_command"));
+  v1::Outcome outcome = Run(WithProcesses(Call(GetParam(), "forks.py", "output_of_a_command")));
   EXPECT_EQ(outcome.result().json(), "\"hello\\n\"") << outcome.DebugString();
 }
 
 TEST_P(ContainmentTest, ProcessLeftBehindEndsWithTheServer) {
   StartSmallServer();
-  EXPECT_EQ(Run(Call(GetParam(), "forks.py", "leave_a_process")).ending(), v1::SUCCEEDED);
+  EXPECT_EQ(Run(WithProcesses(Call(GetParam(), "forks.py", "leave_a_process"))).ending(), v1::SUCCEEDED);
   EXPECT_EQ(StopServer(), 0);  // and finds no process left
 }
 

@@ -87,7 +87,7 @@ TEST_F(CoresTest, WhatATaskForksCountsForItsLane) {
   StartExactServer();
   if (IsSkipped()) return;
   const v1::Stats before = GetStats();
-  const v1::Outcome outcome = Run(Call(v1::CPU, "burns.py", "burn_in_child", {Json("0.3")}));
+  const v1::Outcome outcome = Run(WithProcesses(Call(v1::CPU, "burns.py", "burn_in_child", {Json("0.3")})));
   EXPECT_EQ(outcome.ending(), v1::SUCCEEDED);
   EXPECT_GE(Between(before, GetStats(), &v1::CoreStats::cpu_lane), 0.3);
 }

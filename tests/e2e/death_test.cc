@@ -154,6 +154,7 @@ class OutsideKillTest : public BothLanesFixture {};
 INSTANTIATE_IN_BOTH_LANES(OutsideKillTest);
 
 TEST_P(OutsideKillTest, TasksEndTypedOthersGoOnAndTheSlotComesBack) {
+  LetCpuTasksRing();
   StartServer({"--io-interpreters", "2", "--cpu-interpreters", "2"});
   Doorbell io_door, cpu_door;
   std::vector<std::unique_ptr<PendingRun>> runs;

@@ -53,7 +53,7 @@ INSTANTIATE_IN_BOTH_LANES(FilesTest);
 
 TEST_P(FilesTest, ItsFolderIsItsWorkingDirectoryWhereverOneLooks) {
   StartSmallServer();
-  const v1::Outcome outcome = Run(With(Task("look_around"), {{"in/a", "first"}, {"in/b", ""}}));
+  const v1::Outcome outcome = Run(WithProcesses(With(Task("look_around"), {{"in/a", "first"}, {"in/b", ""}})));
   EXPECT_EQ(outcome.result().json(),
             R"({"placed":"first","listed":["in"],"here":true,"mode":"0o700","thread":true,"path":true,"child":true,)"
             R"("shell":true,"changed":true})")
@@ -68,10 +68,8 @@ TEST_P(FilesTest, WhatIsAskedForComesBackAndNothingIsLeft) {
   EXPECT_THAT(FilesOf(outcome), ElementsAre(Pair("given", "g"), Pair("out/a.txt", "content of out/a.txt"),
                                             Pair("out/b.txt", "content of out/b.txt")));
   EXPECT_THAT(outcome.warnings(), ElementsAre("collect: 'no*such' matches no file"));
-  const fs::path folder = Line(outcome.stdout());
-  EXPECT_EQ(folder.parent_path().filename(), slot());
-  EXPECT_FALSE(fs::exists(folder));
-  EXPECT_TRUE(fs::is_empty(folder.parent_path()));
+  EXPECT_THAT(Line(outcome.stdout()), ::testing::StartsWith("/tmp/task-"));
+  EXPECT_EQ(Run(Script(GetParam(), "import os\nprint(os.listdir('/tmp'))")).stdout(), "['.shm']\n");
 }
 
 TEST_P(FilesTest, FilesAreCollectedWhateverTheCodeCameTo) {
@@ -136,7 +134,7 @@ TEST_P(FilesTest, WhatIsNoPlainFileIsLeftOutAndRemoved) {
   EXPECT_THAT(outcome.warnings(),
               ::testing::IsSupersetOf({HasSubstr("'etc': is a symbolic link"), HasSubstr("'fifo': is a fifo"),
                                        HasSubstr("is not UTF-8"), HasSubstr("'etc/*' matches no file")}));
-  EXPECT_FALSE(fs::exists(Unquoted(outcome.result().json())));
+  EXPECT_FALSE(Sees(GetParam(), Unquoted(outcome.result().json())));
 }
 
 TEST_P(FilesTest, WorkingDirectoryAndUmaskGoWithIt) {
@@ -158,16 +156,20 @@ TEST_P(FilesTest, FolderThatTheTaskRemovedIsSaidSo) {
 
 TEST_P(FilesTest, TaskDoesNotRunWithoutItsFiles) {
   StartSmallServer();
-  // Its slot's folder is gone: an accident of an earlier task's.
-  const std::string scratch = Unquoted(Run(Task("here")).result().json());
-  fs::rename(scratch, scratch + ".gone");
+  // There is no room for it any more: an earlier task's doing.
+  constexpr char kFill[] =
+      "import os\n"
+      "try:\n"
+      "    for i in range(1 << 20): os.mknod(str(i))\n"
+      "except OSError as error: print(error.strerror)";
+  EXPECT_EQ(Run(Script(GetParam(), kFill)).stdout(), "No space left on device\n");
   const v1::Outcome outcome = Run(With(Script(GetParam(), "print('ran')"), {{"a", "x"}}, {"*"}));
   EXPECT_EQ(outcome.ending(), v1::RAISED) << outcome.DebugString();
   EXPECT_EQ(outcome.error().type(), "OSError");
-  EXPECT_THAT(outcome.error().message(), HasSubstr("make the task's folder: No such file or directory"));
+  EXPECT_THAT(outcome.error().message(), HasSubstr("make the task's folder: No space left on device"));
   EXPECT_TRUE(outcome.error().before_start());
   EXPECT_EQ(outcome.stdout(), "");
-  fs::rename(scratch + ".gone", scratch);
+  Run(Script(GetParam(), "import os\nfor name in os.listdir('.'): name.isdigit() and os.unlink(name)"));
   EXPECT_EQ(Run(With(Script(GetParam(), "print('ran')"), {{"a", "x"}})).stdout(), "ran\n");
 }
 
@@ -186,7 +188,7 @@ TEST_P(FilesTest, CoroutineHasItsFolderToItsEnd) {
 
 TEST_P(FilesTest, ForkedChildThatComesToTheEndLeavesTheFolder) {
   StartSmallServer();
-  EXPECT_EQ(Run(With(Task("fork_to_the_end"), {{"in/a", ""}})).result().json(), "true");
+  EXPECT_EQ(Run(WithProcesses(With(Task("fork_to_the_end"), {{"in/a", ""}}))).result().json(), "true");
 }
 
 TEST_P(FilesTest, BadFieldsAreNamed) {
@@ -207,7 +209,7 @@ TEST_P(FilesTest, KilledTaskLeavesNoFolderOnceItsSlotIsBack) {
   EXPECT_THAT(FilesOf(outcome), IsEmpty());
   AwaitSuccessor(slot(), 1);
   EXPECT_THAT(outcome.stdout(), HasSubstr("/task-"));
-  EXPECT_FALSE(fs::exists(Line(outcome.stdout())));
+  EXPECT_FALSE(Sees(GetParam(), Line(outcome.stdout())));
 }
 
 // ---- I/O lane: many folders in one process ----
@@ -261,7 +263,7 @@ TEST_F(IoFilesTest, StoppedTaskBringsWhatItHasWritten) {
   const v1::Outcome outcome = Run(task);
   EXPECT_EQ(outcome.ending(), v1::TIMED_OUT) << outcome.DebugString();
   EXPECT_THAT(FilesOf(outcome), ElementsAre(Pair("a", "x")));
-  EXPECT_FALSE(fs::exists(Line(outcome.stdout())));
+  EXPECT_FALSE(Sees(v1::IO, Line(outcome.stdout())));
   EXPECT_EQ(Slot("io-0").generation(), 1u);
 }
 
@@ -274,6 +276,7 @@ TEST_F(IoFilesTest, CoroutineThatIsStoppedOnItsThreadCostsNobodyAnything) {
 }
 
 TEST_F(IoFilesTest, CpuTaskThatTimesOutLeavesNoFolder) {
+  LetCpuTasksRing();
   StartSmallServer();
   Doorbell doorbell;
   v1::Task task = With(Call(v1::CPU, "files.py", "leave_and_wait", {Json("\"a\""), Json(Port(doorbell))}), {}, {"a"});
@@ -283,7 +286,7 @@ TEST_F(IoFilesTest, CpuTaskThatTimesOutLeavesNoFolder) {
   EXPECT_THAT(FilesOf(outcome), IsEmpty()) << "it was killed";
   AwaitSuccessor("cpu-0", 1);
   EXPECT_THAT(outcome.stdout(), HasSubstr("/task-"));
-  EXPECT_FALSE(fs::exists(Line(outcome.stdout())));
+  EXPECT_FALSE(Sees(v1::CPU, Line(outcome.stdout())));
 }
 
 // ---- gild run ----

@@ -19,6 +19,7 @@ class LockProfileTest : public ServerFixture {
   v1::Outcome RunProfiled(const std::string& entry, const std::vector<v1::Value>& arguments = {}) {
     v1::Task task = Call(v1::CPU, "profiles.py", entry, arguments);
     task.set_profile_lock(true);
+    task.set_allow_subprocess(entry == "forks");
     return Run(task);
   }
 };

@@ -24,36 +24,46 @@ INSTANTIATE_TEST_SUITE_P(Calls, BlockingCallTest,
                                            "waitid", "sigwait", "sigtimedwait", "spin"),
                          [](const auto& info) { return std::string(info.param); });
 
+// Waits for a process are those of tasks that may start one.
+bool StartsProcesses(const std::string& call) {
+  return call == "subprocess_wait" || call == "lockf" || call.rfind("wait", 0) == 0;
+}
+std::string SlotOf(const std::string& call) { return StartsProcesses(call) ? "io-0-sub" : "io-0"; }
+
 TEST_P(BlockingCallTest, EndsAtTheLimitAndCostsNobodyAnything) {
   StartSmallServer();
   Doorbell doorbell;
-  std::unique_ptr<PendingRun> neighbour = RunLater(RingAndWait(v1::IO, doorbell.port()));
+  v1::Task waiting = RingAndWait(v1::IO, doorbell.port());
+  v1::Task blocked = WithWall(Call(v1::IO, "blocks.py", GetParam()), 300);
+  for (v1::Task* const task : {&waiting, &blocked}) task->set_allow_subprocess(StartsProcesses(GetParam()));
+  std::unique_ptr<PendingRun> neighbour = RunLater(waiting);
   doorbell.AwaitRings(1);
 
-  v1::Outcome outcome = Run(WithWall(Call(v1::IO, "blocks.py", GetParam()), 300));
+  v1::Outcome outcome = Run(blocked);
   EXPECT_EQ(outcome.ending(), v1::TIMED_OUT) << outcome.DebugString();
   EXPECT_EQ(outcome.evidence().limit(), "wall");
-  EXPECT_EQ(Slot("io-0").generation(), 1u) << "the interpreter lives on";
+  EXPECT_EQ(Slot(SlotOf(GetParam())).generation(), 1u) << "the interpreter lives on";
 
   doorbell.LetIn();
   EXPECT_EQ(neighbour->outcome().ending(), v1::SUCCEEDED) << neighbour->outcome().DebugString();
-  EXPECT_EQ(neighbour->outcome().usage().interpreter(), "io-0#1");
+  EXPECT_EQ(neighbour->outcome().usage().interpreter(), SlotOf(GetParam()) + "#1");
 }
 
 TEST_P(BlockingCallTest, EndsInTheCallWhenTheClientCancels) {
   StartSmallServer();
   Doorbell doorbell;
-  std::unique_ptr<PendingRun> run =
-      RunLater(Call(v1::IO, "blocks.py", GetParam(), {Json(std::to_string(doorbell.port()))}));
+  v1::Task blocked = Call(v1::IO, "blocks.py", GetParam(), {Json(std::to_string(doorbell.port()))});
+  blocked.set_allow_subprocess(StartsProcesses(GetParam()));
+  std::unique_ptr<PendingRun> run = RunLater(blocked);
   doorbell.AwaitRings(1);
   // It rang with the lock in its hands, and lets go of it only in the call.
   const std::string wanted_holder = GetParam() == std::string("spin") ? "spin" : "";
-  Eventually("the task is in its call", [&] { return Slot("io-0").holder().task_name() == wanted_holder; });
+  Eventually("the task is in its call", [&] { return Slot(SlotOf(GetParam())).holder().task_name() == wanted_holder; });
   run->Cancel();
   EXPECT_EQ(run->status().error_code(), grpc::StatusCode::CANCELLED);
   Eventually("the task has ended", [&] { return Endings(v1::IO_LANE, v1::CANCELLED) == 1; });
-  EXPECT_EQ(Slot("io-0").running(), 0u);
-  EXPECT_EQ(Slot("io-0").generation(), 1u) << "the interpreter lives on";
+  EXPECT_EQ(Slot(SlotOf(GetParam())).running(), 0u);
+  EXPECT_EQ(Slot(SlotOf(GetParam())).generation(), 1u) << "the interpreter lives on";
   EXPECT_EQ(Run(Script(v1::IO, "print(1)")).stdout(), "1\n");
 }
 
@@ -108,6 +118,7 @@ TEST_F(StopTest, PassedGrpcDeadlineStopsTheTask) {
 // ---- CPU lane ----
 
 TEST_F(StopTest, CpuLaneKillsExactlyThatInterpreter) {
+  LetCpuTasksRing();
   StartServer({"--io-interpreters", "1", "--cpu-interpreters", "2"});
   Doorbell doorbell;
   std::unique_ptr<PendingRun> neighbour = RunLater(RingAndWait(v1::CPU, doorbell.port()));

@@ -95,6 +95,7 @@ TEST_P(StreamTest, EndingsOfAllKindsComeBack) {
 }
 
 TEST_P(StreamTest, OneIsCancelledAndABrokenStreamStopsTheRest) {
+  LetCpuTasksRing();
   StartServer({"--io-interpreters", "1", "--cpu-interpreters", "2"});
   Doorbell doorbell;
   Open();
@@ -145,6 +146,7 @@ using CpuStreamTest = ServerFixture;
 
 // Small tasks lie ready behind one another; those behind one that takes long go elsewhere.
 TEST_F(CpuStreamTest, SmallTasksDoNotWaitBehindALongOne) {
+  LetCpuTasksRing();
   StartServer({"--io-interpreters", "1", "--cpu-interpreters", "2"});
   Doorbell doorbell;
   grpc::ClientContext context;
@@ -188,19 +190,22 @@ TEST_F(CpuStreamTest, SmallTasksDoNotWaitBehindALongOne) {
   // Nor does one begin beside a process that another has left behind, to be ended with it.
   batch.Clear();
   constexpr char kLeave[] = "import os, time\nif os.fork() == 0: time.sleep(600)";
-  for (uint64_t id = 2; id <= 41; ++id) add(id, Script(v1::CPU, id % 10 == 0 ? kLeave : "sum(range(10000))"));
+  doorbell.LetIn();
+  EXPECT_EQ(receive(1)[1].ending(), v1::SUCCEEDED);
+  for (uint64_t id = 2; id <= 41; ++id) {
+    add(id, WithProcesses(Script(v1::CPU, id % 10 == 0 ? kLeave : "sum(range(10000))")));
+  }
   ASSERT_TRUE(stream->Write(batch));
   for (const auto& [id, outcome] : receive(40)) {
     EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
     EXPECT_EQ(outcome.warnings_size(), id % 10 == 0 ? 1 : 0) << outcome.DebugString();
   }
-  doorbell.LetIn();
-  EXPECT_EQ(receive(1)[1].ending(), v1::SUCCEEDED);
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
 }
 
 TEST_P(StreamTest, DrainEndsWhatRunsAndTheServerLeavesCleanly) {
+  LetCpuTasksRing();
   StartSmallServer();
   Doorbell doorbell;
   Open();

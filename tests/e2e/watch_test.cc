@@ -113,6 +113,7 @@ class WatchTest : public BothLanesFixture {
 INSTANTIATE_IN_BOTH_LANES(WatchTest);
 
 TEST_P(WatchTest, OutputArrivesWhileTheTaskRuns) {
+  LetCpuTasksRing();
   StartSmallServer();
   Doorbell doorbell;
   AnnouncedRun run(executor(), Watched("print_twice", {Json(std::to_string(doorbell.port()))}));
@@ -127,6 +128,7 @@ TEST_P(WatchTest, OutputArrivesWhileTheTaskRuns) {
 }
 
 TEST_P(WatchTest, ProgressArrivesWhileTheTaskRuns) {
+  LetCpuTasksRing();
   StartSmallServer();
   for (const auto& [entry, first, last] : {std::tuple{"tell", 3, 10}, {"tell_from_a_thread", 1, 4}}) {
     Doorbell doorbell;
@@ -145,6 +147,7 @@ TEST_P(WatchTest, ProgressArrivesWhileTheTaskRuns) {
 }
 
 TEST_P(WatchTest, ACoroutineTellsItsProgress) {
+  LetCpuTasksRing();
   StartSmallServer();
   for (int turn = 0; turn < 2; ++turn) {  // the second goes straight to the event loop, where there is one
     Doorbell doorbell;
@@ -176,7 +179,7 @@ TEST_P(WatchTest, WhatATaskDoesToGildIsNotMetByTheNext) {
 
 TEST_P(WatchTest, AForkedProcessIsNotItsTask) {
   StartSmallServer();
-  AnnouncedRun run(executor(), Watched("tell_and_fork"));
+  AnnouncedRun run(executor(), WithProcesses(Watched("tell_and_fork")));
   Watcher watcher(executor(), run.task_id());
   const grpc::Status status = watcher.Finish();
   EXPECT_EQ(run.outcome().ending(), v1::SUCCEEDED) << run.outcome().DebugString();
@@ -187,6 +190,7 @@ TEST_P(WatchTest, AForkedProcessIsNotItsTask) {
 }
 
 TEST_P(WatchTest, AWaitingTaskIsSilentUntilItStarts) {
+  LetCpuTasksRing();
   StartServer({"--io-interpreters", "1", "--io-threads", "1", "--cpu-interpreters", "1"});
   Doorbell doorbell;
   const auto first = RunLater(RingAndWait(GetParam(), doorbell.port()));
@@ -231,6 +235,7 @@ TEST_P(WatchTest, ATaskThatHasEndedIsNotFound) {
 }
 
 TEST_P(WatchTest, NothingIsHeardBeforeItIsPrintedNorTwice) {
+  LetCpuTasksRing();
   StartSmallServer();
   Doorbell doorbell;
   v1::Task task = Watched("print_much", {Json(std::to_string(doorbell.port())), Json("40000")});

@@ -77,6 +77,11 @@ v1::Task Call(v1::Tag tag, const std::string& file, const std::string& entry, co
   return task;
 }
 
+v1::Task WithProcesses(v1::Task task) {
+  task.set_allow_subprocess(true);
+  return task;
+}
+
 v1::Task RingAndWait(v1::Tag tag, int doorbell_port) {
   return Call(tag, "waits.py", "ring_and_wait", {Json(std::to_string(doorbell_port))});
 }
@@ -167,6 +172,7 @@ void ServerFixture::StartServer(const std::vector<std::string>& flags) {
   if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) {
     arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
   }
+  if (cpu_tasks_ring_) arguments.push_back("--cpu-network");
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) Throw("pipe2 failed");
@@ -247,6 +253,12 @@ grpc::Status ServerFixture::TryRun(const v1::Task& task) { return RunLater(task)
 
 std::unique_ptr<PendingRun> ServerFixture::RunLater(const v1::Task& task, int64_t deadline_ms) {
   return std::make_unique<PendingRun>(executor(), task, deadline_ms);
+}
+
+bool ServerFixture::Sees(v1::Tag tag, const std::string& path) {
+  const v1::Outcome looked = Run(Script(tag, "import os\nprint(os.path.lexists('" + path + "'))"));
+  if (looked.ending() != v1::SUCCEEDED) Throw("cannot look for a file: " + looked.DebugString());
+  return looked.stdout() == "True\n";
 }
 
 bool ServerFixture::Lacks(const std::string& module) {

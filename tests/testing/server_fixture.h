@@ -37,6 +37,9 @@ v1::Task Call(v1::Tag tag, const std::string& file, const std::string& entry,
 // A wait in tests/testcases/waits.py that ends when the test says so.
 v1::Task RingAndWait(v1::Tag tag, int doorbell_port);
 
+// The same, which may start processes.
+v1::Task WithProcesses(v1::Task task);
+
 google::protobuf::Duration Ms(int64_t ms);
 double Seconds(const google::protobuf::Duration& duration);
 
@@ -87,6 +90,8 @@ class ServerFixture : public ::testing::Test {
 
   // Listens on a free port of loopback, unless the flags say where.
   void StartServer(const std::vector<std::string>& flags = {});
+  // Before a server is started: its CPU lane has a network, so that tasks there can ring at a Doorbell.
+  void LetCpuTasksRing() { cpu_tasks_ring_ = true; }
   // With one interpreter a lane.
   void StartSmallServer(const std::vector<std::string>& more_flags = {});
   // SIGTERM, and what follows; the exit code.
@@ -100,6 +105,8 @@ class ServerFixture : public ::testing::Test {
   // A generous gRPC deadline, or the test's own.
   std::unique_ptr<PendingRun> RunLater(const v1::Task& task, int64_t deadline_ms = 200'000);
 
+  // Whether tasks of that tag see such a file.
+  bool Sees(v1::Tag tag, const std::string& path);
   // Whether the interpreters cannot import it. Only another CPython than Debian's (./test --python) may lack anything.
   bool Lacks(const std::string& module);
 
@@ -125,6 +132,7 @@ class ServerFixture : public ::testing::Test {
   // After a crash of the server, what is left is ended without a word: it had no time to notice.
   void ExpectNoProcessLeft(bool clean);
 
+  bool cpu_tasks_ring_ = false;
   int pid_ = 0;
   int err_file_ = -1;
   int out_pipe_ = -1;

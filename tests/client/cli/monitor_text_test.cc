@@ -19,6 +19,7 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
   info.set_meter_available(true);
   info.add_isolation("rlimits");
   info.add_isolation("seccomp");
+  info.set_isolation_level("user");
   info.add_preloaded("numpy");
   info.add_cores(0);
   info.add_cores(1);
@@ -34,6 +35,9 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
   lane->set_interpreters(2);
   lane->set_threads_per_interpreter(1);
   lane->set_queue_capacity(4096);
+  v1::MissingLayer* const missing = lane->add_missing_isolation();
+  missing->set_layer("landlock");
+  missing->set_why("there is\nnone");
   info.mutable_default_limits()->mutable_wall()->set_seconds(30);
   info.mutable_default_limits()->mutable_queue()->set_seconds(60);
   info.mutable_default_limits()->set_output_bytes(1 << 20);
@@ -42,7 +46,8 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
   EXPECT_EQ(InfoText(info, "here:1", Plain()),
             "gild 0.1.0 at here:1, CPython 3.11.2\n"
             "lock meter  exact\n"
-            "isolation   rlimits, seccomp\n"
+            "isolation   user: rlimits, seccomp\n"
+            "  missing   landlock in the CPU lane: there is none\n"
             "preloaded   numpy\n"
             "cores       0, 1\n"
             "their split exact: control groups\n"

@@ -55,6 +55,21 @@ TEST(OptionsTest, DefaultsAreLoopbackAndOneInterpreterACore) {
   EXPECT_FALSE(options.insecure);
 }
 
+TEST(OptionsTest, IsolationIsRequiredByItsLevelAndSwitchedOffByTheLayer) {
+  EXPECT_EQ(Good({}).require_isolation, IsolationLevel::kNone);
+  EXPECT_THAT(Good({}).without_layers, ::testing::IsEmpty());
+  EXPECT_EQ(Good({"--require-isolation", "full"}).require_isolation, IsolationLevel::kFull);
+  EXPECT_THAT(Good({"--without-layers", "seccomp,own-uid"}).without_layers, ElementsAre("seccomp", "own-uid"));
+  EXPECT_THAT(Bad({"--require-isolation", "much"}), HasSubstr("--require-isolation"));
+  EXPECT_THAT(Bad({"--without-layers", "seccomp,selinux"}), HasSubstr("there is no layer 'selinux'"));
+}
+
+TEST(OptionsTest, InterpretersHaveABoundOnMemory) {
+  EXPECT_EQ(Good({}).io_memory_bytes, kIoMemoryBytesDefault);
+  EXPECT_EQ(Good({"--io-memory", "1GiB", "--cpu-memory", "512MiB"}).cpu_memory_bytes, 512 << 20);
+  EXPECT_THAT(Bad({"--cpu-memory", "much"}), HasSubstr("--cpu-memory"));
+}
+
 TEST(OptionsTest, FlagsAreTaken) {
   const Options options = Good({"--listen",
                                 "[::1]:0",

@@ -30,7 +30,9 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pair;
 
 // A zygote that behaves as its --preload says. Its inits and interpreters are plain forks.
 constexpr char kFakeZygote[] = R"python(#!/usr/bin/python3
@@ -80,7 +82,10 @@ def interpreter(channel, page):
     signal.pause()
 
 def init(conversation):
-    send(conversation, text(1, text(1, b"join it: no") if mode == "missed-group" else b""))
+    if mode == "no-entry": send(conversation, text(1, text(3, b"mount /proc: no"))); os._exit(0)
+    missing = text(2, text(1, b"seccomp") + text(2, b"no filter")) if mode == "missing" else b""
+    send(conversation, text(1, (text(1, b"join it: no") if mode == "missed-group" else b"")
+                            + text(2, text(1, b"pid-namespace") + text(1, b"seccomp") + missing)))
     child = generation = 0
     while True:
         order, fds = receive(conversation)
@@ -110,7 +115,8 @@ if mode == "no-module": send(server, text(1, text(5, b"import nosuch: No module 
 fds = sorted(int(name) for name in os.listdir("/proc/self/fd"))
 report = {"environment": repr(sorted(os.environ)), "fds": repr(fds[:-1]), "stdin": os.readlink("/proc/self/fd/0"),
           "session": repr(os.getsid(0) == os.getpid())}.get(mode, mode)
-send(server, text(1, text(1, b"3.11.2") + number(2, 1) + text(3, b"exact") + text(4, report.encode())))
+send(server, text(1, text(1, b"3.11.2") + number(2, 1) + text(3, b"exact") + text(4, report.encode())
+             + text(6, text(1, b"rlimits"))))
 slots = {}
 signal.signal(signal.SIGCHLD, lambda *_: None)
 def reap():
@@ -118,7 +124,7 @@ def reap():
         try: pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError: return
         if pid == 0: return
-        send(server, text(4, number(1, slots.pop(pid)) + number(2, status)))
+        send(server, text(3, number(1, slots.pop(pid)) + number(2, status)))
 import select
 wake_read, wake_write = os.pipe(); os.set_blocking(wake_write, False); signal.set_wakeup_fd(wake_write)
 while True:
@@ -130,13 +136,12 @@ while True:
                 os._exit(0)
             slot = parse(order[1])
             if mode == "no-slots":
-                send(server, text(3, number(1, slot[1]) + text(2, b"fork") + number(3, 11))); continue
+                send(server, text(2, number(1, slot[1]) + text(2, b"fork") + number(3, 11))); continue
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1); server.close(); init(socket.socket(fileno=fds[0]))
             os.close(fds[0])
             slots[pid] = slot[1]
-            send(server, text(2, number(1, slot[1]) + number(2, pid) + text(3, b"pid-namespace") + text(3, b"rlimits")))
         else:
             os.read(wake_read, 100); reap()
 )python";
@@ -340,13 +345,25 @@ TEST_F(ZygoteTest, OneThatBabblesIsAnError) { EXPECT_EQ(Start("garbage").code(),
 
 // ---- slots ----
 
+TEST_F(ZygoteTest, ALayerThatASlotLacksIsNotInForce) {
+  ASSERT_TRUE(Start("missing").ok());
+  MakeSlot().AwaitReady();
+  EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).in_force, ElementsAre("pid-namespace", "rlimits"));
+  EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).missing, ElementsAre(Pair("seccomp", "no filter")));
+}
+
+TEST_F(ZygoteTest, AnInitThatCannotBecomeWhatItShouldIsGoneWithTheStepNamed) {
+  ASSERT_TRUE(Start("no-entry").ok());
+  EXPECT_THAT(std::string(MakeSlot().AwaitGone().message()), HasSubstr("mount /proc: no"));
+}
+
 TEST_F(ZygoteTest, ASlotStartsInterpretersAndTellsHowTheyEnded) {
   ASSERT_TRUE(Start("").ok());
   Slot& slot = MakeSlot();
   slot.AwaitReady();
-  // The zygote tells of it on its own conversation, before or after the init says that it is ready.
-  while (zygote_->isolation().empty()) std::this_thread::yield();
-  EXPECT_THAT(zygote_->isolation(), ElementsAre("pid-namespace", "rlimits"));
+  EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).in_force, ElementsAre("pid-namespace", "seccomp", "rlimits"));
+  EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).missing, IsEmpty());
+  EXPECT_THAT(zygote_->isolation(LaneKind::kIo).in_force, IsEmpty()) << "no slot of it has been made";
   StartInterpreter(slot, 7);
   slot.AwaitStarted();
   poller_.Do([&] { slot.process->KillInterpreter(7, SIGKILL); });

@@ -10,84 +10,82 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include "server/base/cores.h"
 #include "server/base/unique_fd.h"
 #include "server/sandbox/policy.h"
+#include "tests/server/sandbox/in_child.h"
 
 namespace gild {
 namespace {
 
-// The child's exit code: 0 when `holds` said so.
-int InChild(const std::function<bool()>& holds) {
-  const pid_t child = fork();
-  if (child == 0) _exit(holds() ? 0 : 1);
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return status;
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
-TEST(EnterSlotInitTest, NoNewPrivilegesAndNotDumpable) {
-  EXPECT_EQ(InChild([] {
-              return EnterSlotInit().ok() && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
-                     prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0;
-            }),
-            0);
+bool InChildHolds(const std::function<bool()>& holds) {
+  return InChild([&] { return std::string(holds() ? "" : "it does not hold"); }).empty();
+}
+
+TEST(EnterSlotTest, NoNewPrivilegesAndNotDumpable) {
+  EXPECT_TRUE(InChildHolds([] {
+    return EnterSlot({}).ok() && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0;
+  }));
 }
 
 TEST(EnterInterpreterTest, OnlyTheKeptDescriptorsStayOpen) {
-  EXPECT_EQ(InChild([] {
-              const int kept = open("/dev/zero", O_RDONLY);
-              const int dropped = open("/dev/zero", O_RDONLY);
-              const int also_kept = open("/dev/zero", O_RDONLY);
-              if (!EnterInterpreter({.scratch = "/"}, {also_kept, kept}).ok()) return false;
-              return fcntl(kept, F_GETFD) >= 0 && fcntl(also_kept, F_GETFD) >= 0 && fcntl(dropped, F_GETFD) < 0;
-            }),
-            0);
+  EXPECT_TRUE(InChildHolds([] {
+    const int kept = open("/dev/zero", O_RDONLY);
+    const int dropped = open("/dev/zero", O_RDONLY);
+    const int also_kept = open("/dev/zero", O_RDONLY);
+    if (!EnterInterpreter({.scratch = "/"}, {also_kept, kept}).ok()) return false;
+    return fcntl(kept, F_GETFD) >= 0 && fcntl(also_kept, F_GETFD) >= 0 && fcntl(dropped, F_GETFD) < 0;
+  }));
 }
 
 TEST(EnterInterpreterTest, StandardDescriptorsLeadNowhere) {
-  EXPECT_EQ(InChild([] {
-              if (!EnterInterpreter({.scratch = "/"}, {}).ok()) return false;
-              for (const char* link : {"/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"}) {
-                if (std::filesystem::read_symlink(link) != "/dev/null") return false;
-              }
-              return true;
-            }),
-            0);
+  EXPECT_TRUE(InChildHolds([] {
+    if (!EnterInterpreter({.scratch = "/"}, {}).ok()) return false;
+    for (const char* link : {"/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"}) {
+      if (std::filesystem::read_symlink(link) != "/dev/null") return false;
+    }
+    return true;
+  }));
 }
 
 TEST(EnterInterpreterTest, PlaceIsTaken) {
-  EXPECT_EQ(InChild([] {
-              const int core = AllowedCores().back();
-              if (!EnterInterpreter({.scratch = "/tmp", .core = core, .nice = 7}, {}).ok()) return false;
-              return std::filesystem::current_path() == "/tmp" && AllowedCores() == std::vector<int>{core} &&
-                     getpriority(PRIO_PROCESS, 0) == 7;
-            }),
-            0);
+  EXPECT_TRUE(InChildHolds([] {
+    const int core = AllowedCores().back();
+    if (!EnterInterpreter({.scratch = "/tmp", .core = core, .nice = 7}, {}).ok()) return false;
+    return std::filesystem::current_path() == "/tmp" && AllowedCores() == std::vector<int>{core} &&
+           getpriority(PRIO_PROCESS, 0) == 7;
+  }));
 }
 
 TEST(EnterInterpreterTest, EveryLimitOfThePolicyIsSet) {
-  EXPECT_EQ(InChild([] {
-              if (!EnterInterpreter({.scratch = "/"}, {}).ok()) return false;
-              for (const ResourceLimit& limit : kInterpreterLimits) {
-                rlimit now;
-                getrlimit(static_cast<__rlimit_resource_t>(limit.resource), &now);
-                if (now.rlim_cur > limit.value || now.rlim_max > limit.value) return false;
-              }
-              return true;
-            }),
-            0);
+  EXPECT_TRUE(InChildHolds([] {
+    if (!EnterInterpreter({.scratch = "/"}, {}).ok()) return false;
+    for (const ResourceLimit& limit : kInterpreterLimits) {
+      rlimit now;
+      getrlimit(static_cast<__rlimit_resource_t>(limit.resource), &now);
+      if (now.rlim_cur > limit.value || now.rlim_max > limit.value) return false;
+    }
+    return true;
+  }));
 }
 
 TEST(EnterInterpreterTest, AMissingScratchFolderIsNamed) {
-  EXPECT_EQ(InChild([] {
-              const absl::Status status = EnterInterpreter({.scratch = "/nowhere/at/all"}, {});
-              return !status.ok() && status.message().find("/nowhere/at/all") != absl::string_view::npos;
-            }),
-            0);
+  EXPECT_TRUE(InChildHolds([] {
+    const absl::Status status = EnterInterpreter({.scratch = "/nowhere/at/all"}, {});
+    return !status.ok() && status.message().find("/nowhere/at/all") != absl::string_view::npos;
+  }));
 }
 
 TEST(NewPidNamespaceTest, TheNextForkIsProcessOneAndItCanBeDoneAgain) {
@@ -105,7 +103,7 @@ TEST(NewPidNamespaceTest, TheNextForkIsProcessOneAndItCanBeDoneAgain) {
     EXPECT_EQ(status, 0);
   }
   // And the next one is ours again.
-  EXPECT_EQ(InChild([] { return getpid() != 1; }), 0);
+  EXPECT_TRUE(InChildHolds([] { return getpid() != 1; }));
 }
 
 // A process of its own namespace with children and grandchildren, some of which ignore a polite request.
@@ -140,11 +138,51 @@ TEST(KillAllAndReapTest, LeavesNobodyInAPidNamespace) {
 }
 
 TEST(KillAllAndReapTest, WithoutANamespaceItFindsItsDescendants) {
-  EXPECT_EQ(InChild([] {
-              prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-              return KillsThemAll(false);
+  EXPECT_TRUE(InChildHolds([] {
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    return KillsThemAll(false);
+  }));
+}
+
+// What it says of a layer must be so.
+TEST(SealInterpreterTest, WhatTheProbeFoundIsInForce) {
+  absl::StatusOr<SyscallFilter> filter = SyscallFilter::Make({});
+  ASSERT_TRUE(filter.ok()) << filter.status();
+  InterpreterWalls walls{.scratch = "/tmp", .filter = &*filter};
+  const Isolation isolation = ProbeInterpreterLayers(walls);
+  for (const MissingLayer& missing : isolation.missing) walls.without.push_back(missing.layer);
+  EXPECT_EQ(
+      InChild([&]() -> std::string {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        const absl::StatusOr<UniqueFd> listener = SealInterpreter(walls);
+        if (!listener.ok()) return std::string(listener.status().message());
+        std::string wrong;
+        if (isolation.Has(Layer::kOomScore) && ReadFile("/proc/self/oom_score_adj") != "1000\n") wrong += "score ";
+        if (isolation.Has(Layer::kNoCapabilities) &&
+            ReadFile("/proc/self/status").find("CapEff:\t0000000000000000") == std::string::npos) {
+          wrong += "capabilities ";
+        }
+        if (isolation.Has(Layer::kSeccomp) && ReadFile("/proc/self/status").find("Seccomp:\t2") == std::string::npos) {
+          wrong += "seccomp ";
+        }
+        if (isolation.Has(Layer::kLandlock) && !ReadFile("/etc/hostname").empty()) wrong += "landlock ";
+        return wrong;
+      }),
+      "");
+}
+
+TEST(SealInterpreterTest, WhatIsSwitchedOffIsNotTried) {
+  InterpreterWalls walls{.scratch = "/tmp"};
+  walls.without = {Layer::kOomScore, Layer::kNoCapabilities, Layer::kLandlock, Layer::kSeccomp};
+  const Isolation isolation = ProbeInterpreterLayers(walls);
+  EXPECT_EQ(isolation.missing.size(), 4u);
+  for (const MissingLayer& missing : isolation.missing) EXPECT_EQ(missing.why, "switched off");
+  EXPECT_EQ(InChild([&]() -> std::string {
+              const std::string before = ReadFile("/proc/self/status");
+              const bool sealed = SealInterpreter(walls).ok();
+              return sealed && ReadFile("/proc/self/status").find("Seccomp:\t0") != std::string::npos ? "" : "changed";
             }),
-            0);
+            "");
 }
 
 }  // namespace

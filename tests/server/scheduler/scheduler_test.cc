@@ -163,6 +163,68 @@ TEST_F(PlacementTest, WithoutAReadySlotATaskWaits) {
   EXPECT_EQ(Lane(LaneKind::kCpu).queued_bytes, 0);
 }
 
+// Two cores, each with a slot for ordinary tasks and one for those that may start processes.
+class SeatTest : public SchedulerTest {
+ protected:
+  void Open(int cores, int ahead = 0) {
+    for (int i = 0; i < cores; ++i) {
+      scheduler().SlotReady(LaneKind::kCpu, i, {.threads = 1, .ahead = ahead, .seat = i}, 0);
+      scheduler().SlotReady(LaneKind::kCpu, kSub + i, {.threads = 1, .ahead = ahead, .subprocess = true, .seat = i}, 0);
+    }
+  }
+  static Task SubTask() {
+    Task task = CpuTask();
+    task.allow_subprocess = true;
+    return task;
+  }
+  static constexpr int kSub = 10;
+};
+
+TEST_F(SeatTest, EachGoesToASlotOfItsKind) {
+  Open(2);
+  Submit(SubTask());
+  Submit(CpuTask());
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(kSub + 0, 1));
+}
+
+TEST_F(SeatTest, OfTheSlotsOfACoreOneRunsAtATime) {
+  Open(1);
+  const uint64_t first = Submit(CpuTask());
+  const uint64_t sub = Submit(SubTask());
+  const uint64_t third = Submit(CpuTask());
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first));
+  End(first);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, sub)) << "the one that waited longer";
+  End(sub);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, sub, third));
+}
+
+TEST_F(SeatTest, NothingIsPutAheadOfOneThatWaitsForTheCore) {
+  Open(1, /*ahead=*/8);
+  Outcome quick;
+  quick.started = true;
+  quick.usage.run_ns = 10 * kNsPerUs;
+  scheduler().Ended({{Submit(CpuTask()), quick}}, 0);
+  const uint64_t runs = Submit(CpuTask());
+  Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), 3u) << "it lies ready";
+  Submit(SubTask());
+  Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), 3u);
+  scheduler().Ended({{runs, quick}}, 0);
+  EXPECT_EQ(cpu_.starts.size(), 3u) << "another runs now";
+}
+
+TEST_F(SeatTest, AnInterpreterThatGoesGivesItsSeatAway) {
+  Open(1);
+  const uint64_t first = Submit(CpuTask());
+  const uint64_t sub = Submit(SubTask());
+  scheduler().SlotGone(LaneKind::kCpu, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first)) << "its task has not ended yet";
+  End(first, 0, Ending::kCrashed);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, sub));
+}
+
 // A lane of one slot whose tasks have taken so long.
 class AheadTest : public SchedulerTest {
  protected:

@@ -567,7 +567,10 @@ TEST(ToWireTest, InfoCarriesLanesAndLimits) {
   const v1::Info info = ToWire({.version = "0.1.0",
                                 .python_version = "3.11.2",
                                 .meter_detail = "why",
-                                .isolation = {"rlimits"},
+                                .isolation = {{LaneKind::kIo, {.in_force = {"rlimits", "landlock"}}},
+                                              {LaneKind::kCpu,
+                                               {.in_force = {"seccomp", "rlimits"}, .missing = {{"landlock", "no"}}}}},
+                                .isolation_level = "user",
                                 .preloaded = {"numpy"},
                                 .cores = {0, 1},
                                 .core_split_exact = true,
@@ -576,7 +579,12 @@ TEST(ToWireTest, InfoCarriesLanesAndLimits) {
   EXPECT_EQ(info.version(), "0.1.0");
   EXPECT_FALSE(info.meter_available());
   EXPECT_EQ(info.meter_detail(), "why");
-  EXPECT_THAT(info.isolation(), ElementsAre("rlimits"));
+  EXPECT_EQ(info.isolation_level(), "user");
+  EXPECT_THAT(info.isolation(), ElementsAre("rlimits")) << "in both lanes";
+  EXPECT_THAT(info.lanes(0).isolation(), ElementsAre("seccomp", "rlimits"));
+  ASSERT_EQ(info.lanes(0).missing_isolation_size(), 1);
+  EXPECT_EQ(info.lanes(0).missing_isolation(0).layer(), "landlock");
+  EXPECT_EQ(info.lanes(0).missing_isolation(0).why(), "no");
   EXPECT_THAT(info.preloaded(), ElementsAre("numpy"));
   EXPECT_THAT(info.cores(), ElementsAre(0, 1));
   EXPECT_TRUE(info.core_split_exact());

@@ -1,0 +1,126 @@
+// The walls around a task, as a task meets them: what every one of them has, what some may ask for, what is told of it.
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "gmock/gmock.h"
+#include "tests/testing/command.h"
+#include "tests/testing/server_fixture.h"
+
+namespace gild::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+// What a script meets where it is refused: the type of the exception, for each of its lines.
+constexpr char kTry[] = R"python(
+import os, socket
+def meets(action):
+    try: action()
+    except OSError as error: return type(error).__name__
+    return "nothing"
+)python";
+
+class SandboxTest : public BothLanesFixture {
+ protected:
+  std::string Meets(const std::string& action) {
+    return Run(Script(GetParam(), std::string(kTry) + "print(meets(lambda: " + action + "))")).stdout();
+  }
+};
+INSTANTIATE_IN_BOTH_LANES(SandboxTest);
+
+TEST_P(SandboxTest, TheMachinesFilesAreNotThere) {
+  StartSmallServer();
+  EXPECT_EQ(Meets("os.listdir('/root')"), "FileNotFoundError\n");
+  EXPECT_EQ(Meets("open('/etc/shadow')"), "FileNotFoundError\n");
+  EXPECT_EQ(Meets("open('/usr/lib/os-release')"), "nothing\n");
+  EXPECT_EQ(Meets("open('/usr/lib/os-release', 'a')"), "PermissionError\n");
+  EXPECT_EQ(Meets("open('/proc/self/oom_score_adj', 'w')"), "PermissionError\n");
+  EXPECT_EQ(Meets("open('mine', 'w')"), "nothing\n");
+}
+
+TEST_P(SandboxTest, ItIsNobodyOfTheMachines) {
+  StartSmallServer();
+  EXPECT_EQ(
+      Run(Script(GetParam(), "import os, pwd\nprint(os.getuid(), pwd.getpwuid(os.getuid()).pw_name, os.getcwd())"))
+          .stdout(),
+      "1000 task /tmp\n");
+  const int pid = static_cast<int>(Slot(GetParam() == v1::IO ? "io-0" : "cpu-0").pid());
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  std::stringstream text;
+  text << status.rdbuf();
+  EXPECT_THAT(text.str(), Not(HasSubstr("Uid:\t0\t"))) << "seen from outside";
+  EXPECT_THAT(text.str(), HasSubstr("CapEff:\t0000000000000000\n"));
+  EXPECT_THAT(text.str(), HasSubstr("CapBnd:\t0000000000000000\n"));
+  EXPECT_THAT(text.str(), HasSubstr("Seccomp:\t2\n"));
+}
+
+TEST_P(SandboxTest, ProcessesAreStartedOnlyWhenTheTaskAsks) {
+  StartSmallServer();
+  EXPECT_EQ(Meets("os.fork()"), "PermissionError\n");
+  EXPECT_EQ(Meets("os.execv('/usr/bin/true', ['true'])"), "PermissionError\n");
+  const v1::Task runs =
+      Script(GetParam(), "import subprocess\nprint(subprocess.run(['echo', 'hello'], capture_output=True).stdout)");
+  EXPECT_EQ(Run(runs).ending(), v1::RAISED);
+  const v1::Outcome outcome = Run(WithProcesses(runs));
+  EXPECT_EQ(outcome.stdout(), "b'hello\\n'\n") << outcome.DebugString();
+  EXPECT_EQ(outcome.usage().interpreter(), GetParam() == v1::IO ? "io-0-sub#1" : "cpu-0-sub#1");
+}
+
+TEST_P(SandboxTest, TheNetworkIsTheIoLanes) {
+  StartSmallServer();
+  const std::string to_http = "socket.create_connection(('127.0.0.1', " + std::to_string(http_port()) + "))";
+  EXPECT_EQ(Meets(to_http), GetParam() == v1::IO ? "nothing\n" : "PermissionError\n");
+}
+
+TEST_P(SandboxTest, WhatIsRefusedIsCountedByName) {
+  StartSmallServer();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Meets("os.setpriority(os.PRIO_PROCESS, 0, 5)"), "PermissionError\n");
+  const std::string slot = GetParam() == v1::IO ? "io-0" : "cpu-0";
+  Eventually("they are told", [&] {
+    const v1::InterpreterStats stats = Slot(slot);
+    for (const v1::DeniedCount& denied : stats.denied_syscalls()) {
+      if (denied.syscall() == "setpriority" && denied.times() == 3) return true;
+    }
+    return false;
+  });
+  EXPECT_THAT(HttpGet("/metrics").body,
+              HasSubstr(std::string("gild_denied_syscalls_total{lane=\"") + (GetParam() == v1::IO ? "io" : "cpu") +
+                        "\",syscall=\"setpriority\"} 3\n"));
+}
+
+class IsolationTest : public ServerFixture {};
+
+TEST_F(IsolationTest, InfoNamesEveryLayer) {
+  StartSmallServer();
+  const v1::Info info = GetInfo();
+  if (geteuid() == 0) {
+    EXPECT_EQ(info.isolation_level(), "full") << info.DebugString();
+  }
+  for (const v1::LaneInfo& lane : info.lanes()) {
+    EXPECT_THAT(lane.isolation(), Contains("seccomp"));
+    EXPECT_THAT(lane.isolation(), Contains("mount-namespace"));
+  }
+}
+
+TEST_F(IsolationTest, ALayerThatIsSwitchedOffIsToldAndTheServerServesUnlessMoreIsRequired) {
+  StartSmallServer({"--without-layers", "seccomp"});
+  const v1::Info info = GetInfo();
+  EXPECT_EQ(info.isolation_level(), "none");
+  ASSERT_GT(info.lanes(1).missing_isolation_size(), 0);
+  EXPECT_EQ(info.lanes(1).missing_isolation(0).layer(), "seccomp");
+  EXPECT_EQ(info.lanes(1).missing_isolation(0).why(), "switched off");
+  EXPECT_EQ(Run(Script(v1::CPU, "print(1)")).stdout(), "1\n");
+  const CommandResult refused = RunCommand({GILD_SERVER, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
+                                            "--without-layers", "seccomp", "--require-isolation", "user"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("does not give the isolation that is required"));
+  EXPECT_THAT(refused.out, IsEmpty());
+}
+
+}  // namespace
+}  // namespace gild::testing

@@ -1,0 +1,216 @@
+// Against a tree of plain files, as either version of control groups would have it, and against the machine's own where
+// there is one.
+#include "server/process/slot_groups.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/cgroup.h"
+
+namespace gild {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Key;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+namespace fs = std::filesystem;
+
+class FakeTreeTest : public ::testing::Test {
+ protected:
+  FakeTreeTest() { root_ = mkdtemp(folder_); }
+  ~FakeTreeTest() override { fs::remove_all(root_); }
+
+  // A hierarchy is a folder; its line in mountinfo, and this process's in cgroup.
+  void Mount(const std::string& name, const std::string& kind, const std::string& controllers) {
+    fs::create_directories(root_ / name / "own");
+    absl::StrAppend(&mountinfo_, "1 1 0:1 / ", (root_ / name).string(), " rw - ", kind, " ", kind, " rw,", controllers,
+                    "\n");
+    absl::StrAppend(&cgroup_, kind == "cgroup2" ? "0:" : "3:", controllers, ":/own\n");
+  }
+  std::unique_ptr<SlotGroups> Make() { return SlotGroups::Make(mountinfo_, cgroup_); }
+
+  // The kernel makes these files; here they are there before they are written.
+  static void Provide(const std::string& folder, std::initializer_list<const char*> files) {
+    for (const char* const file : files) std::ofstream(folder + "/" + file) << "";
+  }
+
+  // The only one of ours in a hierarchy.
+  fs::path Ours(const std::string& name) {
+    for (const auto& entry : fs::directory_iterator(root_ / name / "own")) {
+      if (entry.is_directory()) return entry.path();
+    }
+    return {};
+  }
+
+  char folder_[32] = "/tmp/groups-XXXXXX";
+  fs::path root_;
+  std::string mountinfo_;
+  std::string cgroup_;
+};
+
+TEST_F(FakeTreeTest, Version1HasATreeForEachLimitAndVersion2BesideItForTheKill) {
+  Mount("memory", "cgroup", "memory");
+  Mount("pids", "cgroup", "pids");
+  Mount("cpu", "cgroup", "cpu");
+  Mount("unified", "cgroup2", "");
+  const std::unique_ptr<SlotGroups> groups = Make();
+  EXPECT_THAT(groups->missing(), IsEmpty());
+  for (const char* const name : {"memory", "pids", "cpu", "unified"}) {
+    EXPECT_THAT(Ours(name).filename().string(), HasSubstr("gild-slots-")) << name;
+  }
+}
+
+TEST_F(FakeTreeTest, WhatIsNotMountedIsMissingAndSaysSo) {
+  Mount("memory", "cgroup", "memory");
+  const std::unique_ptr<SlotGroups> groups = Make();
+  EXPECT_THAT(groups->missing(), UnorderedElementsAre(Pair(Layer::kPidsGroup, "cgroup v1's pids is not mounted"),
+                                                      Pair(Layer::kCpuGroup, "cgroup v1's cpu is not mounted"),
+                                                      Pair(Layer::kKillGroup, "cgroup v2 is not mounted")));
+}
+
+TEST_F(FakeTreeTest, Version2WithoutTheRightToDelegateIsMissing) {
+  // No cgroup.procs, no cgroup.subtree_control: as if they could not be written.
+  Mount("unified", "cgroup2", "");
+  const std::unique_ptr<SlotGroups> groups = Make();
+  EXPECT_THAT(groups->missing(),
+              UnorderedElementsAre(Key(Layer::kMemoryGroup), Key(Layer::kPidsGroup), Key(Layer::kCpuGroup)));
+  EXPECT_THAT(groups->missing().at(Layer::kMemoryGroup), HasSubstr("cgroup.procs"));
+}
+
+TEST_F(FakeTreeTest, AnotherServersFolderIsRemovedOnlyWhenItIsGone) {
+  Mount("unified", "cgroup2", "");
+  const fs::path gone = root_ / "unified/own/gild-slots-gone";
+  fs::create_directories(gone / "cpu-0");
+  fs::create_directories(root_ / "unified/own/other");
+  const std::unique_ptr<SlotGroups> lives = Make();
+  EXPECT_FALSE(fs::exists(gone));
+  EXPECT_TRUE(fs::exists(root_ / "unified/own/other"));
+  fs::remove(root_ / "unified/own/other");
+  const fs::path of_the_living = Ours("unified");
+  const std::unique_ptr<SlotGroups> second = Make();
+  EXPECT_TRUE(fs::exists(of_the_living));
+}
+
+TEST(GroupFolderTest, Version2HasALineOfItsOwn) {
+  constexpr char kMounts[] = "41 31 0:38 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n";
+  EXPECT_EQ(*GroupFolder(kMounts, "0::/user.slice\n", ""), "/sys/fs/cgroup/user.slice");
+  EXPECT_FALSE(GroupFolder(kMounts, "0::/user.slice\n", "memory").ok());
+  EXPECT_FALSE(GroupFolder(kMounts, "3:memory:/\n", "").ok());
+}
+
+// ---- the machine's own ----
+
+class RealGroupsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    groups_ = SlotGroups::Make();
+    if (groups_->missing().contains(Layer::kMemoryGroup)) {
+      GTEST_SKIP() << "no control groups can be made here: " << groups_->missing().at(Layer::kMemoryGroup);
+    }
+    absl::StatusOr<std::unique_ptr<SlotGroup>> group =
+        groups_->MakeSlot("test-0", {.memory_bytes = 32 << 20, .pids = 4, .background = true});
+    ASSERT_TRUE(group.ok()) << group.status();
+    group_ = *std::move(group);
+  }
+
+  // In the group; its wait status.
+  int Inside(const std::function<int()>& what) {
+    const pid_t child = fork();
+    if (child == 0) {
+      for (const auto& [layer, folder] : group_->folders()) {
+        if (!JoinCgroup(folder).ok()) _exit(99);
+      }
+      _exit(what());
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return status;
+  }
+
+  std::unique_ptr<SlotGroups> groups_;
+  std::unique_ptr<SlotGroup> group_;
+};
+
+TEST_F(RealGroupsTest, WhoTakesTooMuchMemoryIsKilledAndCounted) {
+  EXPECT_EQ(group_->OomKills(), 0u);
+  EXPECT_EQ(Inside([] {
+              std::string hoard(64 << 20, 'x');
+              return hoard[5] == 'x' ? 0 : 1;
+            }),
+            SIGKILL);
+  EXPECT_EQ(group_->OomKills(), 1u);
+  EXPECT_GT(group_->PeakMemoryBytes().value_or(0), 30 << 20);
+  ASSERT_TRUE(group_->LimitMemory(128 << 20).ok());
+  EXPECT_EQ(Inside([] {
+              std::string hoard(64 << 20, 'x');
+              return hoard[5] == 'x' ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(group_->OomKills(), 1u);
+}
+
+TEST_F(RealGroupsTest, WhoStartsTooManyIsRefusedAndCounted) {
+  EXPECT_EQ(Inside([] {
+              int started = 1;
+              for (int i = 0; i < 10; ++i) {
+                const pid_t child = fork();
+                if (child == 0) {
+                  pause();
+                  _exit(0);
+                }
+                if (child > 0) ++started;
+              }
+              kill(0, SIGCONT);
+              signal(SIGTERM, SIG_IGN);
+              kill(0, 0);
+              return started;
+            }) >>
+                8,
+            4);
+  EXPECT_EQ(group_->PidsRefused(), 7u);
+  EXPECT_TRUE(group_->Kill());
+}
+
+TEST_F(RealGroupsTest, AKillEndsWhoeverIsInIt) {
+  if (groups_->missing().contains(Layer::kKillGroup)) GTEST_SKIP() << "no cgroup v2";
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const auto& [layer, folder] : group_->folders()) {
+      if (!JoinCgroup(folder).ok()) _exit(99);
+    }
+    signal(SIGTERM, SIG_IGN);
+    if (fork() == 0) setsid();
+    close(ready[0]);
+    (void)!write(ready[1], "x", 1);
+    while (true) pause();
+  }
+  close(ready[1]);
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_TRUE(group_->Kill());
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, SIGKILL);
+  // The other's end of the pipe as well.
+  while (read(ready[0], &byte, 1) > 0) {
+  }
+  close(ready[0]);
+}
+
+}  // namespace
+}  // namespace gild
