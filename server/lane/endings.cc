@@ -61,8 +61,16 @@ bool OverCpuLimit(const DoomedTask& doomed, const InterpreterDeath& death) {
   return SignalOf(death) == SIGKILL && doomed.cpu_ns.value_or(0) >= allowed_ns;
 }
 
+bool OutOfMemory(const InterpreterDeath& death) {
+  return SignalOf(death) == SIGKILL && death.end->oom_kills > 0 && death.note.death != Death::kSentSignal;
+}
+
 std::string WhatHappened(const InterpreterDeath& death) {
   if (!death.end) return "is gone";
+  if (OutOfMemory(death)) {
+    return absl::StrCat("was killed by the kernel: all in it took more than ", death.end->memory_allowed_bytes,
+                        " bytes of memory");
+  }
   if (const std::optional<int> signal = SignalOf(death); signal && !IsOwnDoing(*signal)) {
     return absl::StrCat("was killed from outside: signal ", *signal);
   }
@@ -175,6 +183,14 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
     outcome->evidence.used = doomed.cpu_ns;
     return;
   }
+  if (death.alone && OutOfMemory(death)) {
+    outcome->ending = Ending::kMemoryLimit;
+    outcome->evidence.limit = "memory";
+    outcome->evidence.allowed = death.end->memory_allowed_bytes;
+    outcome->evidence.detail =
+        absl::StrCat("the kernel killed it for want of memory (oom_kill ", death.end->oom_kills, ")");
+    return;
+  }
   const bool named = NoteAgrees(death) && death.note.serial == doomed.task->serial;
   if (signal && (named || (death.alone && IsOwnDoing(*signal)))) return EndBySignal(death, outcome);
   if (exit_code == kExitOfLostChannel && !NoteAgrees(death)) {
@@ -216,6 +232,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
   }
   if (!was_ready || !death.end) return "start_failed";
   if (only_task_ended == Ending::kCpuLimit) return "cpu_limit";
+  if (OutOfMemory(death)) return "memory_limit";
   if (ExitCodeOf(death) == kExitOfLostLoop && !NoteAgrees(death)) return "loop_died";
   if (ExitCodeOf(death) == kExitOfStuckSession && !NoteAgrees(death)) return "session_stuck";
   if (ExitCodeOf(death)) return "exited";

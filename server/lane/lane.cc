@@ -205,6 +205,7 @@ void Lane::OnSlotReady(int slot) {
 
 void Lane::StartInterpreter(int slot) {
   Slot& s = slots_[slot];
+  if (s.group != nullptr) s.oom_kills = s.group->OomKills().value_or(0);
   uint64_t generation;
   {
     absl::MutexLock lock(&mutex_);
@@ -296,7 +297,12 @@ void Lane::OnInterpreterStarted(int slot, uint64_t generation, int error_number)
 
 void Lane::OnInterpreterEnded(int slot, const InterpreterEnd& end) {
   if (end.generation != GenerationOf(slot) || !InterpreterOf(slot)) return;
-  Finish(slot, end);
+  InterpreterEnd with_memory = end;
+  if (const SlotGroup* const group = slots_[slot].group.get()) {
+    with_memory.oom_kills = group->OomKills().value_or(0) - slots_[slot].oom_kills;
+    with_memory.memory_allowed_bytes = config_.limits.memory_bytes;
+  }
+  Finish(slot, with_memory);
 }
 
 void Lane::OnDenied(int slot, const std::map<std::string, uint64_t>& calls) {

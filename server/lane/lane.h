@@ -117,6 +117,7 @@ class Lane {
     std::string name;
     int core = -1;
     std::unique_ptr<SlotGroup> group;  // made with the first of its processes
+    uint64_t oom_kills = 0;            // in it, when the interpreter was started
     std::unique_ptr<SlotProcess> process;
     int64_t back_off_ns = 0;
     Poller::TimerId timer = 0;  // of the phase it is in

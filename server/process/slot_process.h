@@ -40,6 +40,9 @@ struct InterpreterEnd {
   int64_t user_cpu_ns = 0;
   int64_t system_cpu_ns = 0;
   int64_t peak_memory_bytes = 0;
+  // The kernel has killed so many processes of its slot for want of memory since it was started, with so much allowed.
+  uint64_t oom_kills = 0;
+  int64_t memory_allowed_bytes = 0;
 };
 
 // "exited with code 1", "killed by signal 9 (SIGKILL)"

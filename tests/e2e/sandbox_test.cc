@@ -93,6 +93,46 @@ TEST_P(SandboxTest, WhatIsRefusedIsCountedByName) {
                         "\",syscall=\"setpriority\"} 3\n"));
 }
 
+// Shared memory, which no resource limit of a process bounds.
+constexpr char kHoard[] = R"python(
+import mmap
+hoard = mmap.mmap(-1, 256 << 20)
+for i in range(0, len(hoard), 4096): hoard[i] = 1
+)python";
+
+class MemoryTest : public ServerFixture {};
+
+TEST_F(MemoryTest, OfACpuInterpreterIsBoundedAndTheOverrunIsTyped) {
+  StartSmallServer({"--cpu-memory", "96MiB"});
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  const v1::Outcome outcome = Run(Script(v1::CPU, kHoard));
+  EXPECT_EQ(outcome.ending(), v1::MEMORY_LIMIT) << outcome.DebugString();
+  EXPECT_EQ(outcome.evidence().allowed(), 96u << 20);
+  EXPECT_THAT(outcome.evidence().detail(), HasSubstr("oom_kill 1"));
+  EXPECT_EQ(Run(Script(v1::CPU, "print(1)")).stdout(), "1\n");
+  EXPECT_EQ(Slot("cpu-0").restarts(0).cause(), "memory_limit");
+}
+
+TEST_F(MemoryTest, FilesCountAsMemoryAndAreGoneWithTheInterpreter) {
+  StartSmallServer({"--cpu-memory", "96MiB"});
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  for (int i = 0; i < 3; ++i) {
+    const v1::Outcome outcome =
+        Run(Script(v1::CPU, "with open('file', 'wb') as f:\n    for i in range(200): f.write(bytes(1 << 20))"));
+    EXPECT_EQ(outcome.ending(), v1::MEMORY_LIMIT) << outcome.DebugString();
+    EXPECT_FALSE(Sees(v1::CPU, "/tmp/file"));
+  }
+}
+
+TEST_F(MemoryTest, OfAnIoInterpreterIsItsTasksTogether) {
+  StartSmallServer({"--io-memory", "96MiB"});
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  const v1::Outcome outcome = Run(Script(v1::IO, kHoard));
+  EXPECT_EQ(outcome.ending(), v1::INTERPRETER_LOST) << outcome.DebugString();
+  EXPECT_THAT(outcome.evidence().detail(), HasSubstr("all in it took more than"));
+  EXPECT_EQ(Run(Script(v1::IO, "print(1)")).stdout(), "1\n");
+}
+
 class IsolationTest : public ServerFixture {};
 
 TEST_F(IsolationTest, InfoNamesEveryLayer) {
@@ -120,6 +160,20 @@ TEST_F(IsolationTest, ALayerThatIsSwitchedOffIsToldAndTheServerServesUnlessMoreI
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("does not give the isolation that is required"));
   EXPECT_THAT(refused.out, IsEmpty());
+}
+
+TEST_F(IsolationTest, AnOrdinaryUserHasWhatTheKernelGrants) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become an ordinary user";
+  if (std::string(GILD_PYTHON) != "/usr/bin/python3") GTEST_SKIP() << "another Python may be closed to others";
+  const CommandResult tried =
+      RunCommand({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", GILD_SERVER, "--version"});
+  if (tried.exit_code != 0) GTEST_SKIP() << "what was built is closed to others: " << tried.err;
+  const CommandResult refused =
+      RunCommand({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", GILD_SERVER, "--listen",
+                  "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--require-isolation", "full"});
+  EXPECT_EQ(refused.exit_code, 1) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("\"given\":\"user\"")) << "namespaces, a filter of system calls, Landlock";
+  EXPECT_THAT(refused.err, HasSubstr("only root can become another user"));
 }
 
 }  // namespace

@@ -98,6 +98,46 @@ TEST_F(LaneDeathTest, TheCpuLimitIsToldWithWhatWasUsed) {
   EXPECT_THAT(Restarts(), Contains(Pair("cpu_limit", 1)));
 }
 
+TEST_F(LaneDeathTest, WhomTheKernelKilledForWantOfMemoryMetItsLimit) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  child.Begin(Start(child, task));
+  child.CloseChannel();
+  slots_.Ended(0,
+               {.generation = 1, .wait_status = Signaled(SIGKILL), .oom_kills = 1, .memory_allowed_bytes = 64 << 20});
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kMemoryLimit);
+  EXPECT_EQ(outcome.evidence.limit, "memory");
+  EXPECT_EQ(outcome.evidence.allowed, 64 << 20);
+  EXPECT_THAT(outcome.evidence.detail, HasSubstr("oom_kill 1"));
+  ReadyAgain();
+  EXPECT_THAT(Restarts(), Contains(Pair("memory_limit", 1)));
+}
+
+TEST_F(LaneDeathTest, AKernelThatKilledAProcessOfTheTasksIsNotWhatEndedItByAnotherSignal) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  auto task = NewTask();
+  child.Begin(Start(child, task));
+  child.CloseChannel();
+  slots_.Ended(0, {.generation = 1, .wait_status = Signaled(SIGSEGV), .oom_kills = 1});
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kCrashed);
+}
+
+TEST_F(LaneDeathTest, InTheIoLaneWantOfMemoryIsNobodysAndAllAreToldSo) {
+  FakeInterpreter child = OpenReady(IoConfig());
+  auto one = NewTask(), other = NewTask();
+  StartAndBegin(child, one);
+  StartAndBegin(child, other);
+  child.CloseChannel();
+  slots_.Ended(0,
+               {.generation = 1, .wait_status = Signaled(SIGKILL), .oom_kills = 1, .memory_allowed_bytes = 64 << 20});
+  for (const auto& task : {one, other}) {
+    const Outcome outcome = AwaitOutcome(task);
+    EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
+    EXPECT_THAT(outcome.evidence.detail, HasSubstr("took more than 67108864 bytes of memory"));
+  }
+}
+
 TEST_F(LaneDeathTest, InTheIoLaneTheNoteSaysWhoCrashed) {
   FakeInterpreter child = OpenReady(IoConfig());
   auto innocent = NewTask();
