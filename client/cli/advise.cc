@@ -165,9 +165,12 @@ class Adviser {
     }
     // As `gild run` shows it; and where, when it is not the first run.
     failure_code = ShowOutcome(failure.outcome, options_.task, terminal_);
-    terminal_.Error(absl::StrCat("the script did not succeed: ", EndingWord(failure.outcome.ending()), " in the ", lane,
-                                 " lane, ", what),
-                    "gild advise needs a script that runs in both lanes, again and again");
+    terminal_.Error(
+        absl::StrCat("the script did not succeed: ", EndingWord(failure.outcome.ending()), " in the ", lane, " lane, ",
+                     what),
+        failure.outcome.error().type() == "PermissionError"
+            ? "it may need what tasks there are refused, as the network in the CPU lane (gild-server --cpu-network)"
+            : "gild advise needs a script that runs in both lanes, again and again");
     // A script that exits with 0 has no figures of a whole run either.
     if (failure_code == kExitSucceeded) failure_code = kExitRaised;
     return false;

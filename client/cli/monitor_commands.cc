@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "absl/status/statusor.h"
@@ -233,11 +234,15 @@ std::string InfoText(const v1::Info& info, const std::string& address, const Ter
                   info.meter_available() ? "exact" : absl::StrCat("unavailable: ", OneLine(info.meter_detail())), "\n");
   absl::StrAppend(&text, "isolation   ", info.isolation_level(), info.isolation_level().empty() ? "" : ": ",
                   listed(info.isolation()), "\n");
+  // By layer and reason: the lanes.
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> missing;
   for (const v1::LaneInfo& lane : info.lanes()) {
-    for (const v1::MissingLayer& missing : lane.missing_isolation()) {
-      absl::StrAppend(&text, "  missing   ", OneLine(missing.layer()), " in the ", LaneTitle(lane.lane()),
-                      " lane: ", OneLine(missing.why()), "\n");
+    for (const v1::MissingLayer& layer : lane.missing_isolation()) {
+      missing[{OneLine(layer.layer()), OneLine(layer.why())}].push_back(LaneTitle(lane.lane()));
     }
+  }
+  for (const auto& [layer, lanes] : missing) {
+    absl::StrAppend(&text, "  missing   ", layer.first, " (", absl::StrJoin(lanes, " and "), "): ", layer.second, "\n");
   }
   absl::StrAppend(&text, "preloaded   ", listed(info.preloaded()), "\n");
   absl::StrAppend(&text, "cores       ", listed(info.cores()), "\n");

@@ -81,7 +81,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     gild, ideal = options.bin_dir / "gild", options.bin_dir / "ideal"
-    server, line = start(options.bin_dir / "gild-server", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0")
+    server, line = start(
+        options.bin_dir / "gild-server", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--cpu-network"
+    )
     pages, page = start(gild, "demo", "--serve-urls")
     with tempfile.NamedTemporaryFile(suffix=".jpg") as image:
         try:

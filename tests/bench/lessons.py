@@ -52,7 +52,8 @@ def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
 def server(bin_dir: pathlib.Path) -> Iterator[str]:
     """The address of an own gild-server that answers."""
     address = f"127.0.0.1:{free_port()}"
-    command = [str(bin_dir / "gild-server"), "--listen", address, "--http-listen", f"127.0.0.1:{free_port()}"]
+    # What is downloaded is downloaded in both lanes.
+    command = [str(bin_dir / "gild-server"), "--listen", address, "--http-listen", f"127.0.0.1:{free_port()}", "--cpu-network"]
     with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         for _ in range(200):
             if process.poll() is not None:

@@ -47,7 +47,7 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
             "gild 0.1.0 at here:1, CPython 3.11.2\n"
             "lock meter  exact\n"
             "isolation   user: rlimits, seccomp\n"
-            "  missing   landlock in the CPU lane: there is none\n"
+            "  missing   landlock (CPU): there is none\n"
             "preloaded   numpy\n"
             "cores       0, 1\n"
             "their split exact: control groups\n"
