@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -199,8 +200,8 @@ std::unique_ptr<SlotGroups> SlotGroups::Make() {
   return Make(ReadFile("/proc/self/mountinfo"), ReadFile("/proc/self/cgroup"));
 }
 
-std::unique_ptr<SlotGroups> SlotGroups::Make(const std::string& mountinfo, const std::string& cgroup) {
-  std::unique_ptr<SlotGroups> groups(new SlotGroups());
+std::unique_ptr<SlotGroups> SlotGroups::Make(const std::string& mountinfo, const std::string& cgroup, OnMade on_made) {
+  std::unique_ptr<SlotGroups> groups(new SlotGroups(std::move(on_made)));
   groups->FindTrees(mountinfo, cgroup);
   return groups;
 }
@@ -240,6 +241,7 @@ absl::StatusOr<SlotGroups::Tree> SlotGroups::MakeTree(const std::string& outer) 
   RemoveAbandoned(outer);
   std::string folder = absl::StrCat(outer, "/", kPrefix, "XXXXXX");
   if (mkdtemp(folder.data()) == nullptr) return ErrnoStatus(errno, "make " + folder);
+  Made(folder);
   Tree tree{.outer = outer, .folder = folder, .lock = OpenFolder(folder)};
   if (!tree.lock.valid() || flock(tree.lock.get(), LOCK_EX | LOCK_NB) != 0) return ErrnoStatus(errno, "lock " + folder);
   return tree;
@@ -249,6 +251,7 @@ absl::StatusOr<SlotGroups::Tree> SlotGroups::MakeTree(const std::string& outer) 
 absl::Status SlotGroups::Delegate(Tree* tree) {
   const std::string leaf = absl::StrCat(tree->folder, "/", kServerLeaf);
   if (mkdir(leaf.c_str(), 0755) != 0) return ErrnoStatus(errno, "make " + leaf);
+  Made(leaf);
   GILD_RETURN_IF_ERROR(JoinCgroup(leaf));
   tree->moved = true;
   for (const std::string& folder : {tree->outer, tree->folder}) {
@@ -276,6 +279,7 @@ absl::StatusOr<std::unique_ptr<SlotGroup>> SlotGroups::MakeSlot(const std::strin
   for (const auto& [layer, controller] : tree_of_) {
     const std::string folder = absl::StrCat(trees_.at(controller).folder, "/", name);
     if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return ErrnoStatus(errno, "make " + folder);
+    Made(folder);
     group->folders_[layer] = folder;
   }
   if (tree_of_.contains(Layer::kMemoryGroup)) GILD_RETURN_IF_ERROR(group->LimitMemory(limits.memory_bytes));

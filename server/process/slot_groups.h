@@ -13,11 +13,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -77,8 +78,12 @@ class SlotGroup {
 
 class SlotGroups {
  public:
-  // Where this process's groups lie, from its /proc/PID/mountinfo and /proc/PID/cgroup.
-  static std::unique_ptr<SlotGroups> Make(const std::string& mountinfo, const std::string& cgroup);
+  using OnMade = std::function<void(const std::string& folder)>;
+
+  // Where this process's groups lie, from its /proc/PID/mountinfo and /proc/PID/cgroup. `on_made`: for tests, does to a
+  // new folder what the kernel does, which is to fill it.
+  static std::unique_ptr<SlotGroups> Make(const std::string& mountinfo, const std::string& cgroup,
+                                          OnMade on_made = nullptr);
   // Of this process.
   static std::unique_ptr<SlotGroups> Make();
   ~SlotGroups();
@@ -99,11 +104,15 @@ class SlotGroups {
     bool moved = false;  // this process, into a group of its own, so that the tree may have limits (version 2)
   };
 
-  SlotGroups() = default;
+  explicit SlotGroups(OnMade on_made) : on_made_(std::move(on_made)) {}
+  void Made(const std::string& folder) const {
+    if (on_made_) on_made_(folder);
+  }
   absl::StatusOr<Tree> MakeTree(const std::string& outer) const;
   void FindTrees(const std::string& mountinfo, const std::string& cgroup);
   absl::Status Delegate(Tree* tree);
 
+  const OnMade on_made_;
   const GroupFiles* files_ = nullptr;
   std::map<std::string, Tree> trees_;     // by controller; "": version 2
   std::map<Layer, std::string> tree_of_;  // layer: controller

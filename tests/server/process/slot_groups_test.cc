@@ -6,11 +6,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +21,6 @@
 namespace gild {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Key;
@@ -42,9 +43,36 @@ class FakeTreeTest : public ::testing::Test {
   }
   std::unique_ptr<SlotGroups> Make() { return SlotGroups::Make(mountinfo_, cgroup_); }
 
-  // The kernel makes these files; here they are there before they are written.
-  static void Provide(const std::string& folder, std::initializer_list<const char*> files) {
-    for (const char* const file : files) std::ofstream(folder + "/" + file) << "";
+  // As the kernel fills a new group of version 2, or of any of version 1.
+  static void Fill(const fs::path& folder) {
+    for (const auto& [name, text] :
+         std::map<std::string, std::string>{{"cgroup.procs", ""},
+                                            {"cgroup.subtree_control", ""},
+                                            {"cgroup.kill", ""},
+                                            {"memory.max", "max"},
+                                            {"memory.swap.max", "max"},
+                                            {"memory.events", "low 0\noom 4\noom_kill 3\n"},
+                                            {"memory.peak", "4096\n"},
+                                            {"pids.max", "max"},
+                                            {"pids.events", "max 7\n"},
+                                            {"cpu.weight", "100"},
+                                            {"memory.limit_in_bytes", ""},
+                                            {"memory.memsw.limit_in_bytes", ""},
+                                            {"memory.oom_control", "under_oom 0\noom_kill 5\n"},
+                                            {"memory.max_usage_in_bytes", "8192\n"},
+                                            {"cpu.shares", "1024"}}) {
+      std::ofstream(folder / name) << text;
+    }
+  }
+  static std::string ReadFile(const fs::path& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  std::unique_ptr<SlotGroups> MakeFilled() {
+    for (const auto& entry : fs::directory_iterator(root_)) Fill(entry.path() / "own");
+    return SlotGroups::Make(mountinfo_, cgroup_, Fill);
   }
 
   // The only one of ours in a hierarchy.
@@ -88,6 +116,45 @@ TEST_F(FakeTreeTest, Version2WithoutTheRightToDelegateIsMissing) {
   EXPECT_THAT(groups->missing(),
               UnorderedElementsAre(Key(Layer::kMemoryGroup), Key(Layer::kPidsGroup), Key(Layer::kCpuGroup)));
   EXPECT_THAT(groups->missing().at(Layer::kMemoryGroup), HasSubstr("cgroup.procs"));
+}
+
+TEST_F(FakeTreeTest, Version2LimitsAndCountsInOneTree) {
+  Mount("unified", "cgroup2", "");
+  const std::unique_ptr<SlotGroups> groups = MakeFilled();
+  EXPECT_THAT(groups->missing(), IsEmpty());
+  EXPECT_EQ(ReadFile(root_ / "unified/own/cgroup.subtree_control"), "+memory +pids +cpu");
+  EXPECT_EQ(ReadFile(Ours("unified") / "cgroup.subtree_control"), "+memory +pids +cpu");
+  EXPECT_EQ(ReadFile(Ours("unified") / "server/cgroup.procs"), "0") << "no processes where limits are";
+
+  const auto group = groups->MakeSlot("cpu-0", {.memory_bytes = 1 << 20, .pids = 9, .background = true});
+  ASSERT_TRUE(group.ok()) << group.status();
+  const fs::path folder = Ours("unified") / "cpu-0";
+  for (const Layer layer : {Layer::kMemoryGroup, Layer::kPidsGroup, Layer::kCpuGroup, Layer::kKillGroup}) {
+    EXPECT_EQ((*group)->folders().at(layer), folder.string());
+  }
+  EXPECT_EQ(ReadFile(folder / "memory.max"), "1048576");
+  EXPECT_THAT(ReadFile(folder / "memory.swap.max"), ::testing::StartsWith("0"));
+  EXPECT_THAT(ReadFile(folder / "pids.max"), ::testing::StartsWith("9"));
+  EXPECT_THAT(ReadFile(folder / "cpu.weight"), ::testing::StartsWith("1"));
+  EXPECT_EQ((*group)->OomKills(), 3u);
+  EXPECT_EQ((*group)->PidsRefused(), 7u);
+  EXPECT_EQ((*group)->PeakMemoryBytes(), 4096);
+  EXPECT_TRUE((*group)->Kill());
+  EXPECT_EQ(ReadFile(folder / "cgroup.kill"), "1");
+}
+
+TEST_F(FakeTreeTest, Version1LimitsAndCountsInATreeForEach) {
+  for (const char* const controller : {"memory", "pids", "cpu"}) Mount(controller, "cgroup", controller);
+  const std::unique_ptr<SlotGroups> groups = MakeFilled();
+  const auto group = groups->MakeSlot("io-0", {.memory_bytes = 1 << 20, .pids = 9, .background = false});
+  ASSERT_TRUE(group.ok()) << group.status();
+  EXPECT_EQ(ReadFile(Ours("memory") / "io-0/memory.limit_in_bytes"), "1048576");
+  EXPECT_EQ(ReadFile(Ours("memory") / "io-0/memory.memsw.limit_in_bytes"), "1048576") << "no swap beside it";
+  EXPECT_THAT(ReadFile(Ours("pids") / "io-0/pids.max"), ::testing::StartsWith("9"));
+  EXPECT_EQ(ReadFile(Ours("cpu") / "io-0/cpu.shares"), "1024") << "as it was";
+  EXPECT_EQ((*group)->OomKills(), 5u);
+  EXPECT_EQ((*group)->PeakMemoryBytes(), 8192);
+  EXPECT_FALSE((*group)->Kill()) << "there is no cgroup v2";
 }
 
 TEST_F(FakeTreeTest, AnotherServersFolderIsRemovedOnlyWhenItIsGone) {
@@ -163,25 +230,22 @@ TEST_F(RealGroupsTest, WhoTakesTooMuchMemoryIsKilledAndCounted) {
 }
 
 TEST_F(RealGroupsTest, WhoStartsTooManyIsRefusedAndCounted) {
-  EXPECT_EQ(Inside([] {
-              int started = 1;
-              for (int i = 0; i < 10; ++i) {
-                const pid_t child = fork();
-                if (child == 0) {
-                  pause();
-                  _exit(0);
-                }
-                if (child > 0) ++started;
-              }
-              kill(0, SIGCONT);
-              signal(SIGTERM, SIG_IGN);
-              kill(0, 0);
-              return started;
-            }) >>
-                8,
-            4);
+  const int status = Inside([] {
+    int started = 1;  // itself
+    for (int i = 0; i < 10; ++i) {
+      const pid_t child = fork();
+      if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() > 1) pause();
+        _exit(0);
+      }
+      if (child > 0) ++started;
+    }
+    return started;
+  });
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 4);
   EXPECT_EQ(group_->PidsRefused(), 7u);
-  EXPECT_TRUE(group_->Kill());
 }
 
 TEST_F(RealGroupsTest, AKillEndsWhoeverIsInIt) {
