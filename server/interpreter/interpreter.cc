@@ -171,7 +171,7 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   const PyRef reseeded(PyObject_CallMethod(bootstrap.get(), "reseed", nullptr));
   if (!reseeded) PyErr_Clear();
 
-  PreparePeakMemory();
+  PrepareLimits();
   const absl::Status sealed = Seal(setup.walls, std::move(setup.handover));
   if (!sealed.ok()) Fail(std::move(setup.channel), sealed);
 

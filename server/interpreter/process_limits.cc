@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,14 +33,23 @@ std::optional<int64_t> NumberAt(const UniqueFd& file, int index) {
   return number;
 }
 
-struct ClearRefs {
-  UniqueFd fd;
-  struct stat status;
+// What is made before the walls are closed.
+struct OwnThings {
+  UniqueFd clear_refs;
+  struct stat clear_refs_status;
+  std::optional<timer_t> timer;        // SIGKILL when processor time is used up
+  std::optional<nlink_t> alone_links;  // of /proc/self/task, which has one more for each thread
 };
 
-ClearRefs& TheClearRefs() {
-  static ClearRefs file{};
-  return file;
+OwnThings& Own() {
+  static OwnThings things{};
+  return things;
+}
+
+std::optional<nlink_t> TaskLinks() {
+  struct stat status;
+  if (stat("/proc/self/task", &status) != 0) return std::nullopt;
+  return status.st_nlink;
 }
 
 }  // namespace
@@ -70,17 +80,10 @@ void KeepFreedMemory() {
 }
 
 bool LimitCpu(int64_t cpu_ns) {
-  static timer_t timer;
-  static const bool made = [] {
-    sigevent event{};
-    event.sigev_notify = SIGEV_SIGNAL;
-    event.sigev_signo = SIGKILL;
-    return timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0;
-  }();
-  if (!made) return false;
+  if (!Own().timer) return false;
   itimerspec when{};
   when.it_value = {.tv_sec = cpu_ns / kNsPerSecond, .tv_nsec = cpu_ns % kNsPerSecond};
-  return timer_settime(timer, 0, &when, nullptr) == 0;
+  return timer_settime(*Own().timer, 0, &when, nullptr) == 0;
 }
 
 void DisarmTimers() {
@@ -88,21 +91,41 @@ void DisarmTimers() {
   for (const __itimer_which timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &never, nullptr);
 }
 
-void PreparePeakMemory() {
-  ClearRefs& file = TheClearRefs();
-  file.fd.reset(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
-  if (fstat(file.fd.get(), &file.status) != 0) file.fd.reset();
+void PrepareLimits() {
+  OwnThings& own = Own();
+  own.clear_refs.reset(open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC));
+  if (fstat(own.clear_refs.get(), &own.clear_refs_status) != 0) own.clear_refs.reset();
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGKILL;
+  timer_t timer;
+  if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0) own.timer = timer;
+  own.alone_links = TaskLinks();
+}
+
+bool AwaitOneThread(int64_t limit_ns) {
+  constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 50 * kNsPerUs};
+  const std::optional<nlink_t> alone = Own().alone_links;
+  for (int64_t until_ns = 0; alone && TaskLinks() != alone;) {
+    const int64_t now_ns = NowNs();
+    if (until_ns == 0) until_ns = now_ns + limit_ns;
+    if (now_ns >= until_ns) return false;
+    // One that was joined is there for a moment more.
+    syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &kPause, nullptr);
+  }
+  return true;
 }
 
 bool ResetPeakMemory() {
   // A number that a task has closed and opened anew must not be written to.
-  const ClearRefs& file = TheClearRefs();
+  const OwnThings& own = Own();
   struct stat now;
-  if (fstat(file.fd.get(), &now) != 0 || now.st_dev != file.status.st_dev || now.st_ino != file.status.st_ino) {
+  if (fstat(own.clear_refs.get(), &now) != 0 || now.st_dev != own.clear_refs_status.st_dev ||
+      now.st_ino != own.clear_refs_status.st_ino) {
     return false;
   }
   // proc(5): writing 5 resets the peak resident set size.
-  return write(file.fd.get(), "5", 1) == 1;
+  return write(own.clear_refs.get(), "5", 1) == 1;
 }
 
 std::optional<int64_t> PeakMemoryBytes() {

@@ -22,8 +22,12 @@ bool LimitCpu(int64_t cpu_ns);
 // Interval timers that a task has set must not go off in the next one.
 void DisarmTimers();
 
-// Once, while /proc may still be written to (sandbox/enter.h).
-void PreparePeakMemory();
+// Once, before the walls are closed (sandbox/enter.h): /proc may still be written to, timers made. REQUIRES: one
+// thread.
+void PrepareLimits();
+// Waits until the calling thread is the only one, also of those that nobody told us of. False: it is not, after so
+// long.
+bool AwaitOneThread(int64_t limit_ns);
 // False: it could not be reset.
 bool ResetPeakMemory();
 // The highest resident memory since the last reset: of the process, and of the largest child that it has ever waited

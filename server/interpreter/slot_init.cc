@@ -107,7 +107,8 @@ class SlotInit {
     interpreter.page = channel_.TakeDescriptor();
     GILD_CHECK(interpreter.channel.valid() && interpreter.page.valid() && interpreter_ <= 0);
     interpreter.alone = order.alone();
-    interpreter.place = {.scratch = scratch_, .core = setup_.slot.core(), .nice = setup_.slot.nice()};
+    interpreter.place = {
+        .scratch = scratch_, .core = setup_.slot.core(), .nice = setup_.slot.nice(), .adopts = order.alone()};
     interpreter.walls = setup_.sandbox->WallsFor(ProfileOf(setup_.slot), scratch_);
     interpreter.meter_available = setup_.meter_available;
     interpreter.name = setup_.slot.name();

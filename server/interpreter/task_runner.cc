@@ -255,7 +255,11 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   PyEval_SaveThread();
 
   // System calls for figures are no business of the lock's.
-  if (alone_) ended.set_processes_left(HasLivingChildren());
+  if (alone_) {
+    ended.set_processes_left(HasLivingChildren());
+    // Native code can start a thread past us.
+    if (ended.threads_left() == 0 && !AwaitOneThread(kStragglersNs)) ended.set_threads_left(1);
+  }
   const ThreadTimes::Sums after = times.End(NowNs(), /*look=*/alone_);
   int64_t cpu_ns = after.cpu_ns - before.cpu_ns;
   // Where it was reckoned: while the task waited for the lock it was not on its core.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -139,7 +140,10 @@ class RuntimeFolder {
   absl::Status Make() {
     const char* const parent = getenv("TMPDIR");
     std::string path = absl::StrCat(parent != nullptr && *parent != '\0' ? parent : "/tmp", "/gild-XXXXXX");
-    if (mkdtemp(path.data()) == nullptr) return ErrnoStatus(errno, "make the runtime folder " + path);  // mode 0700
+    // Slots that are other users go through it, each to the one that is its own.
+    if (mkdtemp(path.data()) == nullptr || chmod(path.c_str(), 0711) != 0) {
+      return ErrnoStatus(errno, "make the runtime folder " + path);
+    }
     path_ = path;
     return absl::OkStatus();
   }

@@ -137,13 +137,23 @@ class SlotEntry {
   }
 
   absl::Status TakeIdentity() {
-    const bool own_uid = walls_.uid != 0 && Try(Layer::kOwnUid, [&] { return TakeUid(walls_.uid); });
+    const bool own_uid =
+        walls_.uid != 0 && Try(Layer::kOwnUid, [&]() -> absl::Status {
+          // What was mounted is its own already.
+          const std::string& scratch = walls_.host_scratch;
+          if (!scratch.empty() && scratch_ == scratch && chown(scratch.c_str(), walls_.uid, walls_.uid) != 0) {
+            return ErrnoStatus(errno, "give away " + scratch);
+          }
+          return TakeUid(walls_.uid);
+        });
     if (walls_.uid == 0) {
       Note(Layer::kOwnUid, absl::PermissionDeniedError("only root can become another user"), walls_.without,
            &isolation_);
     }
     const bool own_users = Try(Layer::kUserNamespace, [] { return EnterUserNamespace(); });
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "clear dumpable");
+    // Again: who becomes another user loses it (prctl(2)).
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
     // Whoever we have become may have no right to mount: then it has the first one.
     const bool may_mount = own_users || !own_uid;
     if (!isolation_.Has(Layer::kMountNamespace) || !may_mount) return absl::OkStatus();
@@ -234,17 +244,19 @@ absl::StatusOr<EnteredSlot> EnterSlot(const SlotWalls& walls) {
 }
 
 void KillAllAndReap(bool own_pid_namespace) {
-  while (true) {
-    if (own_pid_namespace) {
-      kill(-1, SIGKILL);
-    } else {
+  // Nobody escapes the first: a fork that is under way fails when a signal waits (fork in the kernel). But to send it
+  // to all is dear where there are thousands, so not for each that is reaped.
+  constexpr int kReapedPerKill = 256;
+  for (int reaped = 0;; ++reaped) {
+    if (!own_pid_namespace) {
       // Orphans have landed on us, the subreaper, so our children are all there is.
       std::ifstream children("/proc/thread-self/children");
       pid_t child;
       while (children >> child) kill(child, SIGKILL);
+    } else if (reaped % kReapedPerKill == 0) {
+      kill(-1, SIGKILL);
     }
-    const pid_t reaped = waitpid(-1, nullptr, 0);
-    if (reaped < 0 && errno == ECHILD) return;
+    if (waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) return;
   }
 }
 
@@ -254,6 +266,7 @@ absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_li
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
   // Its files in /proc are its own, and debuggers and profilers may look at user code; its init stays closed to them.
   if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "set dumpable");
+  if (place.adopts && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "become subreaper");
   GILD_RETURN_IF_ERROR(OwnProcessGroup());
   GILD_RETURN_IF_ERROR(StandardDescriptorsToNull());
   GILD_RETURN_IF_ERROR(CloseAllBut(std::vector<int>(keep)));

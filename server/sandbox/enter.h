@@ -74,6 +74,7 @@ struct InterpreterPlace {
   std::string scratch;  // becomes the working directory
   int core = -1;        // -1: any
   int nice = 0;
+  bool adopts = false;  // processes whose parents have ended are its own, so that it knows of them
 };
 
 // Resource limits (policy.h), place, standard descriptors on /dev/null, and no descriptor left open but `keep`.

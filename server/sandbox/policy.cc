@@ -2,8 +2,10 @@
 
 #include <asm/ioctls.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -68,7 +70,7 @@ constexpr const char* kPlain[] = {
     "futex", "set_robust_list", "set_tid_address", "rseq", "sched_yield", "exit", "exit_group", "gettid", "getpid",
     "getppid", "getpgrp", "getpgid", "getsid", "arch_prctl", "restart_syscall", "rt_sigaction", "rt_sigprocmask",
     "rt_sigreturn", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-    "sigaltstack", "kill", "tkill", "tgkill", "pause", "alarm", "setitimer", "getitimer", "timer_create",
+    "sigaltstack", "kill", "tkill", "tgkill", "pause", "alarm", "setitimer", "getitimer", 
     "timer_settime", "timer_gettime", "timer_getoverrun", "timer_delete", "wait4", "waitid",
     // Time and figures.
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getrusage",
@@ -114,11 +116,11 @@ std::vector<Allowed> AllowedSyscalls(const Profile& profile) {
     for (const char* const name : kSubprocess) allowed.push_back({name});
   }
 
-  // A thread, or a process that is in no new namespace.
+  // A thread, or a process: in no new namespace, and nobody else's child.
   if (profile.subprocess) {
-    allowed.push_back({"clone", 0, kNewNamespaces, {0}});
+    allowed.push_back({"clone", 0, kNewNamespaces | CLONE_PARENT, {0}});
   } else {
-    allowed.push_back({"clone", 0, kNewNamespaces | CLONE_THREAD, {CLONE_THREAD}});
+    allowed.push_back({"clone", 0, kNewNamespaces | CLONE_PARENT | CLONE_THREAD, {CLONE_THREAD}});
   }
   // A working directory of a thread's own (interpreter/task_folder).
   if (profile.shared) allowed.push_back({"unshare", 0, kAll32, {CLONE_FS}});
@@ -149,8 +151,10 @@ std::vector<Allowed> AllowedSyscalls(const Profile& profile) {
 
   allowed.push_back({"socketpair", 0, kAll32, {AF_UNIX}});
   if (profile.network) {
-    // AF_NETLINK: routes and addresses, which getaddrinfo sorts by. AF_UNIX: within the task's own files (Landlock).
-    allowed.push_back({"socket", 0, kAll32, {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}});
+    // AF_UNIX: within the task's own files (Landlock). AF_NETLINK: routes and addresses, which getaddrinfo sorts by.
+    allowed.push_back({"socket", 0, kAll32, {AF_INET, AF_INET6}, 2, {0, IPPROTO_TCP, IPPROTO_UDP}});
+    allowed.push_back({"socket", 0, kAll32, {AF_UNIX}, 2, {0}});
+    allowed.push_back({"socket", 0, kAll32, {AF_NETLINK}, 2, {NETLINK_ROUTE}});
   }
   return allowed;
 }

@@ -77,6 +77,9 @@ struct Allowed {
   int argument = -1;
   uint64_t mask = 0;
   std::vector<uint64_t> values = {};
+  // And, where `also` is one, only where the lower 32 bits of that argument are one of these.
+  int also = -1;
+  std::vector<uint64_t> also_values = {};
 };
 std::vector<Allowed> AllowedSyscalls(const Profile& profile);
 

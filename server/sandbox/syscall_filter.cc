@@ -38,7 +38,14 @@ absl::Status Allow(scmp_filter_ctx context, const Allowed& allowed) {
   if (allowed.mask == 0) return StatusOf(seccomp_rule_add(context, SCMP_ACT_ALLOW, number, 0), allowed.name);
   for (const uint64_t value : allowed.values) {
     const scmp_arg_cmp rule{static_cast<unsigned int>(allowed.argument), SCMP_CMP_MASKED_EQ, allowed.mask, value};
-    GILD_RETURN_IF_ERROR(StatusOf(seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 1, &rule), allowed.name));
+    if (allowed.also < 0) {
+      GILD_RETURN_IF_ERROR(StatusOf(seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 1, &rule), allowed.name));
+    }
+    for (const uint64_t also : allowed.also_values) {
+      const scmp_arg_cmp rules[] = {
+          rule, {static_cast<unsigned int>(allowed.also), SCMP_CMP_MASKED_EQ, uint64_t{0xffffffff}, also}};
+      GILD_RETURN_IF_ERROR(StatusOf(seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 2, rules), allowed.name));
+    }
   }
   return absl::OkStatus();
 }
@@ -119,7 +126,8 @@ bool DeniedCalls::Answer() {
 
   const std::unique_ptr<char, void (*)(void*)> name(seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call.data.nr),
                                                     &free);
-  std::string key = name != nullptr ? name.get() : absl::StrCat("#", call.data.nr);
+  // A number may be anything; names are as many as there are.
+  std::string key = name != nullptr ? name.get() : "(unknown)";
   if (counts_.size() >= kNamesMax && !counts_.contains(key)) key = "(other)";
   ++counts_[std::move(key)];
   return true;

@@ -93,6 +93,48 @@ TEST_P(SandboxTest, WhatIsRefusedIsCountedByName) {
                         "\",syscall=\"setpriority\"} 3\n"));
 }
 
+// What a task starts past us must not meet the next one: its interpreter is replaced, and all that is in it ended.
+class LeftBehindTest : public ServerFixture {};
+
+TEST_F(LeftBehindTest, ADaemonWhoseParentHasEnded) {
+  StartSmallServer();
+  constexpr char kDaemon[] = R"python(
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(600)
+    os._exit(0)
+os.wait()
+)python";
+  const v1::Outcome outcome = Run(WithProcesses(Script(v1::CPU, kDaemon)));
+  EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+  ASSERT_EQ(outcome.warnings_size(), 1);
+  EXPECT_THAT(outcome.warnings(0), HasSubstr("child processes outlived the task"));
+  AwaitSuccessor("cpu-0-sub", 1);
+}
+
+TEST_F(LeftBehindTest, AThreadOfNativeCodes) {
+  StartSmallServer();
+  constexpr char kThread[] = R"python(
+import ctypes
+libc = ctypes.CDLL("libc.so.6")
+thread = ctypes.c_ulong()
+libc.pthread_create(ctypes.byref(thread), None, libc.sleep, ctypes.c_void_p(600))
+)python";
+  const v1::Outcome outcome = Run(Script(v1::CPU, kThread));
+  EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+  ASSERT_EQ(outcome.warnings_size(), 1);
+  EXPECT_THAT(outcome.warnings(0), HasSubstr("1 thread outlived the task"));
+  AwaitSuccessor("cpu-0", 1);
+}
+
+TEST_F(LeftBehindTest, NoTimerCanBe) {
+  StartSmallServer();
+  constexpr char kTimer[] =
+      "import ctypes\nprint(ctypes.CDLL(None).timer_create(1, None, ctypes.byref(ctypes.c_void_p())))";
+  EXPECT_EQ(Run(Script(v1::CPU, kTimer)).stdout(), "-1\n");
+}
+
 // Shared memory, which no resource limit of a process bounds.
 constexpr char kHoard[] = R"python(
 import mmap

@@ -223,10 +223,25 @@ TEST_F(SlotTest, TheScratchIsWritableWhoeverItIs) {
   }
 }
 
+TEST_F(SlotTest, WithoutFilesOfItsOwnAFolderOfTheMachinesIsIts) {
+  char folder[] = "/tmp/scratch-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  SlotWalls walls = Walls();
+  walls.without = {Layer::kMountNamespace};
+  walls.host_scratch = folder;
+  EXPECT_EQ(Within(walls,
+                   [&folder] {
+                     const bool sealed = DropCapabilities().ok();
+                     const UniqueFd file(open(absl::StrCat(folder, "/file").c_str(), O_WRONLY | O_CREAT, 0600));
+                     return std::string(sealed && file.valid() ? "" : "closed");
+                   }),
+            "");
+  std::filesystem::remove_all(folder);
+}
+
 TEST_F(SlotTest, ALayerThatIsSwitchedOffIsMissingAndTheRestIsThere) {
   for (const Layer layer : {Layer::kIpcNamespace, Layer::kMountNamespace, Layer::kUserNamespace, Layer::kOwnUid}) {
     SlotWalls walls = Walls();
-    walls.host_scratch = "/tmp";
     walls.without = {layer};
     EXPECT_EQ(InChild(
                   [&]() -> std::string {
