@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +18,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/cgroup.h"
-#include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/base/unique_fd.h"
@@ -29,9 +27,6 @@ namespace gild {
 namespace {
 
 constexpr char kPrefix[] = "gild-server-";
-// A process that was reaped may be in its group for a moment more.
-constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 2 * kNsPerMs};
-constexpr int kRemoveTries = 100;
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path);
@@ -45,15 +40,6 @@ absl::StatusOr<std::map<int, int64_t>> ReadUsage(const std::string& folder, cons
   const absl::StatusOr<std::string> text = ReadFile(folder + "/cpuacct.usage_percpu");
   if (!text.ok()) return text.status();
   return ParseUsagePerCpu(*text, cores);
-}
-
-bool RemoveGroup(const std::string& folder) {
-  for (int i = 0; i < kRemoveTries; ++i) {
-    if (rmdir(folder.c_str()) == 0 || errno == ENOENT) return true;
-    if (errno != EBUSY) return false;
-    nanosleep(&kPause, nullptr);
-  }
-  return false;
 }
 
 absl::Status MakeGroup(const std::string& folder) {
@@ -129,7 +115,7 @@ CoreGroups::CoreGroups(std::string outer, std::string folder)
 CoreGroups::~CoreGroups() {
   (void)JoinCgroup(outer_);  // where it fails, the server's group cannot be removed
   bool removed = true;
-  for (const std::string& group : {server_, io_, cpu_, folder_}) removed = removed && RemoveGroup(group);
+  for (const std::string& group : {server_, io_, cpu_, folder_}) removed = removed && RemoveCgroup(group);
   if (!removed) LogWarning("control groups are left behind", {{"folder", folder_}});
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,7 +20,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/base/cgroup.h"
-#include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 
@@ -30,9 +28,6 @@ namespace {
 
 constexpr char kPrefix[] = "gild-slots-";
 constexpr char kServerLeaf[] = "server";
-// A process that was reaped may be in its group for a moment more.
-constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 2 * kNsPerMs};
-constexpr int kRemoveTries = 100;
 
 // Weights: what nice 19 has, 15 of 1024, and the least there is of 100.
 constexpr GroupFiles kVersion1 = {.memory_limit = "memory.limit_in_bytes",
@@ -70,15 +65,6 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
     return ErrnoStatus(errno, absl::StrCat("write ", text, " to ", path));
   }
   return absl::OkStatus();
-}
-
-bool RemoveGroup(const std::string& folder) {
-  for (int i = 0; i < kRemoveTries; ++i) {
-    if (rmdir(folder.c_str()) == 0 || errno == ENOENT) return true;
-    if (errno != EBUSY) return false;
-    nanosleep(&kPause, nullptr);
-  }
-  return false;
 }
 
 std::vector<std::string> FoldersIn(const std::string& folder) {
@@ -148,7 +134,7 @@ absl::StatusOr<std::string> GroupFolder(const std::string& mountinfo, const std:
 
 SlotGroup::~SlotGroup() {
   for (const auto& [layer, folder] : folders_) {
-    if (!RemoveGroup(folder)) LogWarning("a control group is left behind", {{"folder", folder}});
+    if (!RemoveCgroup(folder)) LogWarning("a control group is left behind", {{"folder", folder}});
   }
 }
 
@@ -267,9 +253,9 @@ SlotGroups::~SlotGroups() {
         (void)WriteFile(folder + "/cgroup.subtree_control", "-memory -pids -cpu");
       }
       (void)JoinCgroup(tree.outer);
-      (void)RemoveGroup(absl::StrCat(tree.folder, "/", kServerLeaf));
+      (void)RemoveCgroup(absl::StrCat(tree.folder, "/", kServerLeaf));
     }
-    if (!RemoveGroup(tree.folder)) LogWarning("control groups are left behind", {{"folder", tree.folder}});
+    if (!RemoveCgroup(tree.folder)) LogWarning("control groups are left behind", {{"folder", tree.folder}});
   }
 }
 

@@ -31,8 +31,6 @@ class SyscallFilter {
   // where the kernel has no listeners, or one is installed already: refused calls then fail uncounted.
   absl::StatusOr<UniqueFd> Install() const;
 
-  size_t instructions() const { return asking_.size(); }
-
  private:
   // The same program; a refused call asks the listener in the one, and fails in the other.
   std::vector<sock_filter> asking_;
