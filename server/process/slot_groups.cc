@@ -35,6 +35,7 @@ constexpr GroupFiles kVersion1 = {.memory_limit = "memory.limit_in_bytes",
                                   .swap_counts_memory = true,
                                   .memory_events = "memory.oom_control",
                                   .memory_peak = "memory.max_usage_in_bytes",
+                                  .memory_now = "memory.usage_in_bytes",
                                   .cpu_weight = "cpu.shares",
                                   .background_weight = 15};
 constexpr GroupFiles kVersion2 = {.memory_limit = "memory.max",
@@ -42,6 +43,7 @@ constexpr GroupFiles kVersion2 = {.memory_limit = "memory.max",
                                   .swap_counts_memory = false,
                                   .memory_events = "memory.events",
                                   .memory_peak = "memory.peak",
+                                  .memory_now = "memory.current",
                                   .cpu_weight = "cpu.weight",
                                   .background_weight = 1};
 
@@ -133,6 +135,7 @@ absl::StatusOr<std::string> GroupFolder(const std::string& mountinfo, const std:
 // ---- one slot's ----
 
 SlotGroup::~SlotGroup() {
+  folders_.erase(Layer::kNetworkFence);  // another name for one of these
   for (const auto& [layer, folder] : folders_) {
     if (!RemoveCgroup(folder)) LogWarning("a control group is left behind", {{"folder", folder}});
   }
@@ -143,6 +146,8 @@ std::optional<uint64_t> SlotGroup::OomKills() const {
 }
 
 std::optional<uint64_t> SlotGroup::PidsRefused() const { return Read(Layer::kPidsGroup, "pids.events", "max"); }
+
+std::optional<int64_t> SlotGroup::MemoryBytes() const { return Read(Layer::kMemoryGroup, files_->memory_now, ""); }
 
 std::optional<int64_t> SlotGroup::PeakMemoryBytes() const { return Read(Layer::kMemoryGroup, files_->memory_peak, ""); }
 
@@ -275,7 +280,21 @@ absl::StatusOr<std::unique_ptr<SlotGroup>> SlotGroups::MakeSlot(const std::strin
   if (limits.background && tree_of_.contains(Layer::kCpuGroup)) {
     GILD_RETURN_IF_ERROR(group->Write(Layer::kCpuGroup, files_->cpu_weight, absl::StrCat(files_->background_weight)));
   }
+  if (limits.fenced) {
+    // The programs are the group's, whatever else it is there for.
+    const auto unified = group->folders_.find(Layer::kKillGroup);
+    absl::Status put = fence_.status();
+    if (put.ok() && unified == group->folders_.end()) put = absl::UnavailableError(missing_.at(Layer::kKillGroup));
+    if (put.ok()) put = (*fence_)->PutAround(unified->second);
+    if (put.ok()) {
+      group->folders_[Layer::kNetworkFence] = unified->second;
+    } else {
+      group->why_no_fence_ = std::string(put.message());
+    }
+  }
   return group;
 }
+
+void SlotGroups::SetFence(absl::StatusOr<std::unique_ptr<NetworkFence>> fence) { fence_ = std::move(fence); }
 
 }  // namespace gild

@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/base/unique_fd.h"
+#include "server/process/network_fence.h"
 #include "server/sandbox/layer.h"
 
 namespace gild {
@@ -31,6 +32,7 @@ struct SlotLimits {
   int64_t memory_bytes = 0;
   int64_t pids = 0;
   bool background = false;  // its share of a core is what is left over, as for nice 19
+  bool fenced = false;      // it has the machine's network, but for what is behind the fence
 };
 
 // The names of what differs.
@@ -40,6 +42,7 @@ struct GroupFiles {
   bool swap_counts_memory;  // the limit is for both together
   const char* memory_events;
   const char* memory_peak;
+  const char* memory_now;
   const char* cpu_weight;
   int background_weight;
 };
@@ -54,11 +57,14 @@ class SlotGroup {
 
   // Folders that the slot's init joins, by layer.
   const std::map<Layer, std::string>& folders() const { return folders_; }
+  // Why there is no fence around it; empty: there is, or it needs none.
+  const std::string& why_no_fence() const { return why_no_fence_; }
 
   // Since the group was made; empty: unavailable.
   std::optional<uint64_t> OomKills() const;
   std::optional<uint64_t> PidsRefused() const;
   std::optional<int64_t> PeakMemoryBytes() const;
+  std::optional<int64_t> MemoryBytes() const;  // now
 
   absl::Status LimitMemory(int64_t bytes);
   // Everybody in it, at once, and whoever they start meanwhile. False: it cannot be done here.
@@ -74,6 +80,7 @@ class SlotGroup {
 
   const GroupFiles* const files_;
   std::map<Layer, std::string> folders_;
+  std::string why_no_fence_;
 };
 
 class SlotGroups {
@@ -92,6 +99,9 @@ class SlotGroups {
 
   // Layers that cannot be had here, and why.
   const std::map<Layer, std::string>& missing() const { return missing_; }
+
+  // From now on, around slots that are made fenced; an error is why there is none. Without: they have none.
+  void SetFence(absl::StatusOr<std::unique_ptr<NetworkFence>> fence);
 
   absl::StatusOr<std::unique_ptr<SlotGroup>> MakeSlot(const std::string& name, const SlotLimits& limits) const;
 
@@ -117,6 +127,7 @@ class SlotGroups {
   std::map<std::string, Tree> trees_;     // by controller; "": version 2
   std::map<Layer, std::string> tree_of_;  // layer: controller
   std::map<Layer, std::string> missing_;
+  absl::StatusOr<std::unique_ptr<NetworkFence>> fence_ = absl::UnavailableError("nobody has made one");
 };
 
 // The folder of the group that a process is in: of a version 1 controller, or (controller empty) in version 2's tree.

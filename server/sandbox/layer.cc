@@ -18,6 +18,7 @@ const char* Name(Layer layer) {
     case Layer::kPidsGroup: return "pids-group";
     case Layer::kCpuGroup: return "cpu-group";
     case Layer::kKillGroup: return "kill-group";
+    case Layer::kNetworkFence: return "network-fence";
     case Layer::kNoExecMemory: return "no-exec-memory";
     case Layer::kSeccomp: return "seccomp";
     case Layer::kLandlock: return "landlock";
@@ -62,12 +63,15 @@ IsolationLevel LevelOf(const std::vector<std::string>& in_force, bool network) {
   };
   IsolationLevel level = IsolationLevel::kFull;
   for (const Layer layer : kLayers) {
-    if (has(layer) || (layer == Layer::kNetworkNamespace && network)) continue;
+    if (has(layer) || (layer == Layer::kNetworkNamespace && network) || (layer == Layer::kNetworkFence && !network)) {
+      continue;
+    }
     switch (layer) {
       case Layer::kOwnUid:
       case Layer::kMemoryGroup:
       case Layer::kPidsGroup:
       case Layer::kCpuGroup:
+      case Layer::kNetworkFence:
       case Layer::kKillGroup: level = std::min(level, IsolationLevel::kUser); break;
       // Depends on the kernel's age, and stands behind others.
       case Layer::kNoExecMemory:

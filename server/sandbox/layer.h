@@ -26,6 +26,7 @@ enum class Layer {
   kPidsGroup,         // processes and threads
   kCpuGroup,          // processor time
   kKillGroup,         // ends, at one stroke, whoever is in it
+  kNetworkFence,      // of those that have the machine's network: not to the server, nor to a cloud's metadata
   kNoExecMemory,      // memory files cannot be executed
   // Of an interpreter.
   kSeccomp,
@@ -39,11 +40,13 @@ enum class Layer {
 };
 
 inline constexpr std::array kLayers = {
-    Layer::kOwnUid,           Layer::kUserNamespace, Layer::kPidNamespace,    Layer::kMountNamespace,
-    Layer::kIpcNamespace,     Layer::kUtsNamespace,  Layer::kCgroupNamespace, Layer::kNetworkNamespace,
-    Layer::kMemoryGroup,      Layer::kPidsGroup,     Layer::kCpuGroup,        Layer::kKillGroup,
-    Layer::kNoExecMemory,     Layer::kSeccomp,       Layer::kLandlock,        Layer::kNoCapabilities,
-    Layer::kNoNewPrivs,       Layer::kRlimits,       Layer::kOomScore,        Layer::kClosedDescriptors,
+    Layer::kOwnUid,           Layer::kUserNamespace,    Layer::kPidNamespace,
+    Layer::kMountNamespace,   Layer::kIpcNamespace,     Layer::kUtsNamespace,
+    Layer::kCgroupNamespace,  Layer::kNetworkNamespace, Layer::kMemoryGroup,
+    Layer::kPidsGroup,        Layer::kCpuGroup,         Layer::kKillGroup,
+    Layer::kNetworkFence,     Layer::kNoExecMemory,     Layer::kSeccomp,
+    Layer::kLandlock,         Layer::kNoCapabilities,   Layer::kNoNewPrivs,
+    Layer::kRlimits,          Layer::kOomScore,         Layer::kClosedDescriptors,
     Layer::kCleanEnvironment,
 };
 

@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "tests/testing/command.h"
+#include "tests/testing/doorbell.h"
 #include "tests/testing/server_fixture.h"
 
 namespace gild::testing {
@@ -73,8 +74,9 @@ TEST_P(SandboxTest, ProcessesAreStartedOnlyWhenTheTaskAsks) {
 
 TEST_P(SandboxTest, TheNetworkIsTheIoLanes) {
   StartSmallServer();
-  const std::string to_http = "socket.create_connection(('127.0.0.1', " + std::to_string(http_port()) + "))";
-  EXPECT_EQ(Meets(to_http), GetParam() == v1::IO ? "nothing\n" : "PermissionError\n");
+  const Doorbell door;
+  const std::string to_door = "socket.create_connection(('127.0.0.1', " + std::to_string(door.port()) + "))";
+  EXPECT_EQ(Meets(to_door), GetParam() == v1::IO ? "nothing\n" : "PermissionError\n");
 }
 
 TEST_P(SandboxTest, WhatIsRefusedIsCountedByName) {
@@ -91,6 +93,71 @@ TEST_P(SandboxTest, WhatIsRefusedIsCountedByName) {
   EXPECT_THAT(HttpGet("/metrics").body,
               HasSubstr(std::string("gild_denied_syscalls_total{lane=\"") + (GetParam() == v1::IO ? "io" : "cpu") +
                         "\",syscall=\"setpriority\"} 3\n"));
+}
+
+// Of the machine's network, the server itself and a cloud's metadata are not the tasks'.
+class FenceTest : public ServerFixture {
+ protected:
+  static std::string Connecting(const std::string& family, const std::string& kind, const std::string& address,
+                                int port) {
+    return std::string(kTry) + "s = socket.socket(socket." + family + ", socket." + kind + ")\ns.settimeout(5)\n" +
+           "print(meets(lambda: s." + (kind == "SOCK_STREAM" ? "connect(" : "sendto(b'x', ") + "('" + address + "', " +
+           std::to_string(port) + "))))";
+  }
+  std::string Meets(const std::string& family, const std::string& kind, const std::string& address, int port) {
+    return Run(Script(v1::IO, Connecting(family, kind, address, port))).stdout();
+  }
+};
+
+TEST_F(FenceTest, TheServersOwnPortsAreOutOfReachByWhateverName) {
+  StartSmallServer();
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  const int grpc_port = std::stoi(address().substr(address().rfind(':') + 1));
+  for (const int port : {grpc_port, http_port()}) {
+    for (const char* const kind : {"SOCK_STREAM", "SOCK_DGRAM"}) {
+      for (const char* const name : {"127.0.0.1", "127.1.2.3", "0.0.0.0"}) {
+        EXPECT_EQ(Meets("AF_INET", kind, name, port), "PermissionError\n") << name << ":" << port << " " << kind;
+      }
+      for (const char* const name : {"::1", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"}) {
+        EXPECT_EQ(Meets("AF_INET6", kind, name, port), "PermissionError\n") << name << ":" << port << " " << kind;
+      }
+    }
+  }
+  const Doorbell door;
+  EXPECT_EQ(Meets("AF_INET", "SOCK_STREAM", "127.0.0.1", door.port()), "nothing\n");
+  EXPECT_EQ(Meets("AF_INET6", "SOCK_STREAM", "::ffff:127.0.0.1", door.port()), "nothing\n");
+}
+
+TEST_F(FenceTest, NobodyListensInTheServersPlace) {
+  StartSmallServer();
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  const std::string port = std::to_string(http_port());
+  const std::string bind = std::string(kTry) + "print(meets(lambda: socket.socket(socket.AF_INET6).bind(('::1', " +
+                           port + "))), meets(lambda: socket.socket().bind(('127.0.0.2', " + port +
+                           "))), meets(lambda: socket.socket().bind(('127.0.0.2', 0))))";
+  EXPECT_EQ(Run(Script(v1::IO, bind)).stdout(), "PermissionError PermissionError nothing\n");
+}
+
+TEST_F(FenceTest, ACloudsMetadataIsOutOfReach) {
+  StartSmallServer();
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  for (const char* const name : {"169.254.169.254", "169.254.170.2", "100.100.100.200"}) {
+    EXPECT_EQ(Meets("AF_INET", "SOCK_STREAM", name, 80), "PermissionError\n") << name;
+    EXPECT_EQ(Meets("AF_INET6", "SOCK_STREAM", std::string("::ffff:") + name, 80), "PermissionError\n") << name;
+    EXPECT_EQ(Meets("AF_INET", "SOCK_DGRAM", name, 53), "PermissionError\n") << name;
+  }
+  for (const char* const name : {"fd00:ec2::254", "fe80::a9fe:a9fe"}) {
+    EXPECT_EQ(Meets("AF_INET6", "SOCK_STREAM", name, 80), "PermissionError\n") << name;
+    EXPECT_EQ(Meets("AF_INET6", "SOCK_DGRAM", name, 53), "PermissionError\n") << name;
+  }
+}
+
+TEST_F(FenceTest, WithoutItTheServerIsAPortLikeOthers) {
+  StartSmallServer({"--without-layers", "network-fence"});
+  EXPECT_EQ(Meets("AF_INET", "SOCK_STREAM", "127.0.0.1", http_port()), "nothing\n");
+  if (geteuid() == 0) {
+    EXPECT_EQ(GetInfo().isolation_level(), "user");
+  }
 }
 
 // What a task starts past us must not meet the next one: its interpreter is replaced, and all that is in it ended.
