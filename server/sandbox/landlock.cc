@@ -108,7 +108,10 @@ absl::Status RestrictByLandlock(const Profile& profile, const std::vector<std::s
     const bool closed = (path.network_only && !profile.network) || (path.subprocess_only && !profile.subprocess);
     if (!closed) GILD_RETURN_IF_ERROR(rules.Let(path.path, kRead | execute));
   }
-  for (const std::string& path : seen) GILD_RETURN_IF_ERROR(rules.Let(path, kRead | execute));
+  for (const std::string& path : seen) {
+    // What the table names, the table opens.
+    if (!IsSeen(path)) GILD_RETURN_IF_ERROR(rules.Let(path, kRead | execute));
+  }
   for (const char* const path : {"/etc/passwd", "/etc/group", "/proc"}) {
     GILD_RETURN_IF_ERROR(rules.Let(path, kRead));
   }

@@ -1,14 +1,22 @@
 #include "server/sandbox/policy.h"
 
 #include <asm/ioctls.h>
+#include <asm/socket.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace gild {
 namespace {
@@ -57,20 +65,20 @@ constexpr const char* kPlain[] = {
     "ftruncate", "fallocate", "fadvise64", "flock", "readahead", "sync_file_range", "getdents", "getdents64",
     "copy_file_range", "sendfile", "fchdir", "fchmod", "poll", "ppoll", "select", "pselect6", "epoll_create",
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
-    "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "signalfd4", "memfd_create",
+    "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "signalfd4",
     // Files, by name: the slot's own view of them.
     "open", "openat", "creat", "stat", "lstat", "newfstatat", "statx", "statfs", "access", "faccessat", "faccessat2",
     "getcwd", "chdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "link",
     "linkat", "symlink", "symlinkat", "readlink", "readlinkat", "chmod", "fchmodat", "truncate", "utime", "utimes",
     "utimensat", "futimesat", "umask", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
     // Memory.
-    "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "msync", "mincore", "mlock", "mlock2", "munlock",
+    "munmap", "mremap", "mprotect", "madvise", "brk", "msync", "mincore", "mlock", "mlock2", "munlock",
     "membarrier",
     // Threads and signals of one's own.
     "futex", "set_robust_list", "set_tid_address", "rseq", "sched_yield", "exit", "exit_group", "gettid", "getpid",
     "getppid", "getpgrp", "getpgid", "getsid", "arch_prctl", "restart_syscall", "rt_sigaction", "rt_sigprocmask",
     "rt_sigreturn", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-    "sigaltstack", "kill", "tkill", "tgkill", "pause", "alarm", "setitimer", "getitimer", 
+    "sigaltstack", "kill", "tkill", "tgkill", "pause", "getitimer",
     "timer_settime", "timer_gettime", "timer_getoverrun", "timer_delete", "wait4", "waitid",
     // Time and figures.
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getrusage",
@@ -79,7 +87,6 @@ constexpr const char* kPlain[] = {
     "sched_get_priority_min", "sched_get_priority_max", "sched_rr_get_interval", "getrlimit", "setrlimit",
     // Socket pairs, which asyncio and multiprocessing wake themselves with.
     "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "shutdown", "getsockname", "getpeername",
-    "getsockopt", "setsockopt",
 };
 
 constexpr const char* kNetwork[] = {
@@ -104,6 +111,12 @@ constexpr const char* kAbsent[] = {
 
 absl::Span<const Seen> SeenPaths() { return kSeen; }
 
+bool IsSeen(absl::string_view path) {
+  return std::any_of(std::begin(kSeen), std::end(kSeen), [path](const Seen& seen) {
+    return path == seen.path || absl::StartsWith(path, absl::StrCat(seen.path, "/"));
+  });
+}
+
 absl::Span<const char* const> AbsentSyscalls() { return kAbsent; }
 
 std::vector<Allowed> AllowedSyscalls(const Profile& profile) {
@@ -121,6 +134,14 @@ std::vector<Allowed> AllowedSyscalls(const Profile& profile) {
     allowed.push_back({"clone", 0, kNewNamespaces | CLONE_PARENT, {0}});
   } else {
     allowed.push_back({"clone", 0, kNewNamespaces | CLONE_PARENT | CLONE_THREAD, {CLONE_THREAD}});
+  }
+  // Of one's own pages: the huge ones are the machine's, and in nobody's group.
+  allowed.push_back({"mmap", 3, MAP_HUGETLB, {0}});
+  allowed.push_back({"memfd_create", 1, MFD_HUGETLB, {0}});
+  // Timers that end the process when nobody hears them: where others' tasks are in it, too, it is theirs as well.
+  if (!profile.shared) {
+    allowed.push_back({"setitimer"});
+    allowed.push_back({"alarm"});
   }
   // A working directory of a thread's own (interpreter/task_folder).
   if (profile.shared) allowed.push_back({"unshare", 0, kAll32, {CLONE_FS}});
@@ -150,6 +171,18 @@ std::vector<Allowed> AllowedSyscalls(const Profile& profile) {
   allowed.push_back({"mknodat", 2, S_IFMT, {0, S_IFREG, S_IFIFO, S_IFSOCK}});
 
   allowed.push_back({"socketpair", 0, kAll32, {AF_UNIX}});
+  // Without filters (SO_ATTACH_FILTER, BPF), and without handles of processes (SO_PEERPIDFD).
+  for (const char* const name : {"getsockopt", "setsockopt"}) {
+    allowed.push_back(
+        {name, 1, kAll32, {SOL_SOCKET}, 2, {SO_REUSEADDR,    SO_TYPE,          SO_ERROR,           SO_BROADCAST,
+                                            SO_SNDBUF,       SO_RCVBUF,        SO_KEEPALIVE,       SO_OOBINLINE,
+                                            SO_PRIORITY,     SO_LINGER,        SO_REUSEPORT,       SO_PASSCRED,
+                                            SO_PEERCRED,     SO_RCVLOWAT,      SO_SNDLOWAT,        SO_RCVTIMEO_OLD,
+                                            SO_SNDTIMEO_OLD, SO_TIMESTAMP_OLD, SO_ACCEPTCONN,      SO_PROTOCOL,
+                                            SO_DOMAIN,       SO_RXQ_OVFL,      SO_TIMESTAMPNS_OLD, SO_RCVTIMEO_NEW,
+                                            SO_SNDTIMEO_NEW, SO_INCOMING_CPU}});
+    allowed.push_back({name, 1, kAll32, {IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_NETLINK}});
+  }
   if (profile.network) {
     // AF_UNIX: within the task's own files (Landlock). AF_NETLINK: routes and addresses, which getaddrinfo sorts by.
     allowed.push_back({"socket", 0, kAll32, {AF_INET, AF_INET6}, 2, {0, IPPROTO_TCP, IPPROTO_UDP}});

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
 namespace gild {
@@ -54,6 +55,8 @@ inline constexpr char kTaskUser[] = "task";
 
 // The working directory of tasks: a file system of the slot's own, in memory, empty for each interpreter.
 inline constexpr char kScratchFolder[] = "/tmp";
+// In it: where shared memory by name lies (/dev/shm).
+inline constexpr char kSharedMemoryFolder[] = ".shm";
 
 // The only parts of the machine's files that a slot has, read-only, under their own names. Those that are not there are
 // left out.
@@ -64,6 +67,8 @@ struct Seen {
   bool subprocess_only = false;
 };
 absl::Span<const Seen> SeenPaths();
+// It is one of those, or lies in one.
+bool IsSeen(absl::string_view path);
 
 // Devices, by their names in /dev.
 inline constexpr std::array kDevices = {"null", "zero", "full", "random", "urandom"};

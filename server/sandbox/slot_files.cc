@@ -94,19 +94,12 @@ absl::Status Take(const std::string& path, uint64_t attributes, std::vector<Part
   return absl::OkStatus();
 }
 
-// /usr/lib is seen already where /usr/lib/python3 is to be.
-bool SeenAlready(const std::string& path) {
-  for (const Seen& seen : SeenPaths()) {
-    if (path == seen.path || absl::StartsWith(path, absl::StrCat(seen.path, "/"))) return true;
-  }
-  return false;
-}
-
 absl::StatusOr<std::vector<Part>> TakeAll(const std::vector<std::string>& seen) {
   std::vector<Part> parts;
   for (const Seen& path : SeenPaths()) GILD_RETURN_IF_ERROR(Take(path.path, kReadOnly, &parts));
   for (const std::string& path : seen) {
-    if (!SeenAlready(path)) GILD_RETURN_IF_ERROR(Take(path, kReadOnly, &parts));
+    // /usr/lib is there where /usr/lib/python3 is to be.
+    if (!IsSeen(path)) GILD_RETURN_IF_ERROR(Take(path, kReadOnly, &parts));
   }
   for (const char* const device : kDevices) {
     GILD_RETURN_IF_ERROR(Take(absl::StrCat("/dev/", device), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &parts));
@@ -179,9 +172,11 @@ absl::Status RenewScratch(const ScratchBounds& bounds, uid_t owner) {
   if (mount("scratch", kScratchFolder, "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
     return Errno("mount a scratch");
   }
-  const std::string shm = absl::StrCat(kScratchFolder, "/.shm");
-  if (mkdir(shm.c_str(), 0700) != 0) return Errno("make the scratch's .shm");
-  if (owner != geteuid() && chown(shm.c_str(), owner, owner) != 0) return Errno("give away the scratch's .shm");
+  const std::string shm = absl::StrCat(kScratchFolder, "/", kSharedMemoryFolder);
+  if (mkdir(shm.c_str(), 0700) != 0) return Errno("make " + shm);
+  if (owner != geteuid() && chown(shm.c_str(), owner, owner) != 0) return Errno("give away " + shm);
+  // A mount of its own: no task can rename or remove it.
+  if (mount(shm.c_str(), shm.c_str(), nullptr, MS_BIND, nullptr) != 0) return Errno("bind " + shm);
   return absl::OkStatus();
 }
 
