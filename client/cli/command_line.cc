@@ -63,6 +63,7 @@ constexpr char kRunFooter[] = R"(Exit codes:
   120  RESULT_LIMIT                   127  no such entry
   130  CANCELLED (143 after SIGTERM)  137  MEMORY_LIMIT
   152  CPU_LIMIT                      153  OUTPUT_LIMIT
+  118  PROCESS_LIMIT                  119  SCRATCH_LIMIT
   128 + n  CRASHED by signal n)";
 
 constexpr char kInfoExamples[] = R"(Shows what the server is: versions, isolation, lanes, limits.

@@ -27,6 +27,8 @@ int ExitCode(const v1::Outcome& outcome) {
     case v1::EXPIRED: return kExitExpired;
     case v1::INTERPRETER_LOST: return kExitInterpreterLost;
     case v1::PROTOCOL_ERROR: return kExitProtocolError;
+    case v1::PROCESS_LIMIT: return kExitProcessLimit;
+    case v1::SCRATCH_LIMIT: return kExitScratchLimit;
     case v1::ENDING_UNSPECIFIED:
     case v1::Ending_INT_MIN_SENTINEL_DO_NOT_USE_:
     case v1::Ending_INT_MAX_SENTINEL_DO_NOT_USE_: break;

@@ -14,6 +14,7 @@ namespace gild::cli {
 namespace {
 
 std::string Amount(const std::string& limit, uint64_t amount) {
+  if (limit == "processes" || limit == "scratch_files") return absl::StrCat(amount);
   return IsTimeLimit(limit) ? TimeText(absl::Nanoseconds(static_cast<int64_t>(amount))) : SizeText(amount);
 }
 
@@ -32,6 +33,8 @@ std::string HintFor(const v1::Outcome& outcome) {
     case v1::OUTPUT_LIMIT:
       return known ? absl::StrCat("print less, or raise it with --output ", OptionSize(evidence.allowed() * 2)) : "";
     case v1::RESULT_LIMIT: return "return less, or in parts";
+    case v1::PROCESS_LIMIT: return "start fewer threads and processes at once";
+    case v1::SCRATCH_LIMIT: return "write less, or remove files before writing others";
     case v1::EXPIRED:
       return evidence.safe_to_retry() ? "it had not begun: run it again, or let it wait longer with --queue-timeout"
                                       : "let it wait longer with --queue-timeout";

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/interpreter/task_state.h"
@@ -27,6 +29,8 @@ namespace {
 // CPython also waits on semaphores of its own, for microseconds, and believes that it got them. A user's lock is one
 // that has been waited for longer; a stop signal comes again and again, so the next one finds it.
 constexpr int64_t kOwnLockNs = 1 * kNsPerMs;
+
+std::atomic<bool> stop_signal_installed{false};
 
 bool Stopped() {
   const TaskState* const task = CurrentTask();
@@ -42,7 +46,11 @@ Function* Real(const char* name) {
 
 template <typename Result>
 Result CancelledIfStopped(Result result) {
-  if (result == static_cast<Result>(-1) && errno == EINTR && Stopped()) errno = ECANCELED;
+  if (result != static_cast<Result>(-1)) return result;
+  if (errno == EINTR && Stopped()) errno = ECANCELED;
+  if (errno == ENOSPC) {
+    if (TaskState* const task = CurrentTask()) task->no_space.store(true, std::memory_order_relaxed);
+  }
   return result;
 }
 
@@ -53,7 +61,8 @@ int TimedOutIfStopped(int result, int64_t began_ns) {
 
 }  // namespace
 
-int StopSignal() { return SIGRTMIN + 5; }
+// Nobody uses it; and it is not queued, so that no task can leave it without a place (RLIMIT_SIGPENDING).
+int StopSignal() { return SIGSTKFLT; }
 
 void InstallStopSignal() {
   struct sigaction action {};
@@ -61,9 +70,22 @@ void InstallStopSignal() {
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_ONSTACK;  // and no SA_RESTART: interrupting is its purpose
   GILD_CHECK(sigaction(StopSignal(), &action, nullptr) == 0);
+  stop_signal_installed = true;
 }
 
+bool IsStopSignal(int signal) { return signal == StopSignal() && stop_signal_installed; }
+
 }  // namespace gild
+
+// A stop gets through, whatever a task blocks.
+extern "C" __attribute__((visibility("default"))) int pthread_sigmask(int how, const sigset_t* set,
+                                                                      sigset_t* before) noexcept {
+  static auto* const real = gild::Real<int(int, const sigset_t*, sigset_t*)>("pthread_sigmask");
+  if (set == nullptr || how == SIG_UNBLOCK || !gild::IsStopSignal(gild::StopSignal())) return real(how, set, before);
+  sigset_t blocked = *set;
+  sigdelset(&blocked, gild::StopSignal());
+  return real(how, &blocked, before);
+}
 
 // One definition for each call: forward, then say "cancelled" instead of "interrupted".
 #define GILD_CANCELLABLE(Result, name, parameters, arguments)                \

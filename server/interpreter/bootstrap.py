@@ -6,6 +6,7 @@ Embedded in the binary and imported once, in the zygote. `_gild` is the C++ side
 import _gild
 import asyncio
 import builtins
+import gc
 import io
 import json
 import linecache
@@ -168,20 +169,42 @@ def restore():
     _update_sys(_sys_streams)
 
 
-# json.dumps makes an encoder a call when given anything of its own; and a task may replace json.loads.
+# What a task replaces in json, classes' methods too, is not ours: these are what json itself stands on (Lib/json/encoder.py).
 _from_json = json.JSONDecoder().decode
-_to_json = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_make_encoder, _json_string, _join = json.encoder.c_make_encoder, json.encoder.encode_basestring_ascii, "".join
+
+
+def _refuse(value):
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _to_json(value):
+    """The text, without spaces; ValueError for what JSON has no number for (nan)."""
+    if isinstance(value, str):
+        return _json_string(value)
+    # markers, default, encoder, indent, key_separator, item_separator, sort_keys, skipkeys, allow_nan
+    return _join(_make_encoder({}, _refuse, _json_string, None, ":", ",", False, False, False)(value, 0))
 
 
 def compiled(source, file_name):
     return compile(source, file_name, "exec", dont_inherit=True)
 
 
+_enable_collector = gc.enable
+_get_recursion_limit, _set_recursion_limit = sys.getrecursionlimit, sys.setrecursionlimit
+_get_switch_interval, _set_switch_interval = sys.getswitchinterval, sys.setswitchinterval
+_recursion_limit, _switch_interval = _get_recursion_limit(), _get_switch_interval()
 _copy_main = dict(vars(_Module("__main__")), __builtins__=builtins).copy
 
 
 def new_namespace(file_name, alone):
     """A fresh `__main__`. With one task at a time it is sys.modules' own as well, so that pickling finds what it defines."""
+    _enable_collector()
+    # Beside others, who may have raised a limit for themselves, only what would harm this one.
+    if _get_recursion_limit() < _recursion_limit or alone:
+        _set_recursion_limit(_recursion_limit)
+    if _get_switch_interval() > _switch_interval or alone:
+        _set_switch_interval(_switch_interval)
     if alone:
         _modules["__main__"] = main = _Module("__main__")
         namespace = main.__dict__
@@ -239,6 +262,17 @@ def pickled(result):
 
 # A task may replace asyncio's own.
 run_coroutine = asyncio.run
+# Known from here on: a loop that is made asks, and a task may have kept logging's lock.
+asyncio.log.logger.isEnabledFor(10)
+
+
+# A task may replace threading's own.
+_all_threads, _current_thread = threading.enumerate, threading.current_thread
+
+
+def adopt_thread():
+    """A thread that Python has not started counts as a daemon, and so would those that a task starts there: none would be waited for."""
+    _current_thread()._daemonic = False
 
 
 def join_threads(idents):
@@ -246,11 +280,11 @@ def join_threads(idents):
 
     A worker of concurrent.futures ends when its executor is gone, which is later: it is not waited for here.
     """
-    futures = sys.modules.get("concurrent.futures.thread")
+    futures = _modules.get("concurrent.futures.thread")
     pool_workers = futures._threads_queues if futures is not None else ()
-    for thread in threading.enumerate():
+    for thread in _all_threads():
         if thread.ident in idents and not thread.daemon and thread not in pool_workers:
-            if thread is not threading.current_thread():
+            if thread is not _current_thread():
                 thread.join()
 
 

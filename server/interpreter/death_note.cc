@@ -102,4 +102,17 @@ __attribute__((visibility("default"))) int pthread_kill(pthread_t thread, int si
   return real(thread, signal);
 }
 
+__attribute__((visibility("default"))) int sigqueue(pid_t pid, int signal, const union sigval value) noexcept {
+  static auto* const real = gild::Real<int(pid_t, int, const union sigval)>("sigqueue");
+  if (signal != 0 && pid == getpid()) gild::Note(gild::Death::kSentSignal, signal);
+  return real(pid, signal, value);
+}
+
+__attribute__((visibility("default"))) int pthread_sigqueue(pthread_t thread, int signal,
+                                                            const union sigval value) noexcept {
+  static auto* const real = gild::Real<int(pthread_t, int, const union sigval)>("pthread_sigqueue");
+  if (signal != 0) gild::Note(gild::Death::kSentSignal, signal);
+  return real(thread, signal, value);
+}
+
 }  // extern "C"

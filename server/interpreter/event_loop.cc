@@ -190,6 +190,7 @@ bool EventLoop::Ended(LoopTask* task, PyRef value, PyRef error) {
   if (task->coroutine.name_space) runner_->LeaveNamespace(*state, task->coroutine.name_space.get());
   const int64_t end_ns = FinishStep(task);
   ended.set_threads_left(EndTask(state, end_ns));
+  ended.set_starts_refused(state->starts_refused.load());
   SetLockUsage(*state->row, &ended);
   ClearDeathNote(state->serial);
   runner_->ForgetStreams(state->serial);

@@ -93,9 +93,13 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 // ---- one thread ----
 
-[[noreturn]] void RunOnMainThread(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
+[[noreturn]] void RunOnMainThread(BlockingChannel* channel, const MappedPage& page, const InterpreterSetup& setup,
+                                  PyRef bootstrap) {
   KeepFreedMemory();
-  TaskRunner runner(std::move(bootstrap), /*alone=*/true);
+  TaskRunner runner(std::move(bootstrap), {.alone = true,
+                                           .own_scratch = setup.own_scratch,
+                                           .tasks_max = setup.tasks_max,
+                                           .growth_bytes_max = static_cast<int64_t>(setup.growth_bytes_max)});
   PyThreadState* const main_state = PyEval_SaveThread();
   internal::ToInterpreter frame;
   bool spent = false;
@@ -109,7 +113,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
     if (!Take(task->row, task->serial)) continue;  // it waited here for too long
     // Alone, every task comes to its end here.
     internal::TaskEnded ended = std::get<internal::TaskEnded>(runner.Run(frame.start(), task, main_state));
-    spent = ended.threads_left() > 0 || ended.processes_left();
+    spent = ended.threads_left() > 0 || ended.processes_left() || ended.residue_size() > 0 || ended.spent();
     SendEnded(channel, std::move(ended));
   }
   End(kExitOfLostChannel);
@@ -117,12 +121,14 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 // ---- many threads ----
 
-[[noreturn]] void RunOnWorkers(BlockingChannel* channel, const MappedPage& page, PyRef bootstrap) {
+[[noreturn]] void RunOnWorkers(BlockingChannel* channel, const MappedPage& page, const InterpreterSetup& setup,
+                               PyRef bootstrap) {
   InstallStopSignal();
-  TaskRunner runner(std::move(bootstrap), /*alone=*/false);
+  const bool subprocess = setup.walls.profile.subprocess;
+  TaskRunner runner(std::move(bootstrap), {.alone = false, .own_scratch = setup.own_scratch, .subprocess = subprocess});
   absl::StatusOr<PyRef> loop_module = ImportEventLoop();
   if (!loop_module.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
-  Workers workers(channel, &runner, *std::move(loop_module), PyInterpreterState_Get());
+  Workers workers(channel, &runner, *std::move(loop_module), PyInterpreterState_Get(), subprocess);
   Stopper stopper(&runner, workers.loop());
   Sessions sessions(channel, &runner, &stopper, PyInterpreterState_Get());
   PyEval_SaveThread();
@@ -142,6 +148,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
       std::shared_ptr<TaskState> task = MakeState(frame.start(), page);
       task->session = sessions.Of(frame.start().session());
       task->function = runner.Learn(frame.mutable_start(), task->session.get());
+      if (!Take(task->row, task->serial)) continue;  // it waited here for too long
       workers.Start(std::unique_ptr<internal::StartTask>(frame.release_start()), std::move(task));
     } else if (frame.has_stop()) {
       // It may have ended meanwhile.
@@ -179,8 +186,8 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   internal::FromInterpreter ready;
   ready.mutable_ready();
   if (!channel.Send(ready).ok()) End(kExitOfLostChannel);
-  if (setup.alone) RunOnMainThread(&channel, page, std::move(bootstrap));
-  RunOnWorkers(&channel, page, std::move(bootstrap));
+  if (setup.alone) RunOnMainThread(&channel, page, setup, std::move(bootstrap));
+  RunOnWorkers(&channel, page, setup, std::move(bootstrap));
 }
 
 }  // namespace gild

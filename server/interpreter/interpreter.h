@@ -18,7 +18,10 @@ namespace gild {
 struct InterpreterSetup {
   UniqueFd channel;
   UniqueFd page;
-  bool alone = true;  // one task at a time, on the main thread
+  bool alone = true;              // one task at a time, on the main thread
+  bool own_scratch = false;       // a file system, of a size of its own
+  uint64_t tasks_max = 0;         // alone: after so many it begins no other; 0: any
+  uint64_t growth_bytes_max = 0;  // likewise, with so much more memory than at its start
   InterpreterPlace place;
   InterpreterWalls walls;
   UniqueFd handover;  // where the init waits for what SealInterpreter returns

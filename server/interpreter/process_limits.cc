@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/base/unique_fd.h"
@@ -46,6 +48,14 @@ OwnThings& Own() {
   return things;
 }
 
+// Of /proc/PID/statm (proc(5)), in bytes.
+std::optional<int64_t> MemoryFigure(int index) {
+  static const UniqueFd file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  const std::optional<int64_t> pages = NumberAt(file, index);
+  if (!pages) return std::nullopt;
+  return *pages * sysconf(_SC_PAGESIZE);
+}
+
 std::optional<nlink_t> TaskLinks() {
   struct stat status;
   if (stat("/proc/self/task", &status) != 0) return std::nullopt;
@@ -56,12 +66,11 @@ std::optional<nlink_t> TaskLinks() {
 
 bool LimitMemory(uint64_t bytes) {
   malloc_trim(0);
-  // statm(5): the sixth figure is data and stack, in pages.
-  static const UniqueFd file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
-  const std::optional<int64_t> pages = NumberAt(file, 5);
+  // Data and stack.
+  const std::optional<int64_t> has = MemoryFigure(5);
   rlimit limit;
-  if (!pages || getrlimit(RLIMIT_DATA, &limit) != 0) return false;
-  limit.rlim_cur = *pages * sysconf(_SC_PAGESIZE) + bytes;
+  if (!has || getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  limit.rlim_cur = *has + bytes;
   if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
   return setrlimit(RLIMIT_DATA, &limit) == 0;
 }
@@ -139,6 +148,8 @@ int64_t ChildrenPeakMemoryBytes() {
   return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? int64_t{usage.ru_maxrss} * 1024 : 0;
 }
 
+std::optional<int64_t> ResidentMemoryBytes() { return MemoryFigure(1); }
+
 int64_t ProcessCpuNs() {
   rusage children;
   const bool known = getrusage(RUSAGE_CHILDREN, &children) == 0;
@@ -152,6 +163,24 @@ bool HasLivingChildren() {
     ended = {};
   }
   return false;
+}
+
+bool EndChildrenOfThread() {
+  const UniqueFd file(open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char bytes[4096];
+  ssize_t count;
+  while (file.valid() && (count = read(file.get(), bytes, sizeof bytes)) > 0) text.append(bytes, count);
+  bool any = false;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    pid_t child;
+    if (!absl::SimpleAtoi(word, &child)) continue;
+    // One that has ended by itself is only to be waited for.
+    any |= waitpid(child, nullptr, WNOHANG) == 0;
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+  }
+  return any;
 }
 
 int64_t ThreadCpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }

@@ -34,11 +34,14 @@ bool ResetPeakMemory();
 // for.
 std::optional<int64_t> PeakMemoryBytes();
 int64_t ChildrenPeakMemoryBytes();
+std::optional<int64_t> ResidentMemoryBytes();
 
 // Of all its threads, and of the children that it has waited for.
 int64_t ProcessCpuNs();
 // Waits for the children that have ended; true: others live on.
 bool HasLivingChildren();
+// Ends the processes that the calling thread has started and that live on, and waits for them. False: there are none.
+bool EndChildrenOfThread();
 int64_t ThreadCpuNs();
 // Time the calling thread was runnable and waited for a core, since its start (schedstat; kernel's
 // Documentation/scheduler).

@@ -22,7 +22,7 @@
 namespace gild {
 namespace {
 
-constexpr int kDeniedReportMs = 1000;
+constexpr int kDeniedReportMs = 200;
 
 class SlotInit {
  public:
@@ -107,8 +107,13 @@ class SlotInit {
     interpreter.page = channel_.TakeDescriptor();
     GILD_CHECK(interpreter.channel.valid() && interpreter.page.valid() && interpreter_ <= 0);
     interpreter.alone = order.alone();
-    interpreter.place = {
-        .scratch = scratch_, .core = setup_.slot.core(), .nice = setup_.slot.nice(), .adopts = order.alone()};
+    interpreter.own_scratch = own_files_;
+    interpreter.tasks_max = setup_.slot.tasks_max();
+    interpreter.growth_bytes_max = setup_.slot.growth_bytes_max();
+    interpreter.place = {.scratch = scratch_,
+                         .core = setup_.slot.core(),
+                         .nice = setup_.slot.nice(),
+                         .adopts = order.alone() || setup_.slot.subprocess()};
     interpreter.walls = setup_.sandbox->WallsFor(ProfileOf(setup_.slot), scratch_);
     interpreter.meter_available = setup_.meter_available;
     interpreter.name = setup_.slot.name();
@@ -164,25 +169,35 @@ class SlotInit {
     while (true) {
       int status;
       rusage usage;
-      const pid_t ended = wait4(-1, &status, WNOHANG, &usage);
+      const pid_t ended = wait4(-1, &status, WNOHANG | WUNTRACED, &usage);
       if (ended <= 0) return;
+      if (WIFSTOPPED(status)) {
+        // Nobody here waits for a stopped process to be looked at; its neighbours wait for it to go on.
+        ::kill(ended, SIGCONT);
+        continue;
+      }
       if (ended != interpreter_) continue;  // an orphan of a task
       interpreter_ = 0;
-      // What its tasks forked, and left in their files, must not meet the next interpreter.
-      KillAllAndReap(setup_.own_pid_namespace);
-      if (own_files_ && !RenewScratch(Bounds(), geteuid()).ok()) End();
       ReportDeniedCalls();
       denied_.reset();
       handover_.reset();
-      internal::FromInit frame;
-      internal::InterpreterEnded& report = *frame.mutable_ended();
-      report.set_generation(generation_);
-      report.set_wait_status(status);
-      report.set_user_cpu_ns(Ns(usage.ru_utime));
-      report.set_system_cpu_ns(Ns(usage.ru_stime));
-      report.set_peak_memory_bytes(int64_t{usage.ru_maxrss} * 1024);
-      Report(frame);
+      // At once: its tasks' clients should not wait for what follows. The next order does.
+      ReportEnd(status, usage);
+      // What its tasks forked, and left in their files, must not meet the next interpreter.
+      KillAllAndReap(setup_.own_pid_namespace);
+      if (own_files_ && !RenewScratch(Bounds(), geteuid()).ok()) End();
     }
+  }
+
+  void ReportEnd(int wait_status, const rusage& usage) {
+    internal::FromInit frame;
+    internal::InterpreterEnded& report = *frame.mutable_ended();
+    report.set_generation(generation_);
+    report.set_wait_status(wait_status);
+    report.set_user_cpu_ns(Ns(usage.ru_utime));
+    report.set_system_cpu_ns(Ns(usage.ru_stime));
+    report.set_peak_memory_bytes(int64_t{usage.ru_maxrss} * 1024);
+    Report(frame);
   }
 
   const SlotSetup setup_;

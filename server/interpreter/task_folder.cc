@@ -21,6 +21,7 @@
 #include "server/base/errors.h"
 #include "server/base/unique_fd.h"
 #include "server/base/utf8.h"
+#include "server/sandbox/policy.h"
 #include "server/task/capacity.h"
 #include "server/task/file_path.h"
 
@@ -395,6 +396,25 @@ void Scratch::RemoveLeftFolders() const {
     if (IsOneOfUs(name)) RemoveAll(folder.get(), name);
     return true;
   });
+}
+
+void Scratch::Empty() const {
+  // A task may have closed them to their owner.
+  const auto empty = [](int parent, const char* name, absl::string_view but) {
+    (void)fchmodat(parent, name, 0700, 0);
+    const UniqueFd folder = OpenFolder(parent, name);
+    if (!folder.valid()) return;
+    (void)ForEachEntry(folder.get(), [&](const char* entry) {
+      if (entry != but) RemoveAll(folder.get(), entry);
+      return true;
+    });
+  };
+  empty(AT_FDCWD, path.c_str(), kSharedMemoryFolder);
+  const std::string shared_memory = absl::StrCat(path, "/", kSharedMemoryFolder);
+  struct stat status;
+  // A link in its place must not lead elsewhere.
+  if (lstat(shared_memory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
+  empty(AT_FDCWD, shared_memory.c_str(), "");
 }
 
 // ---- TaskFolder ----

@@ -39,6 +39,8 @@ struct Scratch {
 
   // Folders of tasks whose interpreter was killed. REQUIRES: no task runs here.
   void RemoveLeftFolders() const;
+  // Everything, but for the folder of shared memory itself. REQUIRES: likewise, and that nothing else is kept here.
+  void Empty() const;
 };
 
 struct Collected {

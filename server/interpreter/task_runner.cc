@@ -1,10 +1,13 @@
 #include "server/interpreter/task_runner.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
@@ -78,6 +81,15 @@ bool SaysSuccess(const internal::TaskEnded& ended) {
          (ended.ending() == internal::CODE_EXITED && ended.exit_code() == 0);
 }
 
+// OSError: the file system is full.
+bool SaysNoSpace(PyObject* error) {
+  if (error == nullptr || !PyErr_GivenExceptionMatches(error, PyExc_OSError)) return false;
+  const PyRef number(PyObject_GetAttrString(error, "errno"));
+  const bool says = number && PyLong_CheckExact(number.get()) && PyLong_AsLong(number.get()) == ENOSPC;
+  PyErr_Clear();
+  return says;
+}
+
 void SetStopped(internal::TaskEnded* ended) {
   ended->clear_result();
   ended->set_ending(internal::CODE_STOPPED);
@@ -120,22 +132,36 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
   ended->set_lock_longest_hold_ns(row.lock.longest_hold_ns.load());
 }
 
-TaskRunner::TaskRunner(PyRef bootstrap, bool alone)
+TaskRunner::TaskRunner(PyRef bootstrap, Options options)
     : bootstrap_(std::move(bootstrap)),
       new_namespace_(PyObject_GetAttrString(bootstrap_.get(), "new_namespace")),
       compiled_(PyObject_GetAttrString(bootstrap_.get(), "compiled")),
       replacements_(PyObject_GetAttrString(bootstrap_.get(), "replacements")),
-      alone_(alone),
-      scratch_(Scratch::Here(/*shared=*/!alone)),
+      options_(options),
+      scratch_(Scratch::Here(/*shared=*/!options.alone)),
       peak_memory_({.reset = ResetPeakMemory, .bytes = PeakMemoryBytes}) {
   GILD_CHECK(new_namespace_ && compiled_ && replacements_);
+  pthread_sigmask(SIG_BLOCK, nullptr, &mask_);
+  if (!options_.alone) return;
+  // Descriptors that are kept from their first use on are no task's.
+  (void)ThreadCpuWaitNs();
+  residue_.emplace(
+      &scratch_, Residue::Options{.own_scratch = options_.own_scratch, .growth_bytes_max = options_.growth_bytes_max});
 }
 
 std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::StartTask& start,
                                                              std::shared_ptr<TaskState> task,
                                                              PyThreadState* thread_state) {
-  if (WantsFolder(start)) return RunInFolder(start, std::move(task), thread_state);
-  return RunCode(start, std::move(task), thread_state, absl::OkStatus());
+  std::variant<internal::TaskEnded, Coroutine> end =
+      WantsFolder(start) ? RunInFolder(start, std::move(task), thread_state)
+                         : RunCode(start, std::move(task), thread_state, absl::OkStatus());
+  if (options_.alone) {
+    // Nothing of the task is there any more, nor of its folder, but for what it left.
+    auto& ended = std::get<internal::TaskEnded>(end);
+    residue_->Look(ended.peak_memory_bytes(), &ended);
+    if (++tasks_ == options_.tasks_max) ended.set_spent(true);
+  }
+  return end;
 }
 
 internal::TaskEnded TaskRunner::RunInFolder(const internal::StartTask& start, std::shared_ptr<TaskState> task,
@@ -168,8 +194,8 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
                                                                  PyThreadState* thread_state,
                                                                  const absl::Status& placed) {
   Row* const row = task->row;
-  const bool peak_known = alone_ && peak_memory_.Begin(NowNs());
-  ThreadTimes& times = TimesHere(alone_);
+  const bool peak_known = options_.alone && peak_memory_.Begin(NowNs());
+  ThreadTimes& times = TimesHere(options_.alone);
   const ThreadTimes::Sums before = times.Begin(NowNs());
   const int64_t begin_ns = NowNs();
   row->process_cpu_at_begin_ns.store(before.cpu_ns);
@@ -180,7 +206,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   WorkFor(task, begin_ns);
   TakeLockInTurn(thread_state, begin_ns);
   std::unique_ptr<LockProfile> profile;
-  if (start.profile_lock() && alone_ && LockHooksCalibrated()) {
+  if (start.profile_lock() && options_.alone && LockHooksCalibrated()) {
     // What an earlier task may have left: see meet_stop in bootstrap.py.
     RaiseStopIn(pthread_self());
     DropStop();
@@ -200,7 +226,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
       value = Execute(start, *task, name_space.get());
     }
     if (value && PyCoro_CheckExact(value.get())) {
-      if (alone_ || WantsFolder(start)) {
+      if (options_.alone || WantsFolder(start)) {
         value = PyRef(PyObject_CallMethod(bootstrap_.get(), "run_coroutine", "O", value.get()));
       } else if (!InForkedProcess()) {
         suspended.name_space = std::move(name_space);
@@ -255,18 +281,21 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   PyEval_SaveThread();
 
   // System calls for figures are no business of the lock's.
-  if (alone_) {
+  if (options_.alone) {
     ended.set_processes_left(HasLivingChildren());
     // Native code can start a thread past us.
     if (ended.threads_left() == 0 && !AwaitOneThread(kStragglersNs)) ended.set_threads_left(1);
+  } else if (options_.subprocess) {
+    ended.set_processes_left(EndChildrenOfThread());
   }
-  const ThreadTimes::Sums after = times.End(NowNs(), /*look=*/alone_);
+  ended.set_starts_refused(task->starts_refused.load());
+  const ThreadTimes::Sums after = times.End(NowNs(), /*look=*/options_.alone);
   int64_t cpu_ns = after.cpu_ns - before.cpu_ns;
   // Where it was reckoned: while the task waited for the lock it was not on its core.
-  if (!alone_ && end_ns - begin_ns < ThreadTimes::kSameMomentNs) {
+  if (!options_.alone && end_ns - begin_ns < ThreadTimes::kSameMomentNs) {
     cpu_ns = std::min(cpu_ns, std::max<int64_t>(0, end_ns - begin_ns - ended.lock_wait_ns()));
   }
-  ended.set_cpu_ns(cpu_ns + (alone_ ? 0 : OtherThreadsCpuNs(task.get())));
+  ended.set_cpu_ns(cpu_ns + (options_.alone ? 0 : OtherThreadsCpuNs(task.get())));
   if (peak_known) ended.set_peak_memory_bytes(peak_memory_.End().value_or(0));
   // Unavailable travels as -1.
   ended.set_cpu_wait_ns(before.cpu_wait_ns && after.cpu_wait_ns ? *after.cpu_wait_ns - *before.cpu_wait_ns : -1);
@@ -287,6 +316,7 @@ void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, 
 }
 
 PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskState& task) {
+  known_names_.PutBack();
   Session* const session = task.session.get();
   if (session == nullptr || !session->name_space) {
     PyRef fresh = FreshNamespace(start);
@@ -303,7 +333,7 @@ PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskSta
 PyRef TaskRunner::FreshNamespace(const internal::StartTask& start) {
   const PyRef file_name(PyUnicode_FromStringAndSize(start.file_name().data(), start.file_name().size()));
   if (!file_name) return PyRef();
-  PyObject* const arguments[] = {file_name.get(), alone_ ? Py_True : Py_False};
+  PyObject* const arguments[] = {file_name.get(), options_.alone ? Py_True : Py_False};
   return PyRef(PyObject_Vectorcall(new_namespace_.get(), arguments, std::size(arguments), nullptr));
 }
 
@@ -358,7 +388,30 @@ void TaskRunner::ForgetThread() {
 #endif
   PyEval_SetTrace(nullptr, nullptr);
   PyEval_SetProfile(nullptr, nullptr);
-  if (alone_) DisarmTimers();
+  if (options_.alone) {
+    DisarmTimers();
+  } else {
+    RestoreMask();
+    fesetenv(FE_DFL_ENV);
+  }
+}
+
+void TaskRunner::RestoreMask() {
+  sigset_t mask{};
+  pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  if (memcmp(&mask, &mask_, sizeof mask) == 0) return;
+  // What was held back for the task that is gone must not end all others.
+  constexpr timespec kAtOnce{};
+  while (sigtimedwait(&mask, nullptr, &kAtOnce) > 0) {
+  }
+  pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+}
+
+void TaskRunner::AdoptThread(PyThreadState* thread_state) {
+  PyEval_RestoreThread(thread_state);
+  const PyRef adopted(PyObject_CallMethod(bootstrap_.get(), "adopt_thread", nullptr));
+  PyErr_Clear();
+  PyEval_SaveThread();
 }
 
 void TaskRunner::DropStop() {
@@ -469,7 +522,9 @@ void TaskRunner::Conclude(const internal::StartTask& start, const TaskState& tas
   if (value) error = Encode(start, value.get(), ended);
   // The task may still have all it was allowed; its error's text needs room, too.
   if (start.memory_bytes() > 0) LimitMemory(kErrorTextMemoryBytes);
+  const bool no_space = task.no_space.load() || SaysNoSpace(error.get());
   Classify(start, task, std::move(error), ended);
+  if (no_space && options_.own_scratch) EndIfFull(FullnessOf(scratch_.path.c_str()), ended);
 }
 
 void TaskRunner::Classify(const internal::StartTask& start, const TaskState& task, PyRef error,
@@ -488,6 +543,8 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   }
   ended->clear_result();
   if (const std::optional<int> exit_code = ExitCodeOf(error.get()); exit_code && !stopped) {
+    // What it is to print may have taken until now.
+    if (task.stop.load()) return SetStopped(ended);
     ended->set_ending(internal::CODE_EXITED);
     ended->set_exit_code(*exit_code);
     return;

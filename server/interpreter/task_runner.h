@@ -12,6 +12,8 @@
 // taking the lock to the last figure is the task's own time: run = wait + hold + time off the lock.
 #pragma once
 
+#include <signal.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,8 +22,10 @@
 #include "gild/internal/frames.pb.h"
 #include "server/base/lru_map.h"
 #include "server/interpreter/function_cache.h"
+#include "server/interpreter/known_names.h"
 #include "server/interpreter/peak_memory.h"
 #include "server/interpreter/python.h"
+#include "server/interpreter/residue.h"
 #include "server/interpreter/task_folder.h"
 #include "server/interpreter/task_state.h"
 
@@ -50,9 +54,17 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended);
 
 class TaskRunner {
  public:
-  // `alone`: one task at a time, on the main thread: it may have memory and CPU limits, and the process's figures are
-  // its own. REQUIRES: the working directory is the slot's scratch folder, and one thread.
-  TaskRunner(PyRef bootstrap, bool alone);
+  struct Options {
+    // One task at a time, on the main thread: it may have memory and CPU limits, and the process's figures are its own.
+    bool alone = true;
+    bool own_scratch = false;  // the scratch is a file system of its own
+    bool subprocess = false;   // tasks may start processes
+    // Alone: after so many tasks, or with so much more memory than now, the process is spent; 0: never.
+    uint64_t tasks_max = 0;
+    int64_t growth_bytes_max = 0;
+  };
+  // REQUIRES: the working directory is the slot's scratch folder, and one thread.
+  TaskRunner(PyRef bootstrap, Options options);
 
   // What the task calls (TaskState::function). Call for each StartTask in the order in which they come; `session`:
   // null, or the task's.
@@ -63,6 +75,8 @@ class TaskRunner {
   // variables. Alone, a coroutine is run to its end.
   std::variant<internal::TaskEnded, Coroutine> Run(const internal::StartTask& start, std::shared_ptr<TaskState> task,
                                                    PyThreadState* thread_state);
+  // The calling thread will run tasks, beside others. It does not have the lock.
+  void AdoptThread(PyThreadState* thread_state);
   // Ends the session on the calling thread. Its finalizers run as the code of `task`, which can be stopped, between
   // finalizing(true) and finalizing(false), which are called with the lock.
   void LetGo(std::shared_ptr<Session> session, std::shared_ptr<TaskState> task, PyThreadState* thread_state,
@@ -110,21 +124,26 @@ class TaskRunner {
   void TakeLockInTurn(PyThreadState* thread_state, int64_t now_ns) ABSL_LOCKS_EXCLUDED(turn_);
   // Of a task nothing stays in the calling thread.
   void ForgetThread();
+  // Of signals, for the calling thread; what is pending is dropped.
+  void RestoreMask();
   // Of a SystemExit; empty for any other exception.
   std::optional<int> ExitCodeOf(PyObject* error);
   void JoinThreads(TaskState* task);
   // The calling thread is done with a task that goes on without it.
   void Suspend(int64_t cpu_before_ns, Coroutine* coroutine);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
-
   const PyRef bootstrap_;
   // Of it, what every task needs: to look for them took as long as to run a small one's code.
   const PyRef new_namespace_;
   const PyRef compiled_;
   const PyRef replacements_;
-  const bool alone_;
+  const Options options_;
   const Scratch scratch_;
-  PeakMemory peak_memory_;                   // alone only
+  KnownNames known_names_;
+  sigset_t mask_{};                          // of signals, as it is at first
+  std::optional<Residue> residue_;           // alone only
+  uint64_t tasks_ = 0;                       // that have ended; likewise
+  PeakMemory peak_memory_;                   // likewise
   LruMap<PyRef> codes_{kCompiledBodiesMax};  // by file name and source; with the lock only
   FunctionCache functions_;
   absl::Mutex turn_;

@@ -51,6 +51,8 @@ struct TaskState {
   std::atomic<bool> ended{false};    // set under the lock; output is dropped from here on
   std::atomic<bool> stop_asked_on_loop{false};
   std::atomic<bool> output_exceeded{false};  // it printed too much and had asked to be ended for it
+  std::atomic<uint32_t> starts_refused{0};   // threads, by the kernel
+  std::atomic<bool> no_space{false};         // a write has met a full file system
   std::atomic<int> other_threads{0};         // that it started, or that help it, and that have not ended
   std::atomic<int64_t> finished_threads_cpu_ns{0};
 

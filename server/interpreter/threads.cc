@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <list>
 #include <memory>
 #include <utility>
@@ -219,6 +220,7 @@ extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* 
   start->record = gild::Expect(start->task.get());
   const int error = real(thread, attributes, gild::RunInherited, start);
   if (error != 0) {
+    if (error == EAGAIN) start->task->starts_refused.fetch_add(1, std::memory_order_relaxed);
     {
       absl::MutexLock lock(&start->task->mutex);
       start->task->other_threads.fetch_sub(1);

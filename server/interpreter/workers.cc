@@ -10,6 +10,7 @@
 
 #include "server/base/errors.h"
 #include "server/interpreter/death_note.h"
+#include "server/interpreter/process_limits.h"
 #include "server/ipc/frame.h"
 #include "server/meter/lock_hooks.h"
 
@@ -25,10 +26,12 @@ thread_local bool engaged_here = false;
 
 }  // namespace
 
-Workers::Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter)
+Workers::Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter,
+                 bool subprocess)
     : channel_(channel),
       runner_(runner),
       interpreter_(interpreter),
+      subprocess_(subprocess),
       loop_(channel, runner, std::move(loop_module), [this](uint64_t serial) { Forget(serial); }) {
   GILD_CHECK(the_workers == nullptr);
   the_workers = this;
@@ -127,6 +130,7 @@ Workers::Job Workers::TakeJob(Worker* self) {
 void Workers::Loop() {
   // Kept from task to task: a new one costs two system calls on the process's memory map.
   PyThreadState* const thread_state = PyThreadState_New(interpreter_);
+  runner_->AdoptThread(thread_state);
   worker_here = true;
   engaged_here = true;
   Worker self;
@@ -150,11 +154,23 @@ void Workers::Ended(internal::TaskEnded ended) {
   {
     absl::MutexLock lock(&mutex_);
     running_.erase(serial);
+    if (subprocess_ && running_.empty() && HasLivingChildren()) {
+      // The server hears of it together with the end, so that no other task comes here.
+      frame.mutable_ended()->set_spent(true);
+      bytes = EncodeFrame(frame);
+    }
     ended_ += bytes;
     if (tended_ && !jobs_.empty() && ended_.size() < kEndedBytesMax) return;
     frames.swap(ended_);
   }
   Send(frames);
+}
+
+void Workers::EndIfProcessesAreLeft() {
+  // Nobody starts meanwhile.
+  absl::MutexLock lock(&mutex_);
+  if (!running_.empty() || !HasLivingChildren()) return;
+  while (true) syscall(SYS_exit_group, kExitOfLeftProcesses);
 }
 
 void Workers::Send(const std::string& frames) {
@@ -163,8 +179,11 @@ void Workers::Send(const std::string& frames) {
 }
 
 void Workers::Forget(uint64_t serial) {
-  absl::MutexLock lock(&mutex_);
-  running_.erase(serial);
+  {
+    absl::MutexLock lock(&mutex_);
+    running_.erase(serial);
+  }
+  if (subprocess_) EndIfProcessesAreLeft();
 }
 
 }  // namespace gild

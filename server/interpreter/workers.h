@@ -38,7 +38,10 @@ class Workers {
   // Where somebody has come since the last look: to look costs a worker its core for a moment.
   static constexpr int64_t kBusyPatienceNs = 4 * kPatienceNs;
 
-  Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter);
+  // `subprocess`: tasks may start processes. What is left of them when no task runs any more ends this interpreter, as
+  // nobody knows whose it was.
+  Workers(BlockingChannel* channel, TaskRunner* runner, PyRef loop_module, PyInterpreterState* interpreter,
+          bool subprocess);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
@@ -70,6 +73,7 @@ class Workers {
   void Ended(internal::TaskEnded ended) ABSL_LOCKS_EXCLUDED(mutex_);
   void Send(const std::string& frames);
   void Forget(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndIfProcessesAreLeft() ABSL_LOCKS_EXCLUDED(mutex_);
   // False: none rests.
   bool WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -80,6 +84,7 @@ class Workers {
   BlockingChannel* const channel_;
   TaskRunner* const runner_;
   PyInterpreterState* const interpreter_;
+  const bool subprocess_;
 
   // For the hooks, which lock only where both say so. Who makes a job first counts it and then looks who is engaged;
   // who is engaged no more first says so and then looks for jobs.

@@ -44,6 +44,8 @@ inline constexpr int kExitOfLostChannel = 70;
 inline constexpr int kExitOfLostLoop = 71;
 // And one with a forgotten session whose finalizers would not end.
 inline constexpr int kExitOfStuckSession = 72;
+// And one of many tasks in which none runs any more, but processes that they have started do.
+inline constexpr int kExitOfLeftProcesses = 73;
 
 struct PageHeader {
   std::atomic<uint32_t> rows;  // set by the server

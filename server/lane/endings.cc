@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "server/base/errors.h"
 #include "server/base/utf8.h"
 #include "server/process/slot_process.h"
@@ -27,6 +29,7 @@ bool IsOwnDoing(int signal) {
     case SIGILL:
     case SIGABRT:
     case SIGSYS:
+    case SIGXCPU:
     case SIGTRAP: return true;
     default: return false;
   }
@@ -117,6 +120,23 @@ void EndRetired(const DoomedTask& doomed, const InterpreterDeath& death, Outcome
     case Retirement::kProcessesLeft:
       return EndLost(absl::StrCat(its_interpreter, " was replaced: an earlier task left processes behind"), doomed,
                      outcome);
+    case Retirement::kResidue:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced: an earlier task left something behind"), doomed,
+                     outcome);
+    case Retirement::kSpent: return EndLost(absl::StrCat(its_interpreter, " was replaced in turn"), doomed, outcome);
+    case Retirement::kCpuLimit:
+      if (!doomed.begin_ns) {
+        return EndLost(absl::StrCat(its_interpreter, " was replaced: ", culprit, " used too much processor time"),
+                       doomed, outcome);
+      }
+      outcome->ending = Ending::kCpuLimit;
+      outcome->evidence.limit = "cpu";
+      outcome->evidence.allowed = doomed.task->limits.cpu_ns;
+      outcome->evidence.used = doomed.cpu_ns;
+      outcome->evidence.detail = "ended by the server: its own limit had not";
+      return;
+    case Retirement::kRestless:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced: ", death.detail), doomed, outcome);
     case Retirement::kStartFailed: return EndLost(absl::StrCat(its_interpreter, " did not start"), doomed, outcome);
     case Retirement::kSlotLost:
       return EndLost(absl::StrCat(its_interpreter, " went away with its slot: ", death.detail), doomed, outcome);
@@ -225,6 +245,10 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
       case Retirement::kProtocolError: return "protocol_error";
       case Retirement::kThreadsLeft: return "threads_left";
       case Retirement::kProcessesLeft: return "processes_left";
+      case Retirement::kResidue: return "residue";
+      case Retirement::kSpent: return "spent";
+      case Retirement::kCpuLimit: return "cpu_limit";
+      case Retirement::kRestless: return "restless";
       case Retirement::kStartFailed: return "start_failed";
       case Retirement::kSlotLost: return "slot_lost";
       case Retirement::kShutdown: return "shutdown";  // never counted: nothing is started after it
@@ -235,6 +259,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
   if (OutOfMemory(death)) return "memory_limit";
   if (ExitCodeOf(death) == kExitOfLostLoop && !NoteAgrees(death)) return "loop_died";
   if (ExitCodeOf(death) == kExitOfStuckSession && !NoteAgrees(death)) return "session_stuck";
+  if (ExitCodeOf(death) == kExitOfLeftProcesses && !NoteAgrees(death)) return "processes_left";
   if (ExitCodeOf(death)) return "exited";
   const bool own_doing = NoteAgrees(death) || IsOwnDoing(SignalOf(death).value_or(0));
   return own_doing ? "crashed" : "killed";
@@ -271,6 +296,7 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Task& task, StopRe
       return TooLong("a name in its lock profile", bytes, kFunctionNameBytesMax);
     }
   }
+  if (ended.residue_size() > kResidueMax) return absl::StrCat(ended.residue_size(), " kinds of residue");
   if (ended.warnings_size() > kWarningsMax) return absl::StrCat(ended.warnings_size(), " warnings");
   for (const std::string& warning : ended.warnings()) {
     if (warning.size() > static_cast<size_t>(kWarningBytesMax)) {
@@ -330,12 +356,59 @@ void EndReported(internal::TaskEnded* ended, const Task& task, StopReason stop, 
       evidence.used = static_cast<int64_t>(ended->result_bytes() >> 63 ? INT64_MAX : ended->result_bytes());
       if (!task.collect.empty()) evidence.detail = "the result and the files collected";
       return;
+    case internal::CODE_SCRATCH_LIMIT:
+      outcome->ending = Ending::kScratchLimit;
+      evidence.limit = ended->scratch_files() ? "scratch_files" : "scratch";
+      evidence.allowed = evidence.used = ended->scratch_files() ? kScratchInodes : kScratchBytes;
+      evidence.detail = "its file system was full";
+      return;
     case internal::CODE_STOPPED: return EndStopped(stop, limits, wall_used_ns, outcome);
     case internal::CODE_UNSPECIFIED:
     case internal::CodeEnding_INT_MIN_SENTINEL_DO_NOT_USE_:
     case internal::CodeEnding_INT_MAX_SENTINEL_DO_NOT_USE_: break;
   }
   GILD_CHECK(false);  // ProblemOf has refused it
+}
+
+void EndRefused(uint64_t refused, int64_t allowed, Outcome* outcome) {
+  if (refused == 0) return;
+  switch (outcome->ending) {
+    case Ending::kSucceeded:
+    case Ending::kRaised:
+    case Ending::kExited:
+    case Ending::kMemoryLimit:  // a thread's stack that found no room looks the same to the task
+      outcome->ending = Ending::kProcessLimit;
+      outcome->result = {};
+      outcome->evidence = {.detail = absl::StrCat("the kernel refused ", refused, " more (pids group)"),
+                           .limit = "processes",
+                           .allowed = allowed,
+                           .used = allowed};
+      return;
+    case Ending::kCrashed:
+    case Ending::kTimedOut:
+    case Ending::kCpuLimit:
+    case Ending::kOutputLimit:
+    case Ending::kResultLimit:
+    case Ending::kCancelled:
+    case Ending::kExpired:
+    case Ending::kInterpreterLost:
+    case Ending::kProtocolError:
+    case Ending::kProcessLimit:
+    case Ending::kScratchLimit: return;
+  }
+}
+
+std::string ResidueText(const internal::TaskEnded& ended) {
+  std::vector<absl::string_view> words;
+  for (const int residue : ended.residue()) {
+    switch (residue) {
+      case internal::RESIDUE_DESCRIPTORS: words.push_back("open descriptors"); break;
+      case internal::RESIDUE_SIGNALS: words.push_back("signal handlers or a mask"); break;
+      case internal::RESIDUE_LIMITS: words.push_back("resource limits"); break;
+      case internal::RESIDUE_FILES: words.push_back("files without a name"); break;
+    }
+  }
+  return absl::StrJoin(words, ", ");
 }
 
 }  // namespace gild

@@ -27,6 +27,10 @@ enum class Retirement {
   kProtocolError,  // it broke the frame protocol
   kThreadsLeft,    // a task left threads behind in an interpreter of one thread
   kProcessesLeft,  // a task left child processes behind, likewise
+  kResidue,        // a task left something else in it, likewise
+  kSpent,          // it has run as many tasks, or grown as much, as it may
+  kCpuLimit,       // its task used more processor time than it may, and its own limit had not ended it
+  kRestless,       // it was busy without a task, or did not begin the one it had
   kStartFailed,    // it was not ready in time
   kSlotLost,       // its slot's init went away
   kShutdown,       // the end of a drain
@@ -39,7 +43,7 @@ struct InterpreterDeath {
   int64_t at_ns = 0;
   std::optional<Retirement> retirement;  // empty: it was not the server's doing
   uint64_t culprit = 0;                  // the serial of the task that would not stop; 0: none
-  std::string detail;                    // of kProtocolError and kSlotLost: what happened
+  std::string detail;                    // of kProtocolError, kRestless and kSlotLost: what happened
   std::optional<InterpreterEnd> end;     // empty: nobody reaped it for us
   PageFile::DeathNote note;
   std::string culprit_name;  // who `culprit`, or the note, means, for people; empty: no task in flight
@@ -63,8 +67,9 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
 
 // The words that restarts are counted by.
 inline constexpr const char* kRestartCauses[] = {
-    "cancelled",      "cpu_limit",      "crashed",       "exited",    "killed",       "loop_died",    "memory_limit",
-    "processes_left", "protocol_error", "session_stuck", "slot_lost", "start_failed", "threads_left", "timed_out"};
+    "cancelled",     "cpu_limit",      "crashed",        "exited",       "killed",   "loop_died",
+    "memory_limit",  "processes_left", "protocol_error", "residue",      "restless", "spent",
+    "session_stuck", "slot_lost",      "start_failed",   "threads_left", "timed_out"};
 // One of them.
 const char* RestartCause(const InterpreterDeath& death, bool was_ready, const std::optional<Ending>& only_task_ended);
 
@@ -73,5 +78,12 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Task& task, StopRe
 
 // Sets ending, evidence, error, result and files from it, and adds its warnings. REQUIRES: ProblemOf is empty.
 void EndReported(internal::TaskEnded* ended, const Task& task, StopReason stop, int64_t wall_used_ns, Outcome* outcome);
+
+// So many processes and threads were refused while it ran, of `allowed` in all: that is how it ended, unless it was
+// stopped, or crossed another limit.
+void EndRefused(uint64_t refused, int64_t allowed, Outcome* outcome);
+
+// "open descriptors, signal handlers": what the child says that the task left; empty: nothing.
+std::string ResidueText(const internal::TaskEnded& ended);
 
 }  // namespace gild

@@ -1,5 +1,7 @@
 #include "server/lane/interpreter_handle.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -17,6 +19,7 @@ namespace {
 constexpr int64_t kOverdueNs = 100 * kNsPerMs;
 // An interpreter that lived so long did not fail to start.
 constexpr int64_t kHealthyNs = 1 * kNsPerSecond;
+constexpr char kDidNotBegin[] = "it did not begin the task that it had";
 // Wall limits that pass so soon after others may be met together, and the more tasks there are to look at, the later.
 constexpr int64_t kWallTimerGapNs = 2 * kNsPerMs;
 constexpr int64_t kWallTimerGapNsPerTask = kNsPerUs;
@@ -99,6 +102,12 @@ InterpreterHandle::InterpreterHandle(Poller* poller, Config config, Events event
     : poller_(poller), config_(std::move(config)), events_(std::move(events)), page_(std::move(page)) {
   // Low rows first, so that a lightly loaded interpreter touches little of its page.
   for (uint32_t row = page_->rows(); row > 0; --row) free_rows_.push_back(row - 1);
+  if (config_.pids_refused) pids_refused_ = config_.pids_refused();
+}
+
+int64_t InterpreterHandle::CpuNsOf(int pid) {
+  clockid_t clock;
+  return clock_getcpuclockid(pid, &clock) == 0 ? ClockNs(clock) : 0;
 }
 
 // ---- from any thread ----
@@ -117,7 +126,7 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
     const bool is_new =
         in_flight_.emplace(serial, InFlight{.task = task, .row = row, .sent_ns = sent_ns, .ahead = ahead}).second;
     GILD_CHECK(is_new);
-    if (alone()) page_->OfferTask(row, serial);
+    page_->OfferTask(row, serial);
     if (ahead && patience_timer_ == 0) SetPatienceTimer(sent_ns + config_.ahead_patience_ns);
   }
   // Outside the lock: a frame may be large. An error means that the interpreter is going: Finish ends the task.
@@ -271,7 +280,8 @@ void InterpreterHandle::OnFailed(std::string why) {
 }
 
 void InterpreterHandle::OnTasksOnLoop(const internal::TasksOnLoop& on_loop) {
-  std::string problem;
+  // Every frame costs it something, or it could send them for ever.
+  std::string problem = on_loop.serials().empty() ? "no tasks on its event loop" : "";
   {
     absl::MutexLock lock(&mutex_);
     for (const uint64_t serial : on_loop.serials()) {
@@ -294,7 +304,7 @@ void InterpreterHandle::OnSessionsForgotten(const internal::SessionsForgotten& f
     for (const uint64_t session : forgotten.sessions()) gone += leaving_sessions_.erase(session);
   }
   if (gone > 0) events_.on_sessions_gone(gone);
-  if (gone < static_cast<size_t>(forgotten.sessions_size())) {
+  if (gone == 0 || gone < static_cast<size_t>(forgotten.sessions_size())) {
     Doom(Retirement::kProtocolError, "it forgot a session that it was not to forget");
   }
 }
@@ -313,7 +323,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
     if (problem.empty()) {
       in_flight = std::move(found->second);
       in_flight_.erase(found);
-      completed_one_ = true;
+      ++completed_;
       if (in_flight.on_loop) --on_loop_;
       if (in_flight.overdue) available_again = --overdue_ == 0 && state_ == State::kReady;
       // At once: no task is sent to where another's threads or processes still run.
@@ -321,6 +331,11 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
         spent = Retirement::kThreadsLeft;
       } else if (alone() && ended->processes_left()) {
         spent = Retirement::kProcessesLeft;
+      } else if (alone() && ended->residue_size() > 0) {
+        spent = Retirement::kResidue;
+      } else if (ended->spent()) {
+        // Of many threads, it says so of processes that nobody's task runs any more.
+        spent = alone() ? Retirement::kSpent : Retirement::kProcessesLeft;
       }
       if (spent && state_ == State::kReady) state_ = State::kDoomed;
     }
@@ -331,6 +346,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   const int64_t now_ns = NowNs();
   pace_.Ended(in_flight.sent_ns, ended->end_ns(), now_ns);
   Outcome outcome = ReportedOutcome(in_flight, ended, now_ns);
+  EndRefused(PidsRefused(*ended), config_.pids_allowed, &outcome);
   page_->Clear(in_flight.row);
   {
     absl::MutexLock lock(&mutex_);
@@ -342,6 +358,15 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
     events_.on_available(true);
   }
   ended_.push_back({serial, std::move(outcome)});
+}
+
+uint64_t InterpreterHandle::PidsRefused(const internal::TaskEnded& ended) {
+  // To ask costs something, so only when there may be an answer.
+  if (!config_.pids_refused || (ended.starts_refused() == 0 && !config_.starts_processes)) return 0;
+  const uint64_t before = std::exchange(pids_refused_, config_.pids_refused());
+  const uint64_t refused = pids_refused_ - std::min(before, pids_refused_);
+  // Among many tasks at once, the one that says so.
+  return alone() || ended.starts_refused() > 0 ? refused : 0;
 }
 
 void InterpreterHandle::ReportEnded() {
@@ -419,6 +444,7 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
   // Its end may lie there already: not worth an interpreter, and what runs in it by now.
   if (alone()) channel_->ReadAvailable();
   bool handed_over;
+  bool stuck = false;
   std::optional<InFlight> taken_back;
   {
     absl::MutexLock lock(&mutex_);
@@ -427,10 +453,14 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
     InFlight& in_flight = found->second;
     // What ends it already is the reason to keep.
     if (in_flight.stop != StopReason::kNone || state_ != State::kReady || silent_ns_ != 0) return true;
+    // Its time has passed, and nothing of it has begun, although nothing is before it: not its own doing.
+    stuck = reason == StopReason::kTimedOut && in_flight.handed_over && !std::exchange(in_flight.ahead, true);
     taken_back = TakeBack(found);
+    stuck = stuck && taken_back;
+    if (stuck) state_ = State::kDoomed;  // at once, or it would come here again
     if (!taken_back) in_flight.stop = reason;
     handed_over = !taken_back && in_flight.handed_over;
-    if (!alone()) {
+    if (!alone() && !taken_back) {
       const int64_t now_ns = NowNs();
       in_flight.overdue_timer = After(now_ns + kOverdueNs, &InterpreterHandle::OnOverdue, serial);
       in_flight.grace_timer = After(now_ns + config_.stop_grace_ns, &InterpreterHandle::OnGracePassed, serial);
@@ -439,6 +469,7 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
   if (taken_back) {
     // Cancelled, or in line for so long that its time passed: not its interpreter's business.
     Return(std::vector{*std::move(taken_back)});
+    if (stuck) Doom(Retirement::kRestless, kDidNotBegin);
   } else if (alone()) {
     Doom(reason == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
   } else if (handed_over) {
@@ -533,6 +564,64 @@ void InterpreterHandle::OnGracePassed(uint64_t serial) {
   Doom(stop == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
 }
 
+// ---- looking after it ----
+
+void InterpreterHandle::Inspect() {
+  // What it has said counts, also when nobody has read it yet.
+  channel_->ReadAvailable();
+  const int64_t now_ns = NowNs();
+  Inspected now{.at_ns = now_ns};
+  int pid;
+  int64_t cpu_limit_ns = 0;
+  bool idle;
+  std::optional<InFlight> stuck;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ != State::kReady || silent_ns_ != 0) return;
+    pid = pid_;
+    stuck = TakeStuck(now_ns);
+    if (stuck) state_ = State::kDoomed;  // at once, or it would come here again
+    now.completed = completed_;
+    idle = in_flight_.empty();
+    for (const auto& [serial, task] : in_flight_) {
+      if (!page_->BeginNs(task.row, serial)) continue;
+      now.serial = serial;
+      cpu_limit_ns = task.task->limits.cpu_ns;
+    }
+  }
+  if (stuck) {
+    Return(std::vector{*std::move(stuck)});
+    return Doom(Retirement::kRestless, kDidNotBegin);
+  }
+  if (!alone()) return;  // busy is what it may always be, with threads that tasks have left
+  now.cpu_ns = config_.cpu_ns_of(pid);
+  const Inspected before = std::exchange(inspected_, now);
+  if (before.at_ns == 0 || before.serial != now.serial || before.completed != now.completed) return;
+  const int64_t used_ns = now.cpu_ns - before.cpu_ns;
+  if (idle && used_ns * 2 > now_ns - before.at_ns) {
+    return Doom(Retirement::kRestless, "it was busy without a task");
+  }
+  inspected_.task_cpu_ns = before.task_cpu_ns + used_ns;
+  // Its own limit comes first, and ends it at the very moment.
+  if (cpu_limit_ns > 0 && inspected_.task_cpu_ns > cpu_limit_ns + kInspectNs) {
+    Doom(Retirement::kCpuLimit, "", now.serial);
+  }
+}
+
+std::optional<InterpreterHandle::InFlight> InterpreterHandle::TakeStuck(int64_t now_ns) {
+  // Alone, one waits for another. Among many, each is claimed at once: by a thread that never has the lock.
+  const auto begun = [this](const auto& task) { return page_->BeginNs(task.second.row, task.first).has_value(); };
+  if (alone() && std::any_of(in_flight_.begin(), in_flight_.end(), begun)) return std::nullopt;
+  for (auto task = in_flight_.begin(); task != in_flight_.end(); ++task) {
+    InFlight& first = task->second;
+    if (first.ahead || !first.handed_over || now_ns - first.sent_ns < config_.begin_limit_ns) continue;
+    first.ahead = true;  // so that it can be taken back
+    if (std::optional<InFlight> stuck = TakeBack(task)) return stuck;
+    first.ahead = false;
+  }
+  return std::nullopt;
+}
+
 void InterpreterHandle::Doom(Retirement retirement, std::string detail, uint64_t culprit) {
   std::vector<InFlight> taken;
   {
@@ -582,7 +671,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
     death.detail = detail_;
     death.culprit = culprit_;
     was_ready = ready_ns_ != 0;
-    epitaph.healthy = was_ready && (completed_one_ || death.at_ns - ready_ns_ >= kHealthyNs);
+    epitaph.healthy = was_ready && (completed_ > 0 || death.at_ns - ready_ns_ >= kHealthyNs);
   }
   if (auto culprit = in_flight.find(CulpritOf(death)); culprit != in_flight.end()) {
     death.culprit_name = absl::StrCat("'", culprit->second.task->name, "' (", culprit->second.task->id, ")");
@@ -684,8 +773,12 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
     outcome.warnings.push_back(absl::StrCat(ended->threads_left(), ended->threads_left() == 1 ? " thread" : " threads",
                                             " outlived the task", alone() ? ": its interpreter was replaced" : ""));
   }
-  if (alone() && ended->processes_left()) {
-    outcome.warnings.push_back("child processes outlived the task: they were ended and its interpreter was replaced");
+  if (alone() && ended->residue_size() > 0) {
+    outcome.warnings.push_back(absl::StrCat("left behind: ", ResidueText(*ended), ": its interpreter was replaced"));
+  }
+  if (ended->processes_left()) {
+    outcome.warnings.push_back(absl::StrCat("child processes outlived the task: they were ended",
+                                            alone() ? " and its interpreter was replaced" : ""));
   }
   EndReported(ended, task, in_flight.stop, end_ns - sent_ns, &outcome);
   return outcome;

@@ -47,7 +47,15 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
         true;       // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
     int core = -1;  // -1: not pinned
     int64_t stop_grace_ns = kStopGraceNs;
+    int64_t begin_limit_ns = kBeginLimitNs;  // a task that nobody has claimed by then is stuck
+    std::function<int64_t(int pid)> cpu_ns_of = CpuNsOf;
+    // How many processes and threads its slot was refused so far, of how many that it may have; empty: nobody counts.
+    std::function<uint64_t()> pids_refused = nullptr;
+    int64_t pids_allowed = 0;
+    bool starts_processes = false;  // its tasks may
   };
+  // That it has used so far, in all its threads; 0: it is gone.
+  static int64_t CpuNsOf(int pid);
 
   struct Events {
     std::function<void()> on_ready;
@@ -83,6 +91,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // Stops a task. False: no such task.
   bool Stop(uint64_t serial, StopReason reason) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Looks whether it does what it should, as the child's word does not say: to be called every now and then.
+  void Inspect() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Nothing new is taken; on_doomed follows at once. The first reason is the one to keep.
   void Doom(Retirement retirement, std::string detail = "", uint64_t culprit = 0) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -147,6 +158,11 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   // All that can be.
   std::vector<InFlight> TakeBackAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Return(const std::vector<InFlight>& tasks) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Not begun for so long, although nothing is before it: it is taken back. Empty: there is none.
+  std::optional<InFlight> TakeStuck(int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Processes and threads that were refused since the last time that it was asked, as far as the task had to do with
+  // it.
+  uint64_t PidsRefused(const internal::TaskEnded& ended);
   Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
   void CancelTimers(const InFlight& in_flight);
 
@@ -165,6 +181,17 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   // Poller's thread only.
   std::vector<EndedTask> ended_;  // of the frames that are being read
   ReadingPace pace_;
+  uint64_t pids_refused_ = 0;  // when it was asked last
+
+  // At the last inspection; the poller's thread only.
+  struct Inspected {
+    int64_t at_ns = 0;    // 0: never
+    int64_t cpu_ns = 0;   // of its process
+    uint64_t serial = 0;  // of the task that ran; 0: none
+    uint64_t completed = 0;
+    int64_t task_cpu_ns = 0;  // that this task has used since it was first seen
+  };
+  Inspected inspected_;
 
   // Held from the decision what to send until it is sent: a task must not overtake its function.
   absl::Mutex functions_mutex_;
@@ -183,9 +210,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   Poller::TimerId patience_timer_ ABSL_GUARDED_BY(mutex_) = 0;
   int overdue_ ABSL_GUARDED_BY(mutex_) = 0;
   int pid_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t ready_ns_ ABSL_GUARDED_BY(mutex_) = 0;   // 0: it never was
-  int64_t silent_ns_ ABSL_GUARDED_BY(mutex_) = 0;  // end of file; 0: not yet
-  bool completed_one_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t ready_ns_ ABSL_GUARDED_BY(mutex_) = 0;    // 0: it never was
+  int64_t silent_ns_ ABSL_GUARDED_BY(mutex_) = 0;   // end of file; 0: not yet
+  uint64_t completed_ ABSL_GUARDED_BY(mutex_) = 0;  // tasks, by its own word
   std::optional<Retirement> retirement_ ABSL_GUARDED_BY(mutex_);
   std::string detail_ ABSL_GUARDED_BY(mutex_);
   uint64_t culprit_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -65,6 +65,7 @@ Lane::~Lane() = default;
 void Lane::Start() {
   poller_->Post([this] {
     for (int i = 0; i < slots() && !shut_down_; ++i) MakeSlot(i);
+    InspectAll();
   });
 }
 
@@ -154,6 +155,8 @@ void Lane::MakeSlot(int slot) {
                   .lane = config_.kind,
                   .network = config_.network,
                   .subprocess = subprocess(slot),
+                  .tasks_max = config_.tasks_per_interpreter,
+                  .growth_bytes_max = alone() ? config_.limits.memory_bytes / kGrowthPart : 0,
                   .core = s.core,
                   .nice = config_.nice,
                   .group = config_.group};
@@ -196,6 +199,7 @@ std::map<Layer, OwnGroup> Lane::GroupsOf(int slot) {
     group = *std::move(made);
   }
   for (const auto& [layer, folder] : group->folders()) groups[layer] = {.folder = folder, .why_none = ""};
+  if (!group->why_no_fence().empty()) none(Layer::kNetworkFence, group->why_no_fence());
   return groups;
 }
 
@@ -218,7 +222,15 @@ void Lane::StartInterpreter(int slot) {
                                    .ahead_patience_ns = config_.ahead_patience_ns,
                                    .alone = alone(),
                                    .core = s.core,
-                                   .stop_grace_ns = config_.stop_grace_ns};
+                                   .stop_grace_ns = config_.stop_grace_ns,
+                                   .begin_limit_ns = config_.begin_limit_ns,
+                                   .cpu_ns_of = config_.cpu_ns_of,
+                                   .pids_allowed = config_.limits.pids};
+  if (s.group != nullptr) {
+    config.pids_refused = [group = s.group.get()] { return group->PidsRefused().value_or(0); };
+    // What a process of its tasks was refused, only the kernel knows.
+    config.starts_processes = subprocess(slot);
+  }
   InterpreterHandle::Events events{
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
       .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
@@ -261,6 +273,14 @@ void Lane::OnAvailable(int slot, bool available) {
   } else {
     events_.gone(slot);
   }
+}
+
+void Lane::InspectAll() {
+  if (shut_down_) return;
+  for (int i = 0; i < slots(); ++i) {
+    if (const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i)) interpreter->Inspect();
+  }
+  poller_->RunAt(NowNs() + config_.inspect_ns, [this] { InspectAll(); });
 }
 
 void Lane::BeginEnding(int slot) {
@@ -367,6 +387,15 @@ void Lane::Next(int slot, bool at_once) {
   };
   if (at_once) {
     s.back_off_ns = 0;
+    // What the kernel killed for want of memory gives it back when it comes to it: the next one must not pay for it.
+    constexpr int kLooks = 100;
+    if (s.group != nullptr && s.memory_looks < kLooks &&
+        s.group->MemoryBytes().value_or(0) > config_.limits.memory_bytes / 2) {
+      ++s.memory_looks;
+      SetPhase(slot, Phase::kBackingOff);
+      return SetTimer(slot, config_.back_off_ns_first, [this, slot] { Next(slot, /*at_once=*/true); });
+    }
+    s.memory_looks = 0;
     return go_on();
   }
   s.back_off_ns = std::clamp(s.back_off_ns * 2, config_.back_off_ns_first, config_.back_off_ns_max);

@@ -47,12 +47,17 @@ class Lane {
     std::string group;         // control group of the lane's processes, a folder; empty: the server's
     // Where it makes one of each slot's own; outlives the lane. Null: nowhere.
     const SlotGroups* groups = nullptr;
-    SlotLimits limits;  // of each slot
+    SlotLimits limits;                  // of each slot
+    int64_t tasks_per_interpreter = 0;  // CPU lane; 0: any
     int64_t start_limit_ns = kStartLimitNs;
     int64_t stop_grace_ns = kStopGraceNs;
     int64_t ahead_patience_ns = kAheadPatienceNs;
     int64_t back_off_ns_first = kBackOffNsFirst;
     int64_t back_off_ns_max = kBackOffNsMax;
+    // How often interpreters are looked at, and what processor time one has used.
+    int64_t inspect_ns = kInspectNs;
+    int64_t begin_limit_ns = kBeginLimitNs;
+    std::function<int64_t(int pid)> cpu_ns_of = InterpreterHandle::CpuNsOf;
     // An interpreter whose channel is at its end is dying; after this it is killed.
     int64_t silence_ns = 200 * kNsPerMs;
     // A killed interpreter that is not reported dead in this time costs its slot.
@@ -120,6 +125,7 @@ class Lane {
     uint64_t oom_kills = 0;            // in it, when the interpreter was started
     std::unique_ptr<SlotProcess> process;
     int64_t back_off_ns = 0;
+    int memory_looks = 0;       // in vain, whether its group has room again
     Poller::TimerId timer = 0;  // of the phase it is in
   };
 
@@ -154,6 +160,7 @@ class Lane {
 
   // No new tasks for this interpreter; it is on its way out.
   void BeginEnding(int slot);
+  void InspectAll();
   // It is dead: ends what it ran, counts the restart, and goes on to the next.
   void Finish(int slot, const std::optional<InterpreterEnd>& end) ABSL_LOCKS_EXCLUDED(mutex_);
   void Next(int slot, bool at_once);

@@ -190,6 +190,11 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
       ->check(Check(&ParseBytes, "a size like 512MiB or 4GiB", "SIZE"))
       ->envname("GILD_CPU_MEMORY")
       ->capture_default_str();
+  app.add_option("--tasks-per-interpreter", options.tasks_per_interpreter,
+                 "tasks after which an interpreter of the CPU lane is replaced; 0: never for that")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000'000}))
+      ->envname("GILD_TASKS_PER_INTERPRETER")
+      ->capture_default_str();
   app.add_option("--preload", preload, "modules that tasks find imported, separated by commas: numpy,PIL.Image")
       ->envname("GILD_PRELOAD")
       ->type_name("MODULES");

@@ -170,6 +170,8 @@ class Server {
   void StartPoller();
   void MakeLanes();
   absl::Status OpenDoors();
+  // Before there are slots: no task reaches what we listen on.
+  void FenceOffOurselves();
   // As --require-isolation wants; says what there is.
   bool IsolatedEnough() const;
   void PrintReady(bool all_ready);
@@ -307,10 +309,13 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
           .scratch_root = folder_.path(),
           .group = core_groups_ == nullptr ? "" : core_groups_->folder(kind),
           .groups = slot_groups_.get(),
-          .limits =
-              kind == LaneKind::kIo
-                  ? SlotLimits{.memory_bytes = options_.io_memory_bytes, .pids = kIoPidsMax}
-                  : SlotLimits{.memory_bytes = options_.cpu_memory_bytes, .pids = kCpuPidsMax, .background = true}},
+          .limits = kind == LaneKind::kIo
+                        ? SlotLimits{.memory_bytes = options_.io_memory_bytes, .pids = kIoPidsMax, .fenced = true}
+                        : SlotLimits{.memory_bytes = options_.cpu_memory_bytes,
+                                     .pids = kCpuPidsMax,
+                                     .background = true,
+                                     .fenced = options_.cpu_network},
+          .tasks_per_interpreter = options_.tasks_per_interpreter},
       &poller_, zygote_.get(),
       Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
                    .gone = [this, kind](int slot) { scheduler_->SlotGone(kind, slot); },
@@ -354,6 +359,7 @@ absl::Status Server::OpenDoors() {
                              {"/readyz", [this] { return Ready(); }}});
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
+  FenceOffOurselves();
 
   OnPoller([this] {
     io_->Start();
@@ -363,6 +369,15 @@ absl::Status Server::OpenDoors() {
     CountCoresNowAndThen();
   });
   return absl::OkStatus();
+}
+
+void Server::FenceOffOurselves() {
+  const std::vector<std::string>& off = options_.without_layers;
+  if (std::find(off.begin(), off.end(), Name(Layer::kNetworkFence)) != off.end()) return;
+  std::vector<NetworkFence::Port> ports = {{static_cast<uint16_t>(http_->port()), IsLoopback(options_.http_listen)}};
+  // 0: it listens on a file.
+  if (rpc_->port() != 0) ports.push_back({static_cast<uint16_t>(rpc_->port()), IsLoopback(options_.listen)});
+  slot_groups_->SetFence(NetworkFence::Make(ports));
 }
 
 int Server::Serve() {

@@ -28,6 +28,9 @@ struct SlotOrder {
   std::string scratch;                    // working directory of tasks where it has no files of its own; exists
   int64_t scratch_bytes = kScratchBytes;  // else, of the file system that is its working directory
   int64_t scratch_inodes = kScratchInodes;
+  // CPU lane: after so many tasks, or with so much more memory than at its start, an interpreter is spent; 0: never.
+  int64_t tasks_max = 0;
+  int64_t growth_bytes_max = 0;
   int core = -1;  // -1: any allowed core
   int nice = 0;
   std::string group;                 // control group of its lane, a folder; empty: that of the zygote
@@ -55,7 +58,7 @@ class SlotProcess {
     std::function<void()> on_ready;
     // The interpreter's process exists (0), or could not be made (errno; no on_ended follows).
     std::function<void(uint64_t generation, int error_number)> on_started;
-    // It was reaped, and everything that it had started.
+    // It was reaped. What it had started is ended before the next interpreter starts.
     std::function<void(const InterpreterEnd& end)> on_ended;
     // System calls that its interpreter was refused, by name, since the last time.
     std::function<void(const std::map<std::string, uint64_t>& calls)> on_denied;

@@ -253,6 +253,8 @@ std::unique_ptr<SlotProcess> Zygote::MakeSlot(const SlotOrder& order, SlotProces
     make.set_network(order.network);
     make.set_shared(order.lane == LaneKind::kIo);
     make.set_subprocess(order.subprocess);
+    make.set_tasks_max(order.tasks_max);
+    make.set_growth_bytes_max(order.growth_bytes_max);
     make.set_scratch_bytes(order.scratch_bytes);
     make.set_scratch_inodes(order.scratch_inodes);
     for (const auto& [layer, group] : order.groups) {

@@ -410,6 +410,8 @@ v1::Ending ToWire(Ending ending) {
     case Ending::kExpired: return v1::EXPIRED;
     case Ending::kInterpreterLost: return v1::INTERPRETER_LOST;
     case Ending::kProtocolError: return v1::PROTOCOL_ERROR;
+    case Ending::kProcessLimit: return v1::PROCESS_LIMIT;
+    case Ending::kScratchLimit: return v1::SCRATCH_LIMIT;
   }
   return v1::ENDING_UNSPECIFIED;
 }

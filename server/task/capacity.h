@@ -32,6 +32,7 @@ inline constexpr int64_t kErrorMessageBytesMax = 4 << 10;
 inline constexpr int64_t kErrorTracebackBytesMax = 64 << 10;
 inline constexpr int kWarningsMax = 16;
 inline constexpr int64_t kWarningBytesMax = 1 << 10;
+inline constexpr int kResidueMax = 8;
 
 // ---- functions ----
 // One pickled function. Larger: INVALID_ARGUMENT.
@@ -64,10 +65,11 @@ inline constexpr int kCollectLooksMax = 65536;  // files and folders looked at
 // MEMORY_LIMIT.
 inline constexpr int64_t kIoMemoryBytesDefault = int64_t{4} << 30;
 inline constexpr int64_t kCpuMemoryBytesDefault = int64_t{2} << 30;
-// Processes and threads, likewise. Full: EAGAIN, which is an OSError or RuntimeError in Python.
+// Processes and threads, likewise. Full: EAGAIN, which is an OSError or RuntimeError in Python, and PROCESS_LIMIT.
 inline constexpr int64_t kIoPidsMax = 4096;
 inline constexpr int64_t kCpuPidsMax = 512;
-// What tasks of one interpreter may write to their working directory. Full: ENOSPC, which is an OSError in Python.
+// What tasks of one interpreter may write to their working directory. Full: ENOSPC, which is an OSError in Python, and
+// SCRATCH_LIMIT.
 inline constexpr int64_t kScratchBytes = int64_t{256} << 20;
 inline constexpr int64_t kScratchInodes = 16384;
 
@@ -145,6 +147,15 @@ inline constexpr int kLoopTasksMax = 16384;
 inline constexpr int kAheadTasksMax = 63;
 inline constexpr int64_t kAheadNs = 2 * kNsPerMs;
 inline constexpr int64_t kAheadPatienceNs = 5 * kNsPerMs;
+// After so many tasks a CPU interpreter is replaced (flag --tasks-per-interpreter); and when, after a task, it has this
+// part of its memory more than at its start.
+inline constexpr int64_t kTasksPerInterpreterDefault = 100'000;
+inline constexpr int64_t kGrowthPart = 4;
+// Every so often an interpreter is looked at: one that has not claimed a task after kBeginLimitNs is replaced, and in
+// the CPU lane one that uses the processor for half of the time without a task, or whose task is over its limit of
+// processor time.
+inline constexpr int64_t kInspectNs = 100 * kNsPerMs;
+inline constexpr int64_t kBeginLimitNs = 1 * kNsPerSecond;
 // A stopped task of the I/O lane has so long to end; then its interpreter is replaced.
 inline constexpr int64_t kStopGraceNs = 1 * kNsPerSecond;
 // A lock held so long without a break, or a lane without a ready interpreter: the lane is NOT_SERVING.

@@ -17,6 +17,8 @@ const char* Name(Ending ending) {
     case Ending::kExpired: return "EXPIRED";
     case Ending::kInterpreterLost: return "INTERPRETER_LOST";
     case Ending::kProtocolError: return "PROTOCOL_ERROR";
+    case Ending::kProcessLimit: return "PROCESS_LIMIT";
+    case Ending::kScratchLimit: return "SCRATCH_LIMIT";
   }
   return "?";
 }

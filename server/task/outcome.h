@@ -29,12 +29,14 @@ enum class Ending {
   kExpired,
   kInterpreterLost,
   kProtocolError,
+  kProcessLimit,
+  kScratchLimit,
 };
 
 inline constexpr std::array kEndings = {
-    Ending::kSucceeded, Ending::kRaised,          Ending::kExited,        Ending::kCrashed,     Ending::kTimedOut,
-    Ending::kCpuLimit,  Ending::kMemoryLimit,     Ending::kOutputLimit,   Ending::kResultLimit, Ending::kCancelled,
-    Ending::kExpired,   Ending::kInterpreterLost, Ending::kProtocolError,
+    Ending::kSucceeded, Ending::kRaised,          Ending::kExited,        Ending::kCrashed,      Ending::kTimedOut,
+    Ending::kCpuLimit,  Ending::kMemoryLimit,     Ending::kOutputLimit,   Ending::kResultLimit,  Ending::kCancelled,
+    Ending::kExpired,   Ending::kInterpreterLost, Ending::kProtocolError, Ending::kProcessLimit, Ending::kScratchLimit,
 };
 
 const char* Name(Ending ending);  // "SUCCEEDED", as in the proto
@@ -72,7 +74,8 @@ struct Evidence {
   std::string detail;
   std::optional<int> exit_code;
   std::optional<int> signal;
-  std::string limit;  // "wall" "queue" "cpu" "memory" "output" "result"; empty: none
+  // "wall" "queue" "cpu" "memory" "processes" "scratch" "scratch_files" "output" "result"; empty: none
+  std::string limit;
   std::optional<int64_t> allowed;
   std::optional<int64_t> used;
   bool safe_to_retry = false;

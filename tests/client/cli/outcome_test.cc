@@ -45,7 +45,9 @@ TEST(ExitCodeTest, EveryEndingHasItsOwn) {
                                            {v1::CANCELLED, 130},
                                            {v1::EXPIRED, 121},
                                            {v1::INTERPRETER_LOST, 122},
-                                           {v1::PROTOCOL_ERROR, 123}};
+                                           {v1::PROTOCOL_ERROR, 123},
+                                           {v1::PROCESS_LIMIT, 118},
+                                           {v1::SCRATCH_LIMIT, 119}};
   for (int ending = v1::Ending_MIN; ending <= v1::Ending_MAX; ++ending) {
     ASSERT_EQ(table.count(static_cast<v1::Ending>(ending)), 1u) << v1::Ending_Name(ending) << " is not in the table";
     EXPECT_EQ(ExitCode(Ended(static_cast<v1::Ending>(ending))), table.at(static_cast<v1::Ending>(ending)))

@@ -45,8 +45,9 @@ inline uint32_t RowsOf(int page) {
 // The interpreter's side of a channel and a page.
 class FakeInterpreter {
  public:
-  FakeInterpreter(int slot, uint64_t generation, UniqueFd channel, UniqueFd page)
+  FakeInterpreter(int slot, uint64_t generation, bool alone, UniqueFd channel, UniqueFd page)
       : slot_(slot),
+        alone_(alone),
         generation_(generation),
         layout_{RowsOf(page.get())},
         channel_(std::make_unique<BlockingChannel>(std::move(channel))),
@@ -75,6 +76,8 @@ class FakeInterpreter {
   internal::StartTask AwaitTask() {
     const internal::ToInterpreter frame = AwaitFrame();
     EXPECT_TRUE(frame.has_start());
+    // Alone it does that when it begins it.
+    if (!alone_) (void)Take(row(frame.start().row()), frame.start().serial());
     return frame.start();
   }
   internal::StopTask AwaitStop() {
@@ -91,6 +94,7 @@ class FakeInterpreter {
 
   void Begin(const internal::StartTask& start, int64_t process_cpu_ns = 0) {
     Row* const r = row(start.row());
+    (void)Take(r, start.serial());
     r->serial = start.serial();
     r->process_cpu_at_begin_ns = process_cpu_ns;
     r->begin_ns = NowNs();
@@ -153,6 +157,7 @@ class FakeInterpreter {
   char* bytes() { return static_cast<char*>(base_.get()); }
 
   int slot_ = 0;
+  bool alone_ = true;
   uint64_t generation_ = 0;
   PageLayout layout_{0};
   std::unique_ptr<BlockingChannel> channel_;
@@ -257,9 +262,9 @@ class FakeSlots : public SlotFactory {
       slots_->started_[slot_].clear();
     }
 
-    void StartInterpreter(uint64_t generation, bool, UniqueFd channel, UniqueFd page) override {
+    void StartInterpreter(uint64_t generation, bool alone, UniqueFd channel, UniqueFd page) override {
       absl::MutexLock lock(&slots_->mutex_);
-      slots_->started_[slot_].emplace_back(slot_, generation, std::move(channel), std::move(page));
+      slots_->started_[slot_].emplace_back(slot_, generation, alone, std::move(channel), std::move(page));
     }
     void KillInterpreter(uint64_t generation, int signal) override {
       if (slots_->kills_work) slots_->Ended(slot_, {.generation = generation, .wait_status = Signaled(signal)});

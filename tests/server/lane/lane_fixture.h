@@ -40,6 +40,7 @@ class LaneTest : public ::testing::Test {
             .stop_grace_ns = kNever,
             .back_off_ns_first = kSoon,
             .back_off_ns_max = kSoon,
+            .inspect_ns = kNever,
             .silence_ns = kNever,
             .kill_limit_ns = kNever};
   }

@@ -12,12 +12,11 @@ using ::testing::Pair;
 
 using LaneStopTest = LaneTest;
 
-// The next so many that the child is told to stop; what it is told to start is left aside.
+// The next so many that the child is told to stop.
 std::vector<uint64_t> AwaitStops(FakeInterpreter& child, size_t count) {
   std::vector<uint64_t> stopped;
   while (stopped.size() < count) {
-    const internal::ToInterpreter frame = child.AwaitFrame();
-    if (frame.has_stop()) stopped.push_back(frame.stop().serial());
+    stopped.push_back(child.AwaitStop().serial());
   }
   return stopped;
 }
@@ -25,15 +24,15 @@ std::vector<uint64_t> AwaitStops(FakeInterpreter& child, size_t count) {
 TEST_F(LaneStopTest, OneTimerStopsEachWhenItsOwnTimeHasPassed) {
   FakeInterpreter child = OpenReady(IoConfig());
   const auto never = NewTask(), later = NewTask(), soon = NewTask();
-  later->limits.wall_ns = 20 * kSoon;
-  soon->limits.wall_ns = kSoon;
+  later->limits.wall_ns = 30 * kSoon;
+  soon->limits.wall_ns = 20 * kSoon;
   // The timer is set anew for a limit that passes sooner.
-  for (const auto& task : {never, later, soon}) EXPECT_TRUE(lane_->Run(0, task));
+  for (const auto& task : {never, later, soon}) Start(child, task);
   EXPECT_THAT(AwaitStops(child, 2), ElementsAre(soon->serial, later->serial));
   // And for one that comes when the others' limits have passed.
   const auto last = NewTask();
-  last->limits.wall_ns = kSoon;
-  EXPECT_TRUE(lane_->Run(0, last));
+  last->limits.wall_ns = 20 * kSoon;
+  Start(child, last);
   EXPECT_THAT(AwaitStops(child, 1), ElementsAre(last->serial));
 }
 
@@ -43,7 +42,7 @@ TEST_F(LaneStopTest, OneThatHasEndedIsNotStoppedByTheTimerThatWasSetForIt) {
   quick->limits.wall_ns = 60 * kSoon;
   slow->limits.wall_ns = 80 * kSoon;
   const internal::StartTask start = StartAndBegin(child, quick);
-  EXPECT_TRUE(lane_->Run(0, slow));
+  Start(child, slow);
   child.End(start, internal::CODE_SUCCEEDED);
   EXPECT_EQ(AwaitOutcome(quick).ending, Ending::kSucceeded);
   EXPECT_THAT(AwaitStops(child, 1), ElementsAre(slow->serial));

@@ -1,0 +1,250 @@
+#include "server/interpreter/residue.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <fenv.h>
+#include <locale.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "server/base/errors.h"
+#include "server/interpreter/blocking_calls.h"
+#include "server/interpreter/process_limits.h"
+
+namespace gild {
+namespace {
+
+std::atomic<bool> handlers_set{false};
+std::atomic<bool> limits_set{false};
+std::atomic<bool> locale_set{false};
+
+template <typename Function>
+Function* Real(const char* name) {
+  auto* found = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+  GILD_CHECK(found != nullptr);
+  return found;
+}
+
+// How many are open; before Linux 6.2 the lowest number that is free, which tells most of it.
+int64_t Descriptors() {
+  struct stat status;
+  if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return status.st_size;
+  const int lowest = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (lowest >= 0) close(lowest);
+  return lowest;
+}
+
+// The inode; 0: nowhere.
+ino_t LeadsTo(int descriptor) {
+  struct stat status;
+  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+std::optional<int64_t> FreeFiles(const char* path) {
+  struct statfs status;
+  if (statfs(path, &status) != 0 || status.f_files == 0) return std::nullopt;
+  return static_cast<int64_t>(status.f_ffree);
+}
+
+struct sigaction HandlerOf(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return action;
+}
+
+bool Same(const struct sigaction& one, const struct sigaction& other) {
+  return one.sa_handler == other.sa_handler && one.sa_flags == other.sa_flags &&
+         memcmp(&one.sa_mask, &other.sa_mask, sizeof one.sa_mask) == 0;
+}
+
+sigset_t Mask() {
+  sigset_t mask{};  // the kernel fills in a part
+  pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  return mask;
+}
+
+rlimit LimitOf(int resource) {
+  rlimit limit{};
+  getrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
+  return limit;
+}
+
+}  // namespace
+
+Fullness FullnessOf(const char* path) {
+  struct statfs status;
+  if (statfs(path, &status) != 0) return {};
+  return {.bytes = status.f_blocks > 0 && status.f_bfree == 0, .files = status.f_files > 0 && status.f_ffree == 0};
+}
+
+void EndIfFull(const Fullness& full, internal::TaskEnded* ended) {
+  if (!full.bytes && !full.files) return;
+  switch (ended->ending()) {
+    case internal::CODE_SUCCEEDED:
+    case internal::CODE_RAISED:
+    case internal::CODE_EXITED:
+      ended->set_ending(internal::CODE_SCRATCH_LIMIT);
+      ended->set_scratch_files(full.files);
+      ended->clear_result();
+      ended->clear_exit_code();
+      return;
+    case internal::CODE_UNSPECIFIED:
+    case internal::CODE_MEMORY_LIMIT:
+    case internal::CODE_OUTPUT_LIMIT:
+    case internal::CODE_RESULT_LIMIT:
+    case internal::CODE_STOPPED:
+    case internal::CODE_SCRATCH_LIMIT:
+    case internal::CodeEnding_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case internal::CodeEnding_INT_MAX_SENTINEL_DO_NOT_USE_: return;
+  }
+}
+
+Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), options_(options), mask_(Mask()) {
+  for (int signal = 1; signal < NSIG; ++signal) handlers_[signal] = HandlerOf(signal);
+  for (int resource = 0; resource < RLIM_NLIMITS; ++resource) limits_[resource] = LimitOf(resource);
+  prctl(PR_GET_NAME, name_.data());
+  locale_ = setlocale(LC_ALL, nullptr);
+  sigaltstack(nullptr, &signal_stack_);
+  resident_bytes_ = ResidentMemoryBytes().value_or(0);  // which opens a file for good
+  descriptors_ = Descriptors();
+  for (size_t i = 0; i < lead_to_.size(); ++i) lead_to_[i] = LeadsTo(static_cast<int>(i));
+  free_files_ = FreeFiles(scratch_->path.c_str());
+  handlers_set = limits_set = locale_set = false;
+}
+
+void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended) {
+  PutBack();
+  if (SignalsChanged()) ended->add_residue(internal::RESIDUE_SIGNALS);
+  if (LimitsChanged()) ended->add_residue(internal::RESIDUE_LIMITS);
+  if (DescriptorsChanged()) ended->add_residue(internal::RESIDUE_DESCRIPTORS);
+  if (FilesLeft(ended)) ended->add_residue(internal::RESIDUE_FILES);
+  if (HasGrown(peak_bytes)) ended->set_spent(true);
+}
+
+void Residue::PutBack() const {
+  umask(scratch_->umask);
+  struct stat status;
+  if (options_.own_scratch && stat(scratch_->path.c_str(), &status) == 0 && (status.st_mode & 0777) != 0700) {
+    (void)chmod(scratch_->path.c_str(), 0700);
+  }
+  (void)!chdir(scratch_->path.c_str());
+  prctl(PR_SET_NAME, name_.data());
+  prctl(PR_SET_TIMERSLACK, 0);  // the default
+  fesetenv(FE_DFL_ENV);
+  if (locale_set.exchange(false)) {
+    setlocale(LC_ALL, locale_.c_str());
+    locale_set = false;
+  }
+}
+
+bool Residue::DescriptorsChanged() const {
+  if (Descriptors() != descriptors_) return true;
+  // As many, but others.
+  for (size_t i = 0; i < lead_to_.size(); ++i) {
+    if (LeadsTo(static_cast<int>(i)) != lead_to_[i]) return true;
+  }
+  return false;
+}
+
+bool Residue::SignalsChanged() const {
+  const sigset_t mask = Mask();
+  stack_t signal_stack;
+  if (memcmp(&mask, &mask_, sizeof mask) != 0 || sigaltstack(nullptr, &signal_stack) != 0 ||
+      signal_stack.ss_sp != signal_stack_.ss_sp) {
+    return true;
+  }
+  if (!handlers_set.exchange(false)) return false;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (!Same(HandlerOf(signal), handlers_[signal])) return true;
+  }
+  return false;
+}
+
+bool Residue::LimitsChanged() const {
+  if (!limits_set.exchange(false)) return false;
+  for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
+    const rlimit limit = LimitOf(resource);
+    if (limit.rlim_cur != limits_[resource].rlim_cur || limit.rlim_max != limits_[resource].rlim_max) return true;
+  }
+  return false;
+}
+
+bool Residue::FilesLeft(internal::TaskEnded* ended) const {
+  if (!options_.own_scratch || !free_files_ || FreeFiles(scratch_->path.c_str()) == free_files_) return false;
+  EndIfFull(FullnessOf(scratch_->path.c_str()), ended);
+  scratch_->Empty();
+  // What is still open, or mapped, holds its place without a name.
+  return FreeFiles(scratch_->path.c_str()) != free_files_;
+}
+
+bool Residue::HasGrown(std::optional<int64_t> peak_bytes) const {
+  if (options_.growth_bytes_max == 0 || peak_bytes.value_or(0) <= resident_bytes_ + options_.growth_bytes_max) {
+    return false;
+  }
+  return ResidentMemoryBytes().value_or(0) > resident_bytes_ + options_.growth_bytes_max;
+}
+
+}  // namespace gild
+
+// ---- whoever sets a handler or a limit passes here ----
+
+extern "C" __attribute__((visibility("default"))) int sigaction(int signal, const struct sigaction* action,
+                                                                struct sigaction* before) noexcept {
+  static auto* const real = gild::Real<int(int, const struct sigaction*, struct sigaction*)>("sigaction");
+  if (action != nullptr) gild::handlers_set = true;
+  if (action != nullptr && gild::IsStopSignal(signal)) {
+    errno = EINVAL;
+    return -1;
+  }
+  return real(signal, action, before);
+}
+
+extern "C" __attribute__((visibility("default"))) sighandler_t signal(int signal, sighandler_t handler) noexcept {
+  static auto* const real = gild::Real<sighandler_t(int, sighandler_t)>("signal");
+  gild::handlers_set = true;
+  if (gild::IsStopSignal(signal)) {
+    errno = EINVAL;
+    return SIG_ERR;
+  }
+  return real(signal, handler);
+}
+
+extern "C" __attribute__((visibility("default"))) char* setlocale(int category, const char* locale) noexcept {
+  static auto* const real = gild::Real<char*(int, const char*)>("setlocale");
+  if (locale != nullptr) gild::locale_set = true;
+  return real(category, locale);
+}
+
+extern "C" __attribute__((visibility("default"))) int setrlimit(__rlimit_resource_t resource,
+                                                                const rlimit* limit) noexcept {
+  static auto* const real = gild::Real<int(__rlimit_resource_t, const rlimit*)>("setrlimit");
+  gild::limits_set = true;
+  return real(resource, limit);
+}
+
+extern "C" __attribute__((visibility("default"))) int setrlimit64(__rlimit_resource_t resource,
+                                                                  const rlimit64* limit) noexcept {
+  static auto* const real = gild::Real<int(__rlimit_resource_t, const rlimit64*)>("setrlimit64");
+  gild::limits_set = true;
+  return real(resource, limit);
+}
+
+extern "C" __attribute__((visibility("default"))) int prlimit(pid_t pid, __rlimit_resource resource,
+                                                              const rlimit* limit, rlimit* before) noexcept {
+  static auto* const real = gild::Real<int(pid_t, __rlimit_resource, const rlimit*, rlimit*)>("prlimit");
+  if (limit != nullptr) gild::limits_set = true;
+  return real(pid, resource, limit, before);
+}
+
+extern "C" __attribute__((visibility("default"))) int prlimit64(pid_t pid, __rlimit_resource resource,
+                                                                const rlimit64* limit, rlimit64* before) noexcept {
+  static auto* const real = gild::Real<int(pid_t, __rlimit_resource, const rlimit64*, rlimit64*)>("prlimit64");
+  if (limit != nullptr) gild::limits_set = true;
+  return real(pid, resource, limit, before);
+}

@@ -1,0 +1,74 @@
+// Residue: what a task leaves in a process that runs one task after another, beside threads and processes
+// (process_limits.h). What can be put back is: working directory, umask, files of the scratch, locale, floating-point
+// environment, the process's name, timer slack. With anything else the process is not fit for another task.
+//
+// One thread, at any time between two tasks, without the lock. Signal handlers, resource limits and the locale are
+// looked at only when somebody has set one since (residue.cc defines sigaction, setrlimit, prlimit and setlocale): to
+// ask for all of them would cost as much as a small task. So what is set past libc, by a system call's number, stays
+// until its process is replaced.
+//
+//   Residue residue(&scratch, options);      // before the first task
+//   … a task …
+//   residue.Look(peak_memory_bytes, &ended);
+#pragma once
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "gild/internal/frames.pb.h"
+#include "server/interpreter/task_folder.h"
+
+namespace gild {
+
+// Whether a bounded file system has nothing left.
+struct Fullness {
+  bool bytes = false;
+  bool files = false;
+};
+// Of the file system that the path is on.
+Fullness FullnessOf(const char* path);
+// A task that ended by itself has met the end of its scratch, whatever it made of that.
+void EndIfFull(const Fullness& full, internal::TaskEnded* ended);
+
+class Residue {
+ public:
+  struct Options {
+    bool own_scratch = false;      // the file system of the scratch is this process's alone
+    int64_t growth_bytes_max = 0;  // of resident memory, for good; 0: any
+  };
+
+  // `scratch` outlives it.
+  Residue(const Scratch* scratch, Options options);
+
+  // Adds to the frame what it found. `peak_bytes`: of the task's resident memory, as far as it is known.
+  void Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended);
+
+ private:
+  void PutBack() const;
+  bool SignalsChanged() const;
+  bool DescriptorsChanged() const;
+  bool LimitsChanged() const;
+  bool FilesLeft(internal::TaskEnded* ended) const;
+  bool HasGrown(std::optional<int64_t> peak_bytes) const;
+
+  const Scratch* const scratch_;
+  const Options options_;
+  // How it was.
+  std::array<char, 16> name_{};
+  std::string locale_;
+  std::array<struct sigaction, NSIG> handlers_{};
+  sigset_t mask_{};
+  stack_t signal_stack_{};
+  std::array<rlimit, RLIM_NLIMITS> limits_{};
+  int64_t descriptors_ = 0;
+  std::array<ino_t, 8> lead_to_{};  // those of the first of them
+  std::optional<int64_t> free_files_;
+  int64_t resident_bytes_ = 0;
+};
+
+}  // namespace gild
