@@ -1,0 +1,9 @@
+# Calls itself without end.
+#
+# ends: RAISED
+# error: ^RecursionError
+def again():
+    again()
+
+
+again()

@@ -1,0 +1,7 @@
+# Aborts.
+#
+# ends: CRASHED
+# evidence: signal=6\b
+import os
+
+os.abort()

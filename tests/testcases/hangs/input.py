@@ -1,0 +1,5 @@
+# Asks for input, which nobody gives.
+#
+# ends: RAISED
+# error: ^(EOFError|RuntimeError)
+input("Well? ")

@@ -1,0 +1,7 @@
+# Takes the lock of the module that logs, and ends with it.
+#
+# lanes: io
+# ends: SUCCEEDED
+import logging
+
+logging._acquireLock()

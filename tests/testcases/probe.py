@@ -1,0 +1,65 @@
+"""What a task finds of the process that it runs in: the same after every bad citizen."""
+
+import gc
+import locale
+import os
+import re
+import resource
+import signal
+import sys
+import threading
+
+
+def descriptors():
+    """Where each leads, but for the one that lists them."""
+    numbers = sorted(int(name) for name in os.listdir("/proc/self/fd"))
+    found = []
+    for number in numbers:
+        try:
+            # Without the process's own number.
+            found.append((number, re.sub(r"\d+", "N", os.readlink(f"/proc/self/fd/{number}").split(":")[0])))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def own_process():
+    """Of a process that runs nothing but this task."""
+    with open("/proc/self/comm") as comm:
+        name = re.sub(r"\d+", "N", comm.read())
+    return {
+        "name": name,
+        "descriptors": descriptors(),
+        "threads": len(os.listdir("/proc/self/task")),
+        "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()).index(os.getpid()),
+        "scratch": sorted(os.listdir("/tmp")),
+        "shared memory": sorted(os.listdir("/dev/shm")),
+        "mask": signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        "pending": signal.sigpending(),
+        "cores": len(os.sched_getaffinity(0)),
+        "known threads": threading.active_count(),
+    }
+
+
+def look():
+    mask = os.umask(0)
+    os.umask(mask)
+    found = {
+        "folder": os.getcwd(),
+        "umask": mask,
+        "handlers": [str(signal.getsignal(number)) for number in signal.valid_signals()],
+        "timers": [signal.getitimer(which) for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)],
+        "limits": {
+            name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")
+        },
+        "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+        "collector": gc.isenabled(),
+        "recursion": sys.getrecursionlimit(),
+        "interval": sys.getswitchinterval(),
+        "locale": locale.setlocale(locale.LC_ALL),
+    }
+    return found
+
+
+for key, value in (look() | (own_process() if threading.current_thread() is threading.main_thread() else {})).items():
+    print(key, value)

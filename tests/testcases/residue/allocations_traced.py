@@ -1,0 +1,6 @@
+# Has every allocation of memory traced from now on.
+#
+# lanes: cpu
+import tracemalloc
+
+tracemalloc.start(1)

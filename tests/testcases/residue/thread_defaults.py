@@ -1,0 +1,8 @@
+# Has all threads that will be started traced, profiled, and on small stacks.
+#
+# lanes: cpu
+import threading
+
+threading.settrace(lambda *_: None)
+threading.setprofile(lambda *_: None)
+threading.stack_size(256 << 10)

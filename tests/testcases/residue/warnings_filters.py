@@ -1,0 +1,6 @@
+# Turns every warning into an exception.
+#
+# lanes: cpu
+import warnings
+
+warnings.simplefilter("error")
