@@ -105,7 +105,9 @@ unpack_promtool() {
   ) || die "could not unpack promtool from the package prometheus"
 }
 
-# build_tree NAME PRESET [OPTION...]: configures build/NAME when its options changed, then builds what is out of date.
+# build_tree NAME PRESET [OPTION...]: configures build/NAME when its options changed, then builds what is out of date:
+# build_targets, or all.
+build_targets=()
 build_tree() {
   local tree="$root/build/$1"
   local configure=(cmake -S "$root" -B "$tree" --preset "$2" "${@:3}")
@@ -118,5 +120,5 @@ build_tree() {
     printf '%s\n' "$wanted" >"$tree/configured"
   fi
   say "building build/$1"
-  ninja -C "$tree" >&2 || die "build/$1 did not build"
+  ninja -C "$tree" "${build_targets[@]}" >&2 || die "build/$1 did not build"
 }
