@@ -20,6 +20,9 @@
 namespace gild {
 namespace {
 
+// Of a sigset_t, all that the kernel knows; the rest is not filled in.
+constexpr size_t kMaskBytes = _NSIG / 8;
+
 std::atomic<bool> handlers_set{false};
 std::atomic<bool> limits_set{false};
 std::atomic<bool> locale_set{false};
@@ -60,11 +63,11 @@ struct sigaction HandlerOf(int signal) {
 
 bool Same(const struct sigaction& one, const struct sigaction& other) {
   return one.sa_handler == other.sa_handler && one.sa_flags == other.sa_flags &&
-         memcmp(&one.sa_mask, &other.sa_mask, sizeof one.sa_mask) == 0;
+         memcmp(&one.sa_mask, &other.sa_mask, kMaskBytes) == 0;
 }
 
 sigset_t Mask() {
-  sigset_t mask{};  // the kernel fills in a part
+  sigset_t mask;
   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
   return mask;
 }
@@ -155,7 +158,7 @@ bool Residue::DescriptorsChanged() const {
 bool Residue::SignalsChanged() const {
   const sigset_t mask = Mask();
   stack_t signal_stack;
-  if (memcmp(&mask, &mask_, sizeof mask) != 0 || sigaltstack(nullptr, &signal_stack) != 0 ||
+  if (memcmp(&mask, &mask_, kMaskBytes) != 0 || sigaltstack(nullptr, &signal_stack) != 0 ||
       signal_stack.ss_sp != signal_stack_.ss_sp) {
     return true;
   }

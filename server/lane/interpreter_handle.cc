@@ -102,7 +102,6 @@ InterpreterHandle::InterpreterHandle(Poller* poller, Config config, Events event
     : poller_(poller), config_(std::move(config)), events_(std::move(events)), page_(std::move(page)) {
   // Low rows first, so that a lightly loaded interpreter touches little of its page.
   for (uint32_t row = page_->rows(); row > 0; --row) free_rows_.push_back(row - 1);
-  if (config_.pids_refused) pids_refused_ = config_.pids_refused();
 }
 
 int64_t InterpreterHandle::CpuNsOf(int pid) {
@@ -266,6 +265,8 @@ void InterpreterHandle::OnReady() {
     }
   }
   if (again) return Doom(Retirement::kProtocolError, "ready a second time");
+  // What its predecessor left is gone by now, and was refused the last.
+  if (config_.pids_refused) pids_refused_ = config_.pids_refused();
   events_.on_ready();
 }
 

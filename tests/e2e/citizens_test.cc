@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <set>
 #include <sstream>
 #include <thread>
 #include <tuple>
 
 #include "gmock/gmock.h"
+#include "tests/server/seed.h"
 #include "tests/testing/citizen.h"
 #include "tests/testing/server_fixture.h"
 
@@ -104,14 +106,12 @@ std::string NameOf(const Kind& kind) {
   return "";
 }
 
-class CitizensTest : public ServerFixture, public ::testing::WithParamInterface<Kind> {
+class CitizensFixture : public ServerFixture {
  protected:
-  Condition condition() const { return std::get<Condition>(GetParam()); }
-
-  void Start() {
-    // With one interpreter a lane, what follows meets the very slot; others' work needs one more.
-    StartServer({"--io-interpreters", "1", "--cpu-interpreters", condition() == Condition::kLoad ? "2" : "1",
-                 "--cpu-memory", "192MiB", "--io-memory", "384MiB"});
+  // With one interpreter a lane, what follows meets the very slot.
+  void Start(int cpu_interpreters = 1) {
+    StartServer({"--io-interpreters", "1", "--cpu-interpreters", std::to_string(cpu_interpreters), "--cpu-memory",
+                 "192MiB", "--io-memory", "384MiB"});
     for (const v1::Tag tag : {v1::IO, v1::CPU}) {
       for (const bool subprocess : {false, true}) found_[{tag, subprocess}] = Look(tag, subprocess);
     }
@@ -167,6 +167,11 @@ class CitizensTest : public ServerFixture, public ::testing::WithParamInterface<
   int64_t memory_kib_ = 0;
 };
 
+class CitizensTest : public CitizensFixture, public ::testing::WithParamInterface<Kind> {
+ protected:
+  Condition condition() const { return std::get<Condition>(GetParam()); }
+};
+
 INSTANTIATE_TEST_SUITE_P(Citizens, CitizensTest,
                          ::testing::Combine(::testing::ValuesIn(kKinds),
                                             ::testing::Values(Condition::kIdle, Condition::kLoad,
@@ -177,7 +182,8 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
   const std::vector<Citizen> citizens = Citizens(std::get<std::string>(GetParam()));
   ASSERT_FALSE(citizens.empty());
   const char* const only = getenv("GILD_CITIZEN");
-  Start();
+  // Others' work needs one more.
+  Start(condition() == Condition::kLoad ? 2 : 1);
   double slowest = 0;
   std::string slowest_after = "none";
   {
@@ -209,6 +215,32 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
   EXPECT_LT(grown_kib, 64 << 10) << "the server's memory";
   std::cout << citizens.size() << " runs; the next task was over at the latest " << static_cast<int>(slowest * 1000)
             << " ms after the end (" << slowest_after << "); the server grew by " << grown_kib << " KiB\n";
+}
+
+// All kinds, one after the other: a few here, and as many as GILD_CROWD says by hand.
+TEST_F(CitizensFixture, ACrowdOfThemLeavesTheServerAsItWas) {
+  std::vector<Citizen> citizens;
+  for (const std::string& kind : kKinds) {
+    for (Citizen& citizen : Citizens(kind)) citizens.push_back(std::move(citizen));
+  }
+  const char* const asked = getenv("GILD_CROWD");
+  const int count = asked != nullptr ? std::stoi(asked) : 50;
+  std::mt19937 random(Seed());
+  Start();
+  const int server = pid();
+  int64_t warm_kib = 0;
+  for (int i = 0; i < count; ++i) {
+    if (i == count / 10) warm_kib = StatusOf(server, "VmRSS");
+    const Citizen& citizen = citizens[random() % citizens.size()];
+    SCOPED_TRACE(citizen.name + (citizen.tag == v1::IO ? ", I/O lane" : ", CPU lane"));
+    const std::string unexpected = Unexpected(citizen, Run(citizen.task));
+    EXPECT_TRUE(unexpected.empty()) << unexpected;
+  }
+  for (const auto& [kind, found] : found_) EXPECT_EQ(Look(kind.first, kind.second), found) << "met after all of them";
+  ExpectServerAsBefore("the crowd");
+  EXPECT_EQ(pid(), server);
+  std::cout << count << " tasks; the server's memory " << warm_kib << " KiB after a tenth, "
+            << StatusOf(server, "VmRSS") << " KiB at the end\n";
 }
 
 // A table that nobody counts is wrong soon.

@@ -27,7 +27,11 @@ TEST(LayerTest, EachHasANameOfItsOwnThatLeadsBack) {
 
 TEST(IsolationLevelTest, FullNeedsEveryLayer) {
   EXPECT_EQ(LevelOf(AllBut({}), false), IsolationLevel::kFull);
-  for (const Layer layer : kLayers) EXPECT_LT(LevelOf(AllBut({layer}), false), IsolationLevel::kFull) << Name(layer);
+  // The machine's network is away, or behind a fence.
+  for (const Layer layer : kLayers) {
+    const bool network = layer == Layer::kNetworkFence;
+    EXPECT_LT(LevelOf(AllBut({layer}), network), IsolationLevel::kFull) << Name(layer);
+  }
 }
 
 TEST(IsolationLevelTest, UserIsWithoutWhatOnlyRootCanGive) {
@@ -42,6 +46,8 @@ TEST(IsolationLevelTest, UserIsWithoutWhatOnlyRootCanGive) {
 TEST(IsolationLevelTest, ALaneThatHasTheNetworkNeedsNoNamespaceForIt) {
   EXPECT_EQ(LevelOf(AllBut({Layer::kNetworkNamespace}), true), IsolationLevel::kFull);
   EXPECT_EQ(LevelOf(AllBut({Layer::kNetworkNamespace}), false), IsolationLevel::kNone);
+  EXPECT_EQ(LevelOf(AllBut({Layer::kNetworkFence}), true), IsolationLevel::kUser);
+  EXPECT_EQ(LevelOf(AllBut({Layer::kNetworkFence}), false), IsolationLevel::kFull);
 }
 
 TEST(IsolationLevelTest, EachHasANameThatLeadsBack) {

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include <cerrno>
 #include <thread>
@@ -178,6 +179,41 @@ TEST(SyscallFilterTest, ArgumentsAreLookedAtAsTheKernelDoes) {
 }
 
 #if defined(__x86_64__)
+TEST(SyscallFilterTest, SocketsTakeNoFiltersAndGiveNoHandlesOfProcesses) {
+  Counted(kOrdinary, [] {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return std::string("no pair");
+    int value = 1 << 16;
+    socklen_t bytes = sizeof value;
+    constexpr int kPeerPidfd = 77;  // SO_PEERPIDFD, Linux 6.5
+    return Expect("buffer", setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &value, bytes) == 0) +
+           Expect("error", getsockopt(ends[0], SOL_SOCKET, SO_ERROR, &value, &bytes) == 0) +
+           Expect("filter", Refused(setsockopt(ends[0], SOL_SOCKET, SO_ATTACH_FILTER, &value, bytes))) +
+           Expect("BPF filter", Refused(setsockopt(ends[0], SOL_SOCKET, SO_ATTACH_BPF, &value, bytes))) +
+           Expect("handle", Refused(getsockopt(ends[0], SOL_SOCKET, kPeerPidfd, &value, &bytes)));
+  });
+}
+
+TEST(SyscallFilterTest, HugePagesAreTheMachines) {
+  Counted(kOrdinary, [] {
+    constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
+    void* const plain = mmap(nullptr, 4096, PROT_READ, kPrivate, -1, 0);
+    void* const huge = mmap(nullptr, 2 << 20, PROT_READ, kPrivate | MAP_HUGETLB, -1, 0);
+    return Expect("plain", plain != MAP_FAILED) + Expect("huge", huge == MAP_FAILED && errno == EPERM) +
+           Expect("huge file", Refused(memfd_create("huge", MFD_HUGETLB)));
+  });
+}
+
+TEST(SyscallFilterTest, TimersThatEndTheProcessAreOfThoseWhoHaveItToThemselves) {
+  constexpr Profile kShared = {.shared = true};
+  const itimerval later{.it_interval = {}, .it_value = {.tv_sec = 3600, .tv_usec = 0}};
+  Counted(kOrdinary, [&] { return Expect("timer", setitimer(ITIMER_REAL, &later, nullptr) == 0); });
+  Counted(kShared, [&] {
+    return Expect("timer", Refused(setitimer(ITIMER_REAL, &later, nullptr))) +
+           Expect("alarm", Refused(syscall(SYS_alarm, 3600)));
+  });
+}
+
 TEST(SyscallFilterTest, NumbersOfAnotherArchitectureEndTheProcess) {
   const std::string killed = absl::StrCat("(wait status ", SIGSYS);
   EXPECT_THAT(Behind(kOrdinary,

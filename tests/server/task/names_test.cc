@@ -16,7 +16,7 @@ TEST(NamesTest, EndingsAreDistinctAndComplete) {
     EXPECT_STRNE(Name(ending), "?");
     EXPECT_TRUE(names.insert(Name(ending)).second) << Name(ending);
   }
-  EXPECT_EQ(names.size(), static_cast<size_t>(Ending::kProtocolError) + 1) << "kEndings lists every ending";
+  EXPECT_EQ(names.size(), static_cast<size_t>(Ending::kScratchLimit) + 1) << "kEndings lists every ending";
 }
 
 TEST(NamesTest, TagsLanesAndStatesAreDistinct) {
