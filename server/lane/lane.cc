@@ -318,11 +318,16 @@ void Lane::OnInterpreterStarted(int slot, uint64_t generation, int error_number)
 void Lane::OnInterpreterEnded(int slot, const InterpreterEnd& end) {
   if (end.generation != GenerationOf(slot) || !InterpreterOf(slot)) return;
   InterpreterEnd with_memory = end;
-  if (const SlotGroup* const group = slots_[slot].group.get()) {
-    with_memory.oom_kills = group->OomKills().value_or(0) - slots_[slot].oom_kills;
+  if (slots_[slot].group != nullptr) {
+    with_memory.oom_kills = OomKills(slot);
     with_memory.memory_allowed_bytes = config_.limits.memory_bytes;
   }
   Finish(slot, with_memory);
+}
+
+uint64_t Lane::OomKills(int slot) const {
+  const SlotGroup* const group = slots_[slot].group.get();
+  return group == nullptr ? 0 : group->OomKills().value_or(0) - slots_[slot].oom_kills;
 }
 
 void Lane::OnDenied(int slot, const std::map<std::string, uint64_t>& calls) {
@@ -333,6 +338,13 @@ void Lane::OnDenied(int slot, const std::map<std::string, uint64_t>& calls) {
 void Lane::OnSlotGone(int slot, const absl::Status& reason) {
   slots_[slot].process.reset();
   const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  // The kernel had taken the interpreter, found no room even so, and took the init as well.
+  if (const uint64_t oom_kills = interpreter ? OomKills(slot) : 0; oom_kills > 0) {
+    return Finish(slot, InterpreterEnd{.generation = GenerationOf(slot),
+                                       .wait_status = SIGKILL,
+                                       .oom_kills = oom_kills,
+                                       .memory_allowed_bytes = config_.limits.memory_bytes});
+  }
   if (interpreter) {
     // Unless it was to be killed anyway, which remains the reason.
     interpreter->Doom(Retirement::kSlotLost, std::string(reason.message()));

@@ -59,7 +59,7 @@ class Lane {
     int64_t begin_limit_ns = kBeginLimitNs;
     std::function<int64_t(int pid)> cpu_ns_of = InterpreterHandle::CpuNsOf;
     // An interpreter whose channel is at its end is dying; after this it is killed.
-    int64_t silence_ns = 200 * kNsPerMs;
+    int64_t silence_ns = 500 * kNsPerMs;
     // A killed interpreter that is not reported dead in this time costs its slot.
     int64_t kill_limit_ns = 2 * kNsPerSecond;
   };
@@ -154,6 +154,8 @@ class Lane {
   void OnInterpreterStarted(int slot, uint64_t generation, int error_number);
   void OnInterpreterEnded(int slot, const InterpreterEnd& end);
   void OnDenied(int slot, const std::map<std::string, uint64_t>& calls) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Since its interpreter was started.
+  uint64_t OomKills(int slot) const;
   void OnSlotGone(int slot, const absl::Status& reason);
   // The slot's init does not do what it should: it is let go of, as if it had gone.
   void LoseSlot(int slot, const std::string& why);

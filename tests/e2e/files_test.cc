@@ -164,6 +164,10 @@ TEST_P(FilesTest, TaskDoesNotRunWithoutItsFiles) {
       "except OSError as error: print(error.strerror)";
   EXPECT_EQ(Run(Script(GetParam(), kFill)).stdout(), "No space left on device\n");
   const v1::Outcome outcome = Run(With(Script(GetParam(), "print('ran')"), {{"a", "x"}}, {"*"}));
+  if (GetParam() == v1::CPU) {
+    EXPECT_EQ(outcome.stdout(), "ran\n") << "what a task leaves in the scratch is gone: " << outcome.DebugString();
+    return;
+  }
   EXPECT_EQ(outcome.ending(), v1::RAISED) << outcome.DebugString();
   EXPECT_EQ(outcome.error().type(), "OSError");
   EXPECT_THAT(outcome.error().message(), HasSubstr("make the task's folder: No space left on device"));
