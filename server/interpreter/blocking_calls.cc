@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <utility>
 
 #include "server/base/clock.h"
 #include "server/base/errors.h"
@@ -31,6 +32,7 @@ namespace {
 constexpr int64_t kOwnLockNs = 1 * kNsPerMs;
 
 std::atomic<bool> stop_signal_installed{false};
+thread_local bool mask_set_here = false;
 
 bool Stopped() {
   const TaskState* const task = CurrentTask();
@@ -73,6 +75,8 @@ void InstallStopSignal() {
   stop_signal_installed = true;
 }
 
+bool MaskWasSetHere() { return std::exchange(mask_set_here, false); }
+
 bool IsStopSignal(int signal) { return signal == StopSignal() && stop_signal_installed; }
 
 }  // namespace gild
@@ -81,6 +85,7 @@ bool IsStopSignal(int signal) { return signal == StopSignal() && stop_signal_ins
 extern "C" __attribute__((visibility("default"))) int pthread_sigmask(int how, const sigset_t* set,
                                                                       sigset_t* before) noexcept {
   static auto* const real = gild::Real<int(int, const sigset_t*, sigset_t*)>("pthread_sigmask");
+  if (set != nullptr) gild::mask_set_here = true;
   if (set == nullptr || how == SIG_UNBLOCK || !gild::IsStopSignal(gild::StopSignal())) return real(how, set, before);
   sigset_t blocked = *set;
   sigdelset(&blocked, gild::StopSignal());

@@ -16,6 +16,8 @@ namespace gild {
 // handler away by way of libc.
 int StopSignal();
 void InstallStopSignal();
+// The calling thread has set its signal mask since it was asked last.
+bool MaskWasSetHere();
 // It is that signal, and it is installed.
 bool IsStopSignal(int signal);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fenv.h>
 #include <locale.h>
+#include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -26,6 +27,10 @@ constexpr size_t kMaskBytes = _NSIG / 8;
 std::atomic<bool> handlers_set{false};
 std::atomic<bool> limits_set{false};
 std::atomic<bool> locale_set{false};
+std::atomic<bool> settings_set{false};     // working directory, umask, scratch's mode, name, timer slack, signal stack
+std::atomic<bool> descriptors_set{false};  // one of the first was given another meaning
+
+constexpr int kDescriptorsCompared = 16;
 
 template <typename Function>
 Function* Real(const char* name) {
@@ -34,10 +39,10 @@ Function* Real(const char* name) {
   return found;
 }
 
-// How many are open; before Linux 6.2 the lowest number that is free, which tells most of it.
-int64_t Descriptors() {
+// How many are open; before Linux 6.2 the lowest number that is free, which tells most of it. `folder`: /proc/self/fd.
+int64_t Descriptors(int folder) {
   struct stat status;
-  if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return status.st_size;
+  if (fstat(folder, &status) == 0 && S_ISDIR(status.st_mode) && status.st_size > 0) return status.st_size;
   const int lowest = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
   if (lowest >= 0) close(lowest);
   return lowest;
@@ -49,9 +54,9 @@ ino_t LeadsTo(int descriptor) {
   return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
-std::optional<int64_t> FreeFiles(const char* path) {
+std::optional<int64_t> FreeFiles(int folder) {
   struct statfs status;
-  if (statfs(path, &status) != 0 || status.f_files == 0) return std::nullopt;
+  if (fstatfs(folder, &status) != 0 || status.f_files == 0) return std::nullopt;
   return static_cast<int64_t>(status.f_ffree);
 }
 
@@ -115,10 +120,13 @@ Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), o
   locale_ = setlocale(LC_ALL, nullptr);
   sigaltstack(nullptr, &signal_stack_);
   resident_bytes_ = ResidentMemoryBytes().value_or(0);  // which opens a file for good
-  descriptors_ = Descriptors();
+  // Kept open: to look for them by name each time costs more than to ask.
+  own_descriptors_.reset(open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  scratch_folder_.reset(open(scratch_->path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  descriptors_ = Descriptors(own_descriptors_.get());
   for (size_t i = 0; i < lead_to_.size(); ++i) lead_to_[i] = LeadsTo(static_cast<int>(i));
-  free_files_ = FreeFiles(scratch_->path.c_str());
-  handlers_set = limits_set = locale_set = false;
+  free_files_ = FreeFiles(scratch_folder_.get());
+  handlers_set = limits_set = locale_set = settings_set = descriptors_set = false;
 }
 
 void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended) {
@@ -131,6 +139,12 @@ void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended
 }
 
 void Residue::PutBack() const {
+  fesetenv(FE_DFL_ENV);
+  if (locale_set.exchange(false)) {
+    setlocale(LC_ALL, locale_.c_str());
+    locale_set = false;
+  }
+  if (!settings_set.exchange(false)) return;
   umask(scratch_->umask);
   struct stat status;
   if (options_.own_scratch && stat(scratch_->path.c_str(), &status) == 0 && (status.st_mode & 0777) != 0700) {
@@ -139,16 +153,14 @@ void Residue::PutBack() const {
   (void)!chdir(scratch_->path.c_str());
   prctl(PR_SET_NAME, name_.data());
   prctl(PR_SET_TIMERSLACK, 0);  // the default
-  fesetenv(FE_DFL_ENV);
-  if (locale_set.exchange(false)) {
-    setlocale(LC_ALL, locale_.c_str());
-    locale_set = false;
-  }
+  sigaltstack(&signal_stack_, nullptr);
+  settings_set = false;
 }
 
 bool Residue::DescriptorsChanged() const {
-  if (Descriptors() != descriptors_) return true;
-  // As many, but others.
+  if (Descriptors(own_descriptors_.get()) != descriptors_) return true;
+  // As many, but others?
+  if (!descriptors_set.exchange(false)) return false;
   for (size_t i = 0; i < lead_to_.size(); ++i) {
     if (LeadsTo(static_cast<int>(i)) != lead_to_[i]) return true;
   }
@@ -157,11 +169,7 @@ bool Residue::DescriptorsChanged() const {
 
 bool Residue::SignalsChanged() const {
   const sigset_t mask = Mask();
-  stack_t signal_stack;
-  if (memcmp(&mask, &mask_, kMaskBytes) != 0 || sigaltstack(nullptr, &signal_stack) != 0 ||
-      signal_stack.ss_sp != signal_stack_.ss_sp) {
-    return true;
-  }
+  if (memcmp(&mask, &mask_, kMaskBytes) != 0) return true;
   if (!handlers_set.exchange(false)) return false;
   for (int signal = 1; signal < NSIG; ++signal) {
     if (!Same(HandlerOf(signal), handlers_[signal])) return true;
@@ -179,11 +187,11 @@ bool Residue::LimitsChanged() const {
 }
 
 bool Residue::FilesLeft(internal::TaskEnded* ended) const {
-  if (!options_.own_scratch || !free_files_ || FreeFiles(scratch_->path.c_str()) == free_files_) return false;
+  if (!options_.own_scratch || !free_files_ || FreeFiles(scratch_folder_.get()) == free_files_) return false;
   EndIfFull(FullnessOf(scratch_->path.c_str()), ended);
   scratch_->Empty();
   // What is still open, or mapped, holds its place without a name.
-  return FreeFiles(scratch_->path.c_str()) != free_files_;
+  return FreeFiles(scratch_folder_.get()) != free_files_;
 }
 
 bool Residue::HasGrown(std::optional<int64_t> peak_bytes) const {
@@ -195,7 +203,38 @@ bool Residue::HasGrown(std::optional<int64_t> peak_bytes) const {
 
 }  // namespace gild
 
-// ---- whoever sets a handler or a limit passes here ----
+// ---- whoever sets something passes here ----
+
+#define GILD_NOTICED(flag, when, Result, name, parameters, arguments)        \
+  extern "C" __attribute__((visibility("default"))) Result name parameters { \
+    static auto* const real = gild::Real<Result parameters>(#name);          \
+    if (when) gild::flag = true;                                             \
+    return real arguments;                                                   \
+  }
+
+GILD_NOTICED(settings_set, true, int, chdir, (const char* path) noexcept, (path))
+GILD_NOTICED(settings_set, true, int, fchdir, (int fd) noexcept, (fd))
+GILD_NOTICED(settings_set, true, mode_t, umask, (mode_t mask) noexcept, (mask))
+GILD_NOTICED(settings_set, true, int, chmod, (const char* path, mode_t mode) noexcept, (path, mode))
+GILD_NOTICED(settings_set, true, int, fchmod, (int fd, mode_t mode) noexcept, (fd, mode))
+GILD_NOTICED(settings_set, true, int, fchmodat, (int folder, const char* path, mode_t mode, int flags) noexcept,
+             (folder, path, mode, flags))
+GILD_NOTICED(settings_set, stack != nullptr, int, sigaltstack, (const stack_t* stack, stack_t* before) noexcept,
+             (stack, before))
+GILD_NOTICED(descriptors_set, true, int, dup2, (int from, int to) noexcept, (from, to))
+GILD_NOTICED(descriptors_set, true, int, dup3, (int from, int to, int flags) noexcept, (from, to, flags))
+GILD_NOTICED(descriptors_set, fd < gild::kDescriptorsCompared, int, close, (int fd), (fd))
+
+extern "C" __attribute__((visibility("default"))) int prctl(int option, ...) noexcept {
+  static auto* const real = gild::Real<int(int, ...)>("prctl");
+  va_list rest;
+  va_start(rest, option);
+  unsigned long arguments[4];  // to read those that are not there does no harm on this machine
+  for (unsigned long& argument : arguments) argument = va_arg(rest, unsigned long);
+  va_end(rest);
+  gild::settings_set = true;
+  return real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
 
 extern "C" __attribute__((visibility("default"))) int sigaction(int signal, const struct sigaction* action,
                                                                 struct sigaction* before) noexcept {

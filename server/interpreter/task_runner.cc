@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
+#include "server/interpreter/blocking_calls.h"
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/lock_profile.h"
 #include "server/interpreter/process_limits.h"
@@ -397,6 +398,7 @@ void TaskRunner::ForgetThread() {
 }
 
 void TaskRunner::RestoreMask() {
+  if (!MaskWasSetHere()) return;
   sigset_t mask{};
   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
   if (memcmp(&mask, &mask_, sizeof mask) == 0) return;
