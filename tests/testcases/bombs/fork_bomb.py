@@ -1,8 +1,8 @@
 # Forks in every process that there is, for ever. Only the first gives up when no more can be started.
 #
 # subprocess: yes
-# ends.cpu: PROCESS_LIMIT MEMORY_LIMIT
-# ends.io: PROCESS_LIMIT INTERPRETER_LOST
+# ends.cpu: PROCESS_LIMIT MEMORY_LIMIT TIMED_OUT
+# ends.io: PROCESS_LIMIT INTERPRETER_LOST TIMED_OUT
 import os
 import signal
 

@@ -1,8 +1,8 @@
 # Starts daemons: each is in a session of its own, and its parent ends at once.
 #
 # subprocess: yes
-# ends.cpu: PROCESS_LIMIT MEMORY_LIMIT
-# ends.io: PROCESS_LIMIT INTERPRETER_LOST
+# ends.cpu: PROCESS_LIMIT MEMORY_LIMIT TIMED_OUT
+# ends.io: PROCESS_LIMIT INTERPRETER_LOST TIMED_OUT
 import os
 import signal
 

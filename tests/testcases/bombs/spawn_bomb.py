@@ -1,8 +1,8 @@
 # Starts programs by vfork until no more can be started.
 #
 # subprocess: yes
-# ends.cpu: PROCESS_LIMIT MEMORY_LIMIT
-# ends.io: PROCESS_LIMIT INTERPRETER_LOST
+# ends.cpu: PROCESS_LIMIT MEMORY_LIMIT TIMED_OUT
+# ends.io: PROCESS_LIMIT INTERPRETER_LOST TIMED_OUT
 # wall: 30000
 import subprocess
 
