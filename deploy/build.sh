@@ -35,6 +35,7 @@ libfmt-dev              formats the server log
 libcli11-dev            reads the command lines
 libseccomp-dev          writes the filter of system calls
 libcap-ng-dev           drops capabilities
+libmimalloc-dev         gives the server its memory
 python3-dev             the CPython that gild-interpreter embeds
 python3-pil             resizes images in the demo
 python3-numpy           computes off the lock in the demo

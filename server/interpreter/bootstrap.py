@@ -120,7 +120,7 @@ def install_streams():
         _sys_streams[name] = Replaceable(name)
         _sys_streams[f"__{name}__"] = _captured[name]
     sys.__class__ = Sys
-    restore()
+    _sys_contents.update(_sys_streams)
 
 
 def meet_stop():
@@ -153,20 +153,9 @@ def progress(done, total=None):
 
 
 progress.__module__ = "gild"
-_Module = types.ModuleType
-_api = _Module("gild", "What a task may say to gild, which runs it: gild.progress(done, total).")
-_api.progress = progress
-_api_contents = dict(vars(_api))
-_update_api = vars(_api).update
-_update_sys = _sys_contents.update
 _modules = sys.modules
-
-
-def restore():
-    """Whatever the last task did: `import gild` works, and so does looking into sys.__dict__, or for the original streams."""
-    _modules["gild"] = _api
-    _update_api(_api_contents)
-    _update_sys(_sys_streams)
+_modules["gild"] = _api = types.ModuleType("gild", "What a task may say to gild, which runs it: gild.progress(done, total).")
+_api.progress = progress
 
 
 # What a task replaces in json, classes' methods too, is not ours: these are what json itself stands on (Lib/json/encoder.py).
@@ -188,32 +177,6 @@ def _to_json(value):
 
 def compiled(source, file_name):
     return compile(source, file_name, "exec", dont_inherit=True)
-
-
-_enable_collector = gc.enable
-_get_recursion_limit, _set_recursion_limit = sys.getrecursionlimit, sys.setrecursionlimit
-_get_switch_interval, _set_switch_interval = sys.getswitchinterval, sys.setswitchinterval
-_recursion_limit, _switch_interval = _get_recursion_limit(), _get_switch_interval()
-_copy_main = dict(vars(_Module("__main__")), __builtins__=builtins).copy
-
-
-def new_namespace(file_name, alone):
-    """A fresh `__main__`. With one task at a time it is sys.modules' own as well, so that pickling finds what it defines."""
-    _enable_collector()
-    # Beside others, who may have raised a limit for themselves, only what would harm this one.
-    if _get_recursion_limit() < _recursion_limit or alone:
-        _set_recursion_limit(_recursion_limit)
-    if _get_switch_interval() > _switch_interval or alone:
-        _set_switch_interval(_switch_interval)
-    if alone:
-        _modules["__main__"] = main = _Module("__main__")
-        namespace = main.__dict__
-        namespace["__builtins__"] = builtins
-    else:
-        namespace = _copy_main()
-    namespace["__file__"] = file_name
-    restore()
-    return namespace
 
 
 def call_entry(namespace, entry, arguments):

@@ -1,40 +1,54 @@
 #include "server/interpreter/known_names.h"
 
+#include <string>
+
 #include "server/base/errors.h"
 
 namespace gild {
+namespace {
 
-KnownNames::KnownNames()
-    : builtins_(Take(PyEval_GetBuiltins())),
-      sys_(Take(PyModule_GetDict(PyImport_AddModule("sys")))),
-      modules_(Take(PyImport_GetModuleDict())) {}
+PyObject* ContentsOf(const char* module) { return PyModule_GetDict(PyImport_AddModule(module)); }
 
-void KnownNames::PutBack() {
-  if (VersionOf(builtins_.dict) != builtins_.version) {
-    for (const auto& [name, value] : builtins_.entries) {
-      if (PyDict_GetItemWithError(builtins_.dict, name.get()) != value.get()) {
-        PyDict_SetItem(builtins_.dict, name.get(), value.get());
-      }
+}  // namespace
+
+KnownNames::KnownNames() {
+  const auto take = [this](PyObject* dict, auto must_be_the_same) {
+    GILD_CHECK(dict != nullptr && PyDict_Check(dict));
+    Names names{.dict = dict};
+    PyObject *name, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &name, &value);) {
+      const char* const text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+      Entries& entries = must_be_the_same(std::string(text == nullptr ? "" : text)) ? names.same : names.there;
+      entries.emplace_back(PyRef(Py_NewRef(name)), PyRef(Py_NewRef(value)));
     }
-    builtins_.version = VersionOf(builtins_.dict);
-  }
-  for (Names* const names : {&sys_, &modules_}) {
-    // Most of what they see is additions.
-    if (PyDict_GET_SIZE(names->dict) >= static_cast<Py_ssize_t>(names->entries.size())) continue;
-    for (const auto& [name, value] : names->entries) PyDict_SetDefault(names->dict, name.get(), value.get());
-  }
+    names.version = VersionOf(dict);
+    all_.push_back(std::move(names));
+  };
+  const auto every = [](const std::string&) { return true; };
+  take(PyEval_GetBuiltins(), every);
+  take(ContentsOf("gild"), every);
+  take(ContentsOf("sys"), [](const std::string& name) {
+    return name == "stdout" || name == "stderr" || name == "__stdout__" || name == "__stderr__";
+  });
+  take(PyImport_GetModuleDict(), [](const std::string& name) { return name == "gild"; });
   PyErr_Clear();
 }
 
-KnownNames::Names KnownNames::Take(PyObject* dict) {
-  GILD_CHECK(dict != nullptr && PyDict_Check(dict));
-  Names names{.dict = dict};
-  PyObject *name, *value;
-  for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &name, &value);) {
-    names.entries.emplace_back(PyRef(Py_NewRef(name)), PyRef(Py_NewRef(value)));
+void KnownNames::PutBack() {
+  for (Names& names : all_) {
+    if (VersionOf(names.dict) == names.version) continue;
+    for (const auto& [name, value] : names.same) {
+      if (PyDict_GetItemWithError(names.dict, name.get()) != value.get()) {
+        PyDict_SetItem(names.dict, name.get(), value.get());
+      }
+    }
+    // Most of what this sees is additions.
+    if (PyDict_GET_SIZE(names.dict) < static_cast<Py_ssize_t>(names.same.size() + names.there.size())) {
+      for (const auto& [name, value] : names.there) PyDict_SetDefault(names.dict, name.get(), value.get());
+    }
+    names.version = VersionOf(names.dict);
   }
-  names.version = VersionOf(dict);
-  return names;
+  PyErr_Clear();
 }
 
 uint64_t KnownNames::VersionOf(PyObject* dict) {

@@ -1,8 +1,9 @@
-// KnownNames: what every task finds, whatever the last one did: the builtins as they were, and at least the names of
-// sys and the modules that were there before the first task. What is missing, or among the builtins another, is put
-// back. What a task adds, and what it changes within a module, stays: tasks of one interpreter share its modules.
+// KnownNames: what every task finds, whatever the last one did: the builtins, `gild` and the output streams as they
+// were, and at least the names of sys and the modules that were there before the first task. What is missing, or is
+// another where it should be the same, is put back. What a task adds, and what it changes within a module, stays: tasks
+// of one interpreter share its modules.
 //
-// With the lock only. To ask costs a comparison or three (a dict counts its changes: PEP 509).
+// With the lock only. To ask costs a comparison or four (a dict counts its changes: PEP 509).
 #pragma once
 
 #include <cstdint>
@@ -15,24 +16,24 @@ namespace gild {
 
 class KnownNames {
  public:
-  // As they are now.
+  // As they are now. REQUIRES: the bootstrap's streams are installed.
   KnownNames();
 
   void PutBack();
 
  private:
+  using Entries = std::vector<std::pair<PyRef, PyRef>>;
+
   struct Names {
     PyObject* dict;  // borrowed from the interpreter, which keeps it
-    std::vector<std::pair<PyRef, PyRef>> entries;
+    Entries same;    // must be what they were
+    Entries there;   // must be there
     uint64_t version = 0;
   };
 
-  static Names Take(PyObject* dict);
   static uint64_t VersionOf(PyObject* dict);
 
-  Names builtins_;
-  Names sys_;
-  Names modules_;
+  std::vector<Names> all_;
 };
 
 }  // namespace gild

@@ -135,13 +135,13 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
 
 TaskRunner::TaskRunner(PyRef bootstrap, Options options)
     : bootstrap_(std::move(bootstrap)),
-      new_namespace_(PyObject_GetAttrString(bootstrap_.get(), "new_namespace")),
       compiled_(PyObject_GetAttrString(bootstrap_.get(), "compiled")),
       replacements_(PyObject_GetAttrString(bootstrap_.get(), "replacements")),
       options_(options),
       scratch_(Scratch::Here(/*shared=*/!options.alone)),
+      main_module_(options.alone),
       peak_memory_({.reset = ResetPeakMemory, .bytes = PeakMemoryBytes}) {
-  GILD_CHECK(new_namespace_ && compiled_ && replacements_);
+  GILD_CHECK(compiled_ && replacements_);
   pthread_sigmask(SIG_BLOCK, nullptr, &mask_);
   if (!options_.alone) return;
   // Descriptors that are kept from their first use on are no task's.
@@ -320,22 +320,12 @@ PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskSta
   known_names_.PutBack();
   Session* const session = task.session.get();
   if (session == nullptr || !session->name_space) {
-    PyRef fresh = FreshNamespace(start);
+    PyRef fresh = main_module_.Fresh(start.file_name());
     if (session == nullptr || !fresh) return fresh;
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
-  } else {
-    const PyRef restored(PyObject_CallMethod(bootstrap_.get(), "restore", nullptr));
-    if (!restored) return PyRef();
   }
   return PyRef(Py_NewRef(session->name_space.get()));
-}
-
-PyRef TaskRunner::FreshNamespace(const internal::StartTask& start) {
-  const PyRef file_name(PyUnicode_FromStringAndSize(start.file_name().data(), start.file_name().size()));
-  if (!file_name) return PyRef();
-  PyObject* const arguments[] = {file_name.get(), options_.alone ? Py_True : Py_False};
-  return PyRef(PyObject_Vectorcall(new_namespace_.get(), arguments, std::size(arguments), nullptr));
 }
 
 void TaskRunner::LeaveNamespace(const TaskState& task, PyObject* name_space) {

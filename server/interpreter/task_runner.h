@@ -23,6 +23,7 @@
 #include "server/base/lru_map.h"
 #include "server/interpreter/function_cache.h"
 #include "server/interpreter/known_names.h"
+#include "server/interpreter/main_module.h"
 #include "server/interpreter/peak_memory.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/residue.h"
@@ -113,7 +114,6 @@ class TaskRunner {
   std::variant<internal::TaskEnded, Coroutine> RunCode(const internal::StartTask& start,
                                                        std::shared_ptr<TaskState> task, PyThreadState* thread_state,
                                                        const absl::Status& placed);
-  PyRef FreshNamespace(const internal::StartTask& start);
   PyRef ExecuteSource(const internal::StartTask& start, PyObject* name_space);
   // What the body compiles to: to compile one costs more than to run a small task.
   PyRef CodeOf(const internal::StartTask& start);
@@ -134,11 +134,11 @@ class TaskRunner {
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
   const PyRef bootstrap_;
   // Of it, what every task needs: to look for them took as long as to run a small one's code.
-  const PyRef new_namespace_;
   const PyRef compiled_;
   const PyRef replacements_;
   const Options options_;
   const Scratch scratch_;
+  MainModule main_module_;
   KnownNames known_names_;
   sigset_t mask_{};                          // of signals, as it is at first
   std::optional<Residue> residue_;           // alone only

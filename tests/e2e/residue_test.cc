@@ -50,6 +50,17 @@ TEST_P(ResidueTest, BuiltinsThatWeUseOurselves) {
             "here\n");
 }
 
+TEST_P(ResidueTest, WhatGildSaysItIs) {
+  StartSmallServer({"--io-threads", "1"});
+  for (const char* const code :
+       {"import sys\nsys.modules['gild'] = None", "import sys\ndel sys.modules['gild']",
+        "import gild\ngild.progress = None", "import gild\ndel gild.progress", "import gild\nvars(gild).clear()"}) {
+    EXPECT_EQ(Run(Script(GetParam(), code)).ending(), v1::SUCCEEDED) << code;
+    const v1::Outcome met = Run(Script(GetParam(), "import gild\ngild.progress(1)\nprint(bool(gild.__doc__))"));
+    EXPECT_EQ(met.stdout(), "True\n") << code << "\n" << met.DebugString();
+  }
+}
+
 class CpuResidueTest : public ResidueTest {};
 INSTANTIATE_TEST_SUITE_P(Lanes, CpuResidueTest, ::testing::Values(v1::CPU),
                          [](const auto&) { return std::string("Cpu"); });

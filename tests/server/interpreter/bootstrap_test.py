@@ -69,7 +69,7 @@ class Bootstrap(unittest.TestCase):
         self.addCleanup(sys.modules.pop, "gild", None)
 
     def execute(self, code, entry="", arguments=()):
-        namespace = self.bootstrap.new_namespace("<script>", False)
+        namespace = {"__name__": "__main__", "__builtins__": builtins, "__file__": "<script>"}
         _exec(self.bootstrap.compiled(code.encode(), "<script>"), namespace)  # as the C++ side does
         return self.bootstrap.encoded(self.bootstrap.call_entry(namespace, entry, arguments)) if entry else None
 
@@ -193,16 +193,6 @@ class Bootstrap(unittest.TestCase):
             del sys.stdout
         self.assertEqual(self.written, [(1, b"A")])
 
-    def test_originals_that_a_task_replaced_are_back_for_the_next(self):
-        main = sys.modules["__main__"]
-        with installed_streams(self.bootstrap):
-            captured, shown = sys.stdout, vars(sys)["stdout"]
-            sys.__stdout__ = vars(sys)["stdout"] = None
-            self.bootstrap.new_namespace("<script>", True)
-            self.assertIs(sys.__stdout__, captured)
-            self.assertIs(vars(sys)["stdout"], shown)
-        sys.modules["__main__"] = main
-
     def test_a_body_that_cannot_start_is_told_from_one_that_fails(self):
         for code in ("(", "import no_such_module", "if True:\n  from no_such_module import x"):
             self.described(code)
@@ -243,23 +233,14 @@ class Bootstrap(unittest.TestCase):
             self.assertEqual(self.described(f"import gild\ngild.progress({arguments})")[0], kind, arguments)
         self.assertEqual(told, [])
 
-    def test_what_a_task_does_to_gild_is_not_met_by_the_next(self):
-        for code in (
-            "import sys\nsys.modules['gild'] = None",
-            "import sys\ndel sys.modules['gild']",
-            "import gild\ngild.progress = None",
-            "import gild\ndel gild.progress",
-            "import gild\nvars(gild).clear()",
-            "import sys\nsys.modules = {}",
-            "import operator\noperator.index = None",
-        ):
-            modules, index = sys.modules, operator.index
-            try:
-                self.execute(code)
-            finally:
-                sys.modules, operator.index = modules, index
-            self.execute("import gild\nassert gild.__doc__\ngild.progress(1)")
-            self.assertEqual(told.pop(), (1, 0), code)
+    def test_what_a_task_does_to_operator_is_not_met_by_progress(self):
+        index = operator.index
+        try:
+            self.execute("import operator\noperator.index = None")
+            self.execute("import gild\ngild.progress(1)")
+        finally:
+            operator.index = index
+        self.assertEqual(told, [(1, 0)])
 
     def test_gild_says_what_it_is(self):
         self.execute("import gild\nassert gild.__doc__ and gild.progress.__doc__ and gild.progress.__module__ == 'gild'")
