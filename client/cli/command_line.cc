@@ -201,6 +201,7 @@ void AddRun(CLI::App* root, Options* options) {
   app->add_option("--collect", run.collect, "bring back: out/a.csv, 'out/*.png'")
       ->type_name("PATTERN")
       ->allow_extra_args(false);
+  app->add_flag("--fresh", run.fresh, "in an interpreter that nobody has used, nor will (CPU lane)");
   app->add_flag("--allow-subprocess", run.allow_subprocess, "it may start processes, which end with it");
   app->add_option("--into", run.into, "where what is collected is written (here)")->type_name("DIR");
   app->add_option("--session", run.session, "share globals with its other tasks; I/O lane")->type_name("NAME");

@@ -257,6 +257,7 @@ bool MakeTask(const RunOptions& options, v1::Task* task, Explanation* complaint)
   SetLimits(options, task);
   for (const std::string& pattern : options.collect) task->add_collect(pattern);
   task->set_allow_subprocess(options.allow_subprocess);
+  if (options.fresh) task->set_isolation(v1::FRESH);
   return AddFiles(options.files, task, complaint);
 }
 

@@ -37,6 +37,7 @@ struct RunOptions {
   std::vector<std::string> collect;  // names or patterns
   std::string into = ".";            // where what is collected is written
   bool allow_subprocess = false;
+  bool fresh = false;
   bool json = false;
   bool follow = false;  // REQUIRES: not json
 };

@@ -337,6 +337,8 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
       } else if (ended->spent()) {
         // Of many threads, it says so of processes that nobody's task runs any more.
         spent = alone() ? Retirement::kSpent : Retirement::kProcessesLeft;
+      } else if (config_.tasks_max > 0 && completed_ >= static_cast<uint64_t>(config_.tasks_max)) {
+        spent = Retirement::kSpent;  // it counts them, too, so that it begins no other
       }
       if (spent && state_ == State::kReady) state_ = State::kDoomed;
     }

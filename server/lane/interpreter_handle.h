@@ -53,6 +53,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::function<uint64_t()> pids_refused = nullptr;
     int64_t pids_allowed = 0;
     bool starts_processes = false;  // its tasks may
+    int64_t tasks_max = 0;          // after so many it is spent; 0: any
   };
   // That it has used so far, in all its threads; 0: it is gone.
   static int64_t CpuNsOf(int pid);

@@ -46,10 +46,15 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
   GILD_CHECK(config_.threads > 0 && config_.threads <= kThreadsMax && (!alone() || config_.threads == 1));
   GILD_CHECK(config_.loop_tasks >= 0 && config_.loop_tasks <= kLoopTasksMax && (!alone() || config_.loop_tasks == 0));
   GILD_CHECK(config_.ahead >= 0 && (alone() || config_.ahead == 0));
-  for (int i = 0; i < config_.slots + config_.subprocess_slots; ++i) {
-    Slot& slot = slots_.emplace_back();
-    slot.name = absl::StrCat(SlotName(config_.kind, seat(i)), subprocess(i) ? "-sub" : "");
-    if (!config_.cores.empty()) slot.core = config_.cores[seat(i) % config_.cores.size()];
+  for (int seat = 0; seat < config_.slots; ++seat) AddSlot({}, seat, "");
+  for (const Config::Extra& extra : config_.extra) {
+    GILD_CHECK(extra.seats <= config_.slots && (alone() || !extra.kind.fresh));
+    const std::string suffix = absl::StrCat(extra.kind.subprocess ? "-sub" : "", extra.kind.fresh ? "-fresh" : "");
+    for (int number = 0; number < extra.per_seat; ++number) {
+      for (int seat = 0; seat < extra.seats; ++seat) {
+        AddSlot(extra.kind, seat, number == 0 ? suffix : absl::StrCat(suffix, number + 1));
+      }
+    }
   }
   absl::MutexLock lock(&mutex_);
   shared_.resize(slots_.size());
@@ -59,6 +64,14 @@ Lane::Lane(Config config, Poller* poller, SlotFactory* slots, Events events)
 }
 
 Lane::~Lane() = default;
+
+void Lane::AddSlot(SlotKind kind, int seat, const std::string& suffix) {
+  Slot& slot = slots_.emplace_back();
+  slot.name = absl::StrCat(SlotName(config_.kind, seat), suffix);
+  slot.kind = kind;
+  slot.seat = seat;
+  if (!config_.cores.empty()) slot.core = config_.cores[seat % config_.cores.size()];
+}
 
 // ---- from any thread ----
 
@@ -134,6 +147,7 @@ std::vector<SlotSnapshot> Lane::Snapshot(int64_t now_ns) const {
     snapshot.generation = shared.generation;
     snapshot.restarts = shared.restarts;
     snapshot.denied = shared.denied;
+    snapshot.replaced_in_ns = shared.replaced_in_ns;
     if (shared.interpreter) shared.interpreter->FillSnapshot(now_ns, &snapshot);
     if (shared.past_lock) {
       if (!snapshot.lock) snapshot.lock = LockUsage{};
@@ -154,8 +168,8 @@ void Lane::MakeSlot(int slot) {
   SlotOrder order{.name = s.name,
                   .lane = config_.kind,
                   .network = config_.network,
-                  .subprocess = subprocess(slot),
-                  .tasks_max = config_.tasks_per_interpreter,
+                  .subprocess = s.kind.subprocess,
+                  .tasks_max = TasksMax(slot),
                   .growth_bytes_max = alone() ? config_.limits.memory_bytes / kGrowthPart : 0,
                   .core = s.core,
                   .nice = config_.nice,
@@ -218,18 +232,19 @@ void Lane::StartInterpreter(int slot) {
   InterpreterHandle::Config config{.name = absl::StrCat(s.name, "#", generation),
                                    .threads = config_.threads,
                                    .loop_tasks = config_.loop_tasks,
-                                   .ahead = config_.ahead,
+                                   .ahead = s.kind.fresh ? 0 : config_.ahead,
                                    .ahead_patience_ns = config_.ahead_patience_ns,
                                    .alone = alone(),
                                    .core = s.core,
                                    .stop_grace_ns = config_.stop_grace_ns,
                                    .begin_limit_ns = config_.begin_limit_ns,
                                    .cpu_ns_of = config_.cpu_ns_of,
-                                   .pids_allowed = config_.limits.pids};
+                                   .pids_allowed = config_.limits.pids,
+                                   .tasks_max = TasksMax(slot)};
   if (s.group != nullptr) {
     config.pids_refused = [group = s.group.get()] { return group->PidsRefused().value_or(0); };
     // What a process of its tasks was refused, only the kernel knows.
-    config.starts_processes = subprocess(slot);
+    config.starts_processes = s.kind.subprocess;
   }
   InterpreterHandle::Events events{
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
@@ -261,6 +276,10 @@ void Lane::StartInterpreter(int slot) {
 
 void Lane::OnInterpreterReady(int slot) {
   DropTimer(slot);
+  if (const int64_t ended_ns = std::exchange(slots_[slot].ended_ns, 0); ended_ns != 0) {
+    absl::MutexLock lock(&mutex_);
+    shared_[slot].replaced_in_ns = NowNs() - ended_ns;
+  }
   SetPhase(slot, Phase::kReady);
   LogInfo("interpreter ready", {{"slot", slots_[slot].name}, {"generation", absl::StrCat(GenerationOf(slot))}});
   events_.ready(slot);
@@ -360,6 +379,8 @@ void Lane::LoseSlot(int slot, const std::string& why) { OnSlotGone(slot, absl::D
 
 void Lane::Finish(int slot, const std::optional<InterpreterEnd>& end) {
   const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  if (slots_[slot].ended_ns == 0)
+    slots_[slot].ended_ns = NowNs();  // one that never was ready has no successor of its own
   BeginEnding(slot);
   const InterpreterHandle::Epitaph epitaph = interpreter->Finish(end);
   DropTimer(slot);  // its last words may have doomed it once more

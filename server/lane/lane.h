@@ -25,6 +25,7 @@
 #include "server/process/slot_process.h"
 #include "server/task/glimpse.h"
 #include "server/task/outcome.h"
+#include "server/task/slot_kind.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
 
@@ -34,13 +35,19 @@ class Lane {
  public:
   struct Config {
     LaneKind kind = LaneKind::kCpu;
-    int slots = 1;
-    bool network = false;      // they keep the machine's
-    int subprocess_slots = 0;  // after those, for tasks that may start processes
-    int threads = 1;           // tasks in flight in one interpreter, but for
-    int loop_tasks = 0;        // those on its event loop
-    int ahead = 0;             // and those that lie ready while it is at another task; CPU lane only
-    std::vector<int> cores;    // slot i is pinned to cores[i % size]; empty: not pinned
+    int slots = 1;         // seats: each has one for tasks that ask for nothing, and
+    bool network = false;  // they keep the machine's
+    // for those that ask for more, beside it on its core. The scheduler lets one slot of a seat run tasks at a time.
+    struct Extra {
+      SlotKind kind;
+      int seats = 0;     // that have them, the first
+      int per_seat = 1;  // the stock, where one is of use once
+    };
+    std::vector<Extra> extra;
+    int threads = 1;         // tasks in flight in one interpreter, but for
+    int loop_tasks = 0;      // those on its event loop
+    int ahead = 0;           // and those that lie ready while it is at another task; CPU lane only
+    std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
     int nice = 0;
     uint32_t uid_first = 0;    // slot i is uid_first + i on the machine; 0: who the server is
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>
@@ -85,9 +92,8 @@ class Lane {
 
   // What a slot is, which never changes. Any thread.
   int slots() const { return static_cast<int>(slots_.size()); }
-  bool subprocess(int slot) const { return slot >= config_.slots; }
-  // Its number among those of its kind: the two of one number share a core.
-  int seat(int slot) const { return subprocess(slot) ? slot - config_.slots : slot; }
+  SlotKind kind(int slot) const { return slots_[slot].kind; }
+  int seat(int slot) const { return slots_[slot].seat; }
 
   // False: the slot has no ready interpreter with room. REQUIRES: the task's serial is new.
   bool Run(int slot, const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -119,12 +125,17 @@ class Lane {
 
   // The poller's thread only.
   struct Slot {
+    // These never change.
     std::string name;
+    SlotKind kind;
+    int seat = 0;
     int core = -1;
+
     std::unique_ptr<SlotGroup> group;  // made with the first of its processes
     uint64_t oom_kills = 0;            // in it, when the interpreter was started
     std::unique_ptr<SlotProcess> process;
     int64_t back_off_ns = 0;
+    int64_t ended_ns = 0;       // when the last one's end was heard of; 0: it has a successor
     int memory_looks = 0;       // in vain, whether its group has room again
     Poller::TimerId timer = 0;  // of the phase it is in
   };
@@ -136,6 +147,7 @@ class Lane {
     std::shared_ptr<InterpreterHandle> interpreter;  // null: none
     std::map<std::string, uint64_t> restarts;
     std::map<std::string, uint64_t> denied;
+    std::optional<int64_t> replaced_in_ns;
     // Of interpreters that are gone; empty: the meter never saw anything.
     std::optional<LockUsage> past_lock;
     // Totals never go back, even when a figure was torn.
@@ -178,6 +190,9 @@ class Lane {
 
   // Its interpreters have one task at a time.
   bool alone() const { return config_.kind == LaneKind::kCpu; }
+  void AddSlot(SlotKind kind, int seat, const std::string& suffix);
+  // Of the slot's interpreters; 0: any.
+  int64_t TasksMax(int slot) const { return kind(slot).fresh ? 1 : config_.tasks_per_interpreter; }
 
   const Config config_;
   Poller* const poller_;

@@ -195,6 +195,12 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000'000}))
       ->envname("GILD_TASKS_PER_INTERPRETER")
       ->capture_default_str();
+  app.add_option(
+         "--fresh-stock", options.fresh_stock,
+         "interpreters that nobody has used, kept ready on each core of the CPU lane for tasks that ask for one")
+      ->check(CLI::Range(1, kFreshStockMax))
+      ->envname("GILD_FRESH_STOCK")
+      ->capture_default_str();
   app.add_option("--preload", preload, "modules that tasks find imported, separated by commas: numpy,PIL.Image")
       ->envname("GILD_PRELOAD")
       ->type_name("MODULES");

@@ -28,6 +28,7 @@ struct Options {
   int64_t io_memory_bytes = kIoMemoryBytesDefault;
   int64_t cpu_memory_bytes = kCpuMemoryBytesDefault;
   int64_t tasks_per_interpreter = kTasksPerInterpreterDefault;  // CPU lane; 0: any
+  int fresh_stock = kFreshStockDefault;                         // CPU lane, a core
   int64_t session_idle_ns = kSessionIdleNsDefault;
   bool insecure = false;
   bool cpu_network = false;

@@ -120,11 +120,13 @@ class Doorbell {
 // 0x6fffffff), and other ones for each server that runs beside another. 0: only root may become another user.
 uint32_t FirstUid(LaneKind lane) {
   constexpr uint32_t kFirst = 1'900'000'000;
-  constexpr uint32_t kOfALane = 2 * kInterpretersMax;
+  constexpr uint32_t kOfIoLane = 2 * kInterpretersMax;
+  constexpr uint32_t kOfCpuLane = (3 + kFreshStockMax) * kInterpretersMax;
   constexpr uint32_t kServers = 1 << 16;
+  static_assert(kFirst + uint64_t{kServers} * (kOfIoLane + kOfCpuLane) < (uint64_t{1} << 31));
   if (geteuid() != 0) return 0;
   const uint32_t server = static_cast<uint32_t>(getpid()) % kServers;
-  return kFirst + (2 * server + (lane == LaneKind::kIo ? 0 : 1)) * kOfALane;
+  return kFirst + server * (kOfIoLane + kOfCpuLane) + (lane == LaneKind::kIo ? 0 : kOfIoLane);
 }
 
 // A folder of the server's own, in which lanes make one for each slot; removed at the end.
@@ -180,6 +182,7 @@ class Server {
 
   std::vector<SlotSnapshot> Slots(int64_t now_ns) const;
   void CountCoresNowAndThen();
+  std::vector<Lane::Config::Extra> Extra(LaneKind kind, int slots) const;
   std::unique_ptr<Lane> MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
                                  int nice);
   Scheduler::LanePort Port(std::unique_ptr<Lane>* lane);
@@ -298,8 +301,7 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
           .kind = kind,
           .slots = slots,
           .network = HasNetwork(kind),
-          // In the I/O lane one takes them all, as it has many threads.
-          .subprocess_slots = kind == LaneKind::kIo ? 1 : slots,
+          .extra = Extra(kind, slots),
           .threads = capacity.threads,
           .loop_tasks = capacity.loop_tasks,
           .ahead = capacity.ahead,
@@ -323,6 +325,15 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
                    .ended = [this](std::vector<EndedTask> tasks) { scheduler_->Ended(std::move(tasks), NowNs()); },
                    .returned = [this](std::vector<uint64_t> serials) { scheduler_->Returned(serials, NowNs()); },
                    .sessions_gone = [this](size_t count) { scheduler_->SessionsGone(count); }});
+}
+
+std::vector<Lane::Config::Extra> Server::Extra(LaneKind kind, int slots) const {
+  constexpr SlotKind kSubprocess = {.subprocess = true};
+  // In the I/O lane one takes them all, as it has many threads.
+  if (kind == LaneKind::kIo) return {{.kind = kSubprocess, .seats = 1}};
+  return {{.kind = kSubprocess, .seats = slots},
+          {.kind = {.fresh = true}, .seats = slots, .per_seat = options_.fresh_stock},
+          {.kind = {.subprocess = true, .fresh = true}, .seats = slots}};
 }
 
 // The scheduler stands above the lanes but is made before them, so it is given the place where each will be.
@@ -476,7 +487,8 @@ void Server::Stop() {
 
 void Server::OnSlotReady(LaneKind kind, int slot, Scheduler::Capacity capacity) {
   const Lane& lane = kind == LaneKind::kIo ? *io_ : *cpu_;
-  capacity.subprocess = lane.subprocess(slot);
+  capacity.kind = lane.kind(slot);
+  if (capacity.kind.fresh) capacity.ahead = 0;
   if (kind == LaneKind::kCpu) capacity.seat = lane.seat(slot);
   scheduler_->SlotReady(kind, slot, capacity, NowNs());
   absl::MutexLock lock(&mutex_);

@@ -105,10 +105,14 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
   FamilyMaker current = Gauge("gild_lock_current_hold_seconds",
                               "For how long the present holder has had the lock; 0 when nobody has it.");
   FamilyMaker restarts = Counter("gild_interpreter_restarts_total", "Interpreters that were replaced, by cause.");
+  FamilyMaker replaced =
+      Gauge("gild_interpreter_replacement_seconds",
+            "How long the latest replacement took, from an interpreter's end until its successor was ready.");
   FamilyMaker denied = Counter("gild_denied_syscalls_total", "System calls that tasks were refused, by name.");
   std::map<std::pair<LaneKind, std::string>, uint64_t> denied_calls;
   for (const SlotSnapshot& slot : snapshot.slots) {
     const std::pair<std::string, std::string> label = {"slot", slot.slot};
+    if (slot.replaced_in_ns) replaced.Add({label}, Seconds(*slot.replaced_in_ns));
     for (const auto& [name, count] : slot.denied) denied_calls[{slot.lane, name}] += count;
     for (const auto& [cause, count] : slot.restarts) {
       restarts.Add({label, {"lane", Name(slot.lane)}, {"cause", cause}}, count);
@@ -128,7 +132,7 @@ void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
     denied.Add({{"lane", Name(call.first)}, {"syscall", call.second}}, count);
   }
   for (FamilyMaker* family :
-       {&wait, &hold, &takes, &contended, &forced, &longest, &waiters, &current, &restarts, &denied}) {
+       {&wait, &hold, &takes, &contended, &forced, &longest, &waiters, &current, &restarts, &replaced, &denied}) {
     family->MoveTo(families);
   }
 }

@@ -177,7 +177,7 @@ void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t no
     absl::MutexLock lock(&mutex_);
     Slot& ready = State(lane).slots[slot];
     ready.capacity = capacity;
-    ready.subprocess = capacity.subprocess;
+    ready.kind = capacity.kind;
     ready.seat = capacity.seat;
     ready.stuck = false;
     ++ready.readies;
@@ -319,22 +319,23 @@ void Scheduler::CountPlaced(LaneState& state, const Slot& slot, int placed) {
   if (slot.seat >= 0) state.on_seat[slot.seat] += placed;
 }
 
-std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state, bool subprocess) {
+std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state, SlotKind kind) {
   auto best = state.slots.end();
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     // Among idle slots the one with fewer sessions: they stay.
     const auto load = [](const Slot& s) { return std::make_pair(s.InFlight(), s.sessions); };
-    if (slot->second.subprocess != subprocess || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
+    if (slot->second.kind != kind || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
     if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
   }
   if (best != state.slots.end()) return best;
 
   // Whoever waits for the seat of a slot would wait for all that lies ready in it.
-  if (!(subprocess ? state.waiting : state.waiting_subprocess).empty()) return best;
+  for (size_t other = 0; other < kSlotKinds; ++other) {
+    if (other != kind.index() && !state.waiting[other].empty()) return best;
+  }
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const int ahead = slot->second.on_threads - slot->second.capacity.threads;
-    if (slot->second.subprocess != subprocess || ahead < 0 || slot->second.stuck ||
-        ahead >= AheadMax(state, slot->second))
+    if (slot->second.kind != kind || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second))
       continue;
     if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
   }
@@ -348,27 +349,31 @@ int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
 
 absl::btree_set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
   LaneState& state = State(entry.task->lane);
-  if (entry.task->allow_subprocess) return state.waiting_subprocess;
-  return entry.session == nullptr || entry.session->slot < 0 ? state.waiting
-                                                             : state.slots.at(entry.session->slot).waiting;
+  const bool placed = entry.session != nullptr && entry.session->slot >= 0;
+  return placed ? state.slots.at(entry.session->slot).waiting : state.waiting[SlotKind::Of(*entry.task).index()];
 }
 
 int64_t Scheduler::RetryAfterNs(const LaneState& state) {
   int capacity = 0;
-  for (const auto& [number, slot] : state.slots) capacity += slot.capacity.threads;
+  for (const auto& [number, slot] : state.slots) {
+    if (slot.kind == SlotKind{}) capacity += slot.capacity.threads;  // the others share their seats
+  }
   const double wait_ns = state.run_ns_average * state.queued / std::max(capacity, 1);
   return std::clamp(wait_ns, double{kRetryAfterNsMin}, double{kRetryAfterNsMax});
 }
 
 void Scheduler::LeaveQueue(const Entry& entry) {
   // It may still be where it was put before its session got a slot.
-  if (QueueOf(entry).erase(entry.task->serial) == 0) State(entry.task->lane).waiting.erase(entry.task->serial);
+  const uint64_t serial = entry.task->serial;
+  if (QueueOf(entry).erase(serial) == 0) {
+    State(entry.task->lane).waiting[SlotKind::Of(*entry.task).index()].erase(serial);
+  }
 }
 
 bool Scheduler::StartsAtOnce(LaneState& state, const Task& task, const Sessions::Session* session) {
   if (session == nullptr || session->slot < 0) {
-    const bool first = (task.allow_subprocess ? state.waiting_subprocess : state.waiting).empty();
-    return first && FreeSlot(state, task.allow_subprocess) != state.slots.end();
+    const SlotKind kind = SlotKind::Of(task);
+    return state.waiting[kind.index()].empty() && FreeSlot(state, kind) != state.slots.end();
   }
   const Slot& slot = state.slots.at(session->slot);
   return slot.waiting.empty() && slot.HasRoom();
@@ -382,18 +387,17 @@ std::pair<uint64_t, std::map<int, Scheduler::Slot>::iterator> Scheduler::NextToS
     next = serial;
     place = slot;
   };
-  while (!state.waiting.empty()) {
-    const uint64_t serial = *state.waiting.begin();
-    absl::btree_set<uint64_t>& queue = QueueOf(entries_.at(serial));
-    if (&queue == &state.waiting) {
-      consider(serial, FreeSlot(state, /*subprocess=*/false));
-      break;
+  for (absl::btree_set<uint64_t>& waiting : state.waiting) {
+    while (!waiting.empty()) {
+      const Entry& first = entries_.at(*waiting.begin());
+      absl::btree_set<uint64_t>& queue = QueueOf(first);
+      if (&queue == &waiting) {
+        consider(first.task->serial, FreeSlot(state, SlotKind::Of(*first.task)));
+        break;
+      }
+      waiting.erase(waiting.begin());
+      queue.insert(first.task->serial);
     }
-    state.waiting.erase(state.waiting.begin());
-    queue.insert(serial);
-  }
-  if (!state.waiting_subprocess.empty()) {
-    consider(*state.waiting_subprocess.begin(), FreeSlot(state, /*subprocess=*/true));
   }
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const absl::btree_set<uint64_t>& waiting = slot->second.waiting;

@@ -13,6 +13,7 @@
 // Wiring (main): the lanes' events call SlotReady, SlotGone, Ended and SessionsGone; the lane ports below reach down.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,6 +31,7 @@
 #include "server/scheduler/sessions.h"
 #include "server/task/glimpse.h"
 #include "server/task/outcome.h"
+#include "server/task/slot_kind.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
 
@@ -95,8 +97,8 @@ class Scheduler {
     // That may lie ready beside, where all threads are taken and the lane's tasks are short (kAheadNs): the next then
     // begins without a wake-up.
     int ahead = 0;
-    // Its tasks may start processes; it takes those that ask for it, and no others.
-    bool subprocess = false;
+    // It takes tasks that ask for this kind, and no others.
+    SlotKind kind = {};
     // Of the slots of one seat (a core), only one runs tasks at a time. -1: it has one to itself.
     int seat = -1;
   };
@@ -146,7 +148,7 @@ class Scheduler {
     int64_t placed_ns = 0;
   };
 
-  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0, .ahead = 0, .subprocess = false, .seat = -1};
+  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0, .ahead = 0, .kind = {}, .seat = -1};
 
   struct Slot {
     Capacity capacity = kGone;
@@ -154,7 +156,7 @@ class Scheduler {
     int on_threads = 0;
     int on_loop = 0;
     bool stuck = false;  // a task lay ready there for too long, and none has ended there since
-    bool subprocess = false;
+    SlotKind kind;
     int seat = -1;
     uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
     absl::btree_set<uint64_t> waiting;  // tasks of its sessions, by serial
@@ -167,10 +169,9 @@ class Scheduler {
   };
 
   struct LaneState {
-    // For any slot, or for any of those that may start processes; by serial: a task that a lane refuses is first again
-    // by itself. Among them, until they are met at the front, tasks whose session has got a slot since they came.
-    absl::btree_set<uint64_t> waiting;
-    absl::btree_set<uint64_t> waiting_subprocess;
+    // For any slot of their kind; by serial: a task that a lane refuses is first again by itself. Among them, until
+    // they are met at the front, tasks whose session has got a slot since they came.
+    std::array<absl::btree_set<uint64_t>, kSlotKinds> waiting;
     int64_t queued = 0;  // here, in a slot's queue, or paused
     int64_t queued_bytes = 0;
     int running = 0;
@@ -201,7 +202,7 @@ class Scheduler {
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
   // Where a task goes next that may run in any such slot: to a thread, or to lie ready; end(): nowhere.
-  static std::map<int, Slot>::iterator FreeSlot(LaneState& state, bool subprocess);
+  static std::map<int, Slot>::iterator FreeSlot(LaneState& state, SlotKind kind);
   static bool SeatTaken(const LaneState& state, const Slot& slot);
   static void CountPlaced(LaneState& state, const Slot& slot, int placed);
   // How many tasks may lie ready in the slot.

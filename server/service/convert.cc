@@ -293,6 +293,7 @@ void ToWire(const SlotSnapshot& slot, v1::InterpreterStats* wire) {
     wire->mutable_holder()->set_task_name(slot.holder->task_name);
     SetDuration(slot.holder->held_ns, wire->mutable_holder()->mutable_held_for());
   }
+  if (slot.replaced_in_ns) SetDuration(*slot.replaced_in_ns, wire->mutable_replaced_in());
   for (const auto& [cause, count] : slot.restarts) {
     if (count == 0) continue;
     v1::RestartCount* const restarts = wire->add_restarts();
@@ -355,6 +356,15 @@ std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, 
   task.allow_subprocess = wire.allow_subprocess();
   if (task.allow_subprocess && task.lane == LaneKind::kIo && !task.session.empty()) {
     return InvalidField{"task.allow_subprocess", "not beside task.session: sessions live in interpreters without it"};
+  }
+  switch (wire.isolation()) {
+    case v1::ISOLATION_UNSPECIFIED:
+    case v1::SHARED: break;
+    case v1::FRESH: task.fresh = true; break;
+    default: return InvalidField{"task.isolation", "is none that this server knows"};
+  }
+  if (task.fresh && task.lane == LaneKind::kIo) {
+    return InvalidField{"task.isolation", "FRESH needs an interpreter of its own: use tag CPU"};
   }
   task.profile_lock = wire.profile_lock();
   if (task.profile_lock && task.lane == LaneKind::kIo) {

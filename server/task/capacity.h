@@ -151,6 +151,10 @@ inline constexpr int64_t kAheadPatienceNs = 5 * kNsPerMs;
 // part of its memory more than at its start.
 inline constexpr int64_t kTasksPerInterpreterDefault = 100'000;
 inline constexpr int64_t kGrowthPart = 4;
+// Interpreters that nobody has used, kept ready on each core of the CPU lane for tasks that ask for one (flag
+// --fresh-stock). Used up: the next waits in the queue.
+inline constexpr int kFreshStockDefault = 2;
+inline constexpr int kFreshStockMax = 8;
 // Every so often an interpreter is looked at: one that has not claimed a task after kBeginLimitNs is replaced, and in
 // the CPU lane one that uses the processor for half of the time without a task, or whose task is over its limit of
 // processor time.

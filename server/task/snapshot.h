@@ -47,6 +47,7 @@ struct SlotSnapshot {
   int waiters = 0;  // means nothing without `lock`, nor does `holder`
   std::optional<HolderSnapshot> holder;
   std::map<std::string, uint64_t> restarts;  // by cause, those that have not been seen too
+  std::optional<int64_t> replaced_in_ns;     // the latest time; empty: never
   std::map<std::string, uint64_t> denied;    // system calls that its tasks were refused, by name
 };
 

@@ -62,6 +62,7 @@ struct Task {
   std::vector<std::string> collect;  // names or patterns
   bool profile_lock = false;
   bool allow_subprocess = false;
+  bool fresh = false;                 // nothing has run in its interpreter, nor will; CPU lane only
   std::vector<std::string> warnings;  // copied to the outcome
 
   // What it weighs in a queue.

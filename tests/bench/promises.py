@@ -44,9 +44,9 @@ def seconds(text: str) -> float:
 class Server:
     """A gild-server on free ports of loopback, and the command line that talks to it."""
 
-    def __init__(self, bin_dir: pathlib.Path):
+    def __init__(self, bin_dir: pathlib.Path, *flags: str):
         self.gild = bin_dir / "gild"
-        command = [bin_dir / "gild-server", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]
+        command = [bin_dir / "gild-server", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", *flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.address, self.http = re.search(r"listening on (\S+), http (\S+)", line).groups()

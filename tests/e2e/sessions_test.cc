@@ -37,14 +37,6 @@ class SessionsTest : public ServerFixture {
         Run(In(session, Entry("leave", {Json(std::to_string(door.port())), Json(absl::StrCat("\"", then, "\""))})));
     EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
   }
-  uint64_t Restarts(const std::string& slot, const std::string& cause) {
-    uint64_t count = 0;
-    const v1::InterpreterStats stats = Slot(slot);
-    for (const v1::RestartCount& restarts : stats.restarts()) {
-      if (restarts.cause() == cause) count += restarts.restarts();
-    }
-    return count;
-  }
 };
 
 TEST_F(SessionsTest, ItsTasksShareGlobalsAndNobodyElse) {

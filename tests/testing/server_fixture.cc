@@ -292,6 +292,14 @@ v1::InterpreterStats ServerFixture::Slot(const std::string& name) {
   throw std::runtime_error("no slot " + name);
 }
 
+uint64_t ServerFixture::Restarts(const std::string& slot, const std::string& cause) {
+  const v1::InterpreterStats stats = Slot(slot);
+  for (const v1::RestartCount& restarts : stats.restarts()) {
+    if (restarts.cause() == cause) return restarts.restarts();
+  }
+  return 0;
+}
+
 v1::LaneStats ServerFixture::LaneOf(v1::Lane lane) {
   v1::Stats stats = GetStats();
   for (const v1::LaneStats& candidate : stats.lanes()) {

@@ -113,6 +113,7 @@ class ServerFixture : public ::testing::Test {
   v1::Info GetInfo();
   v1::Stats GetStats();
   v1::InterpreterStats Slot(const std::string& name);
+  uint64_t Restarts(const std::string& slot, const std::string& cause);
   v1::LaneStats LaneOf(v1::Lane lane);
   uint64_t Endings(v1::Lane lane, v1::Ending ending);
   // Waits until the slot's interpreter is another than the given generation, and ready.

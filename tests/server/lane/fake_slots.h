@@ -179,7 +179,8 @@ class FakeSlots : public SlotFactory {
   bool kills_work = true;
 
   std::unique_ptr<SlotProcess> MakeSlot(const SlotOrder& order, SlotProcess::Events events) override {
-    const int slot = std::stoi(order.name.substr(order.name.find('-') + 1));
+    // A lane makes its slots in their order.
+    const int slot = numbers_.try_emplace(order.name, static_cast<int>(numbers_.size())).first->second;
     auto process = std::make_unique<Process>(this, slot, std::move(events));
     {
       absl::MutexLock lock(&mutex_);
@@ -296,6 +297,7 @@ class FakeSlots : public SlotFactory {
 
   Poller* const poller_;
   absl::Mutex mutex_;
+  std::map<std::string, int> numbers_;  // of slots, by name; poller's thread only
   std::map<int, Process*> live_ ABSL_GUARDED_BY(mutex_);
   std::map<int, std::vector<SlotOrder>> orders_ ABSL_GUARDED_BY(mutex_);
   std::map<int, std::vector<FakeInterpreter>> started_ ABSL_GUARDED_BY(mutex_);

@@ -111,6 +111,39 @@ TEST_F(LaneInspectTest, OneThatIsSpentIsReplacedWithoutAWord) {
   EXPECT_THAT(Restarts(), Contains(Pair("spent", 1)));
 }
 
+TEST_F(LaneInspectTest, TasksAreCountedHereToo) {
+  Lane::Config config = CpuConfig();
+  config.tasks_per_interpreter = 1;
+  FakeInterpreter child = OpenReady(config);
+  const auto task = NewTask();
+  // It does not say that it is spent.
+  child.End(FakeInterpreter::Ended(StartAndBegin(child, task), internal::CODE_SUCCEEDED));
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kSucceeded);
+  EXPECT_FALSE(lane_->Run(0, NewTask()));
+  ReadyAgain();
+  EXPECT_THAT(Restarts(), Contains(Pair("spent", 1)));
+}
+
+TEST_F(LaneInspectTest, ASeatHasASlotOfEachKind) {
+  Lane::Config config = CpuConfig();
+  config.extra = {{.kind = {.subprocess = true}, .seats = 1}, {.kind = {.fresh = true}, .seats = 1, .per_seat = 2}};
+  Open(config);
+  ASSERT_EQ(lane_->slots(), 4);
+  const std::pair<const char*, SlotKind> expected[] = {{"cpu-0", {}},
+                                                       {"cpu-0-sub", {.subprocess = true}},
+                                                       {"cpu-0-fresh", {.fresh = true}},
+                                                       {"cpu-0-fresh2", {.fresh = true}}};
+  for (int slot = 0; slot < 4; ++slot) {
+    const auto& [name, kind] = expected[slot];
+    const auto order = slots_.AwaitOrder(slot);
+    EXPECT_EQ(order.name, name);
+    EXPECT_EQ(order.subprocess, kind.subprocess) << name;
+    EXPECT_EQ(order.tasks_max, kind.fresh ? 1 : config.tasks_per_interpreter) << name;
+    EXPECT_EQ(lane_->kind(slot), kind) << name;
+    EXPECT_EQ(lane_->seat(slot), 0) << name;
+  }
+}
+
 TEST_F(LaneInspectTest, AFullScratchIsTold) {
   FakeInterpreter child = OpenReady(CpuConfig());
   const auto task = NewTask();

@@ -169,7 +169,8 @@ class SeatTest : public SchedulerTest {
   void Open(int cores, int ahead = 0) {
     for (int i = 0; i < cores; ++i) {
       scheduler().SlotReady(LaneKind::kCpu, i, {.threads = 1, .ahead = ahead, .seat = i}, 0);
-      scheduler().SlotReady(LaneKind::kCpu, kSub + i, {.threads = 1, .ahead = ahead, .subprocess = true, .seat = i}, 0);
+      scheduler().SlotReady(LaneKind::kCpu, kSub + i,
+                            {.threads = 1, .ahead = ahead, .kind = {.subprocess = true}, .seat = i}, 0);
     }
   }
   static Task SubTask() {
@@ -223,6 +224,64 @@ TEST_F(SeatTest, AnInterpreterThatGoesGivesItsSeatAway) {
   EXPECT_THAT(cpu_.Started(), ElementsAre(first)) << "its task has not ended yet";
   End(first, 0, Ending::kCrashed);
   EXPECT_THAT(cpu_.Started(), ElementsAre(first, sub));
+}
+
+// One core, with a slot for ordinary tasks and a stock of two that serve one task each.
+class FreshSlotTest : public SchedulerTest {
+ protected:
+  void Open(int ahead = 0) {
+    scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1, .ahead = ahead, .seat = 0}, 0);
+    Refill(kFresh);
+    Refill(kFresh + 1);
+  }
+  void Refill(int slot) {
+    scheduler().SlotReady(LaneKind::kCpu, slot, {.threads = 1, .kind = {.fresh = true}, .seat = 0}, 0);
+  }
+  // As its lane says it: the interpreter is on its way out before the task's end is told.
+  void EndFresh(int slot, uint64_t serial) {
+    scheduler().SlotGone(LaneKind::kCpu, slot);
+    End(serial);
+  }
+  static Task FreshTask() {
+    Task task = CpuTask();
+    task.fresh = true;
+    return task;
+  }
+  static constexpr int kFresh = 20;
+};
+
+TEST_F(FreshSlotTest, TheStockServesOneAfterTheOther) {
+  Open();
+  const uint64_t first = Submit(FreshTask()), second = Submit(FreshTask()), third = Submit(FreshTask());
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(kFresh)) << "one core";
+  EndFresh(kFresh, first);
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(kFresh, kFresh + 1));
+  EndFresh(kFresh + 1, second);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, second)) << "used up";
+  Refill(kFresh + 1);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(first, second, third));
+  EXPECT_EQ(cpu_.Slots().back(), kFresh + 1);
+}
+
+TEST_F(FreshSlotTest, OthersDoNotWaitForTheStock) {
+  Open();
+  EndFresh(kFresh, Submit(FreshTask()));
+  EndFresh(kFresh + 1, Submit(FreshTask()));
+  Submit(FreshTask());
+  const uint64_t other = Submit(CpuTask());
+  EXPECT_EQ(cpu_.Started().back(), other);
+  EXPECT_EQ(cpu_.Slots().back(), 0);
+}
+
+TEST_F(FreshSlotTest, EachAsksForItsKindWholly) {
+  Open();
+  Task both = FreshTask();
+  both.allow_subprocess = true;
+  const uint64_t serial = Submit(std::move(both));
+  EXPECT_THAT(cpu_.starts, IsEmpty());
+  scheduler().SlotReady(LaneKind::kCpu, 30, {.threads = 1, .kind = {.subprocess = true, .fresh = true}, .seat = 0}, 0);
+  EXPECT_THAT(cpu_.Started(), ElementsAre(serial));
+  EXPECT_THAT(cpu_.Slots(), ElementsAre(30));
 }
 
 // A lane of one slot whose tasks have taken so long.

@@ -340,6 +340,21 @@ TEST_F(TaskFromWireTest, ALockProfileIsInvalidInTheIoLane) {
   EXPECT_EQ(Bad(), "task.profile_lock");
 }
 
+TEST_F(TaskFromWireTest, AFreshInterpreterIsOfTheCpuLaneOnly) {
+  EXPECT_FALSE(Good().fresh);
+  wire_.set_isolation(v1::SHARED);
+  EXPECT_FALSE(Good().fresh);
+  wire_.set_isolation(v1::FRESH);
+  EXPECT_TRUE(Good().fresh) << "AUTO runs in the CPU lane";
+  wire_.set_allow_subprocess(true);
+  EXPECT_TRUE(Good().fresh && Good().allow_subprocess);
+  wire_.set_tag(v1::IO);
+  EXPECT_EQ(Bad(), "task.isolation");
+  wire_.set_tag(v1::CPU);
+  wire_.set_isolation(static_cast<v1::Isolation>(9));
+  EXPECT_EQ(Bad(), "task.isolation");
+}
+
 TEST_F(TaskFromWireTest, AnUnknownOverflowIsInvalid) {
   wire_.mutable_limits()->set_output_overflow(static_cast<v1::OutputOverflow>(9));
   EXPECT_EQ(Bad(), "task.limits.output_overflow");
@@ -564,18 +579,18 @@ TEST(ToWireTest, StatsCarryTheSnapshot) {
 }
 
 TEST(ToWireTest, InfoCarriesLanesAndLimits) {
-  const v1::Info info = ToWire({.version = "0.1.0",
-                                .python_version = "3.11.2",
-                                .meter_detail = "why",
-                                .isolation = {{LaneKind::kIo, {.in_force = {"rlimits", "landlock"}}},
-                                              {LaneKind::kCpu,
-                                               {.in_force = {"seccomp", "rlimits"}, .missing = {{"landlock", "no"}}}}},
-                                .isolation_level = "user",
-                                .preloaded = {"numpy"},
-                                .cores = {0, 1},
-                                .core_split_exact = true,
-                                .core_split_detail = "groups"},
-                               {{.lane = LaneKind::kCpu, .interpreters = 2, .threads_per_interpreter = 1}}, 77);
+  const v1::Info info =
+      ToWire({.version = "0.1.0",
+              .python_version = "3.11.2",
+              .meter_detail = "why",
+              .isolation = {{LaneKind::kIo, {.in_force = {"rlimits", "landlock"}}},
+                            {LaneKind::kCpu, {.in_force = {"seccomp", "rlimits"}, .missing = {{"landlock", "no"}}}}},
+              .isolation_level = "user",
+              .preloaded = {"numpy"},
+              .cores = {0, 1},
+              .core_split_exact = true,
+              .core_split_detail = "groups"},
+             {{.lane = LaneKind::kCpu, .interpreters = 2, .threads_per_interpreter = 1}}, 77);
   EXPECT_EQ(info.version(), "0.1.0");
   EXPECT_FALSE(info.meter_available());
   EXPECT_EQ(info.meter_detail(), "why");
