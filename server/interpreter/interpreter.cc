@@ -94,12 +94,12 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 // ---- one thread ----
 
 [[noreturn]] void RunOnMainThread(BlockingChannel* channel, const MappedPage& page, const InterpreterSetup& setup,
-                                  PyRef bootstrap) {
+                                  std::unique_ptr<Inheritance> inheritance) {
   KeepFreedMemory();
-  TaskRunner runner(std::move(bootstrap), {.alone = true,
-                                           .own_scratch = setup.own_scratch,
-                                           .tasks_max = setup.tasks_max,
-                                           .growth_bytes_max = static_cast<int64_t>(setup.growth_bytes_max)});
+  TaskRunner runner(std::move(inheritance), {.alone = true,
+                                             .own_scratch = setup.own_scratch,
+                                             .tasks_max = setup.tasks_max,
+                                             .growth_bytes_max = static_cast<int64_t>(setup.growth_bytes_max)});
   PyThreadState* const main_state = PyEval_SaveThread();
   internal::ToInterpreter frame;
   bool spent = false;
@@ -122,10 +122,11 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 // ---- many threads ----
 
 [[noreturn]] void RunOnWorkers(BlockingChannel* channel, const MappedPage& page, const InterpreterSetup& setup,
-                               PyRef bootstrap) {
+                               std::unique_ptr<Inheritance> inheritance) {
   InstallStopSignal();
   const bool subprocess = setup.walls.profile.subprocess;
-  TaskRunner runner(std::move(bootstrap), {.alone = false, .own_scratch = setup.own_scratch, .subprocess = subprocess});
+  TaskRunner runner(std::move(inheritance),
+                    {.alone = false, .own_scratch = setup.own_scratch, .subprocess = subprocess});
   absl::StatusOr<PyRef> loop_module = ImportEventLoop();
   if (!loop_module.ok()) End(EXIT_FAILURE);  // the server sees an interpreter that failed to start
   Workers workers(channel, &runner, *std::move(loop_module), PyInterpreterState_Get(), subprocess);
@@ -162,7 +163,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 }  // namespace
 
-void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
+void RunInterpreter(InterpreterSetup setup, std::unique_ptr<Inheritance> inheritance) {
   prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
   const absl::Status entered =
       EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get(), setup.handover.get()});
@@ -175,7 +176,7 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   InstallForkGuard();
   InstallDeathNote(page.header());
   UseAlternateStack();
-  const PyRef reseeded(PyObject_CallMethod(bootstrap.get(), "reseed", nullptr));
+  const PyRef reseeded(PyObject_CallMethod(inheritance->bootstrap.get(), "reseed", nullptr));
   if (!reseeded) PyErr_Clear();
 
   PrepareLimits();
@@ -186,8 +187,8 @@ void RunInterpreter(InterpreterSetup setup, PyRef bootstrap) {
   internal::FromInterpreter ready;
   ready.mutable_ready();
   if (!channel.Send(ready).ok()) End(kExitOfLostChannel);
-  if (setup.alone) RunOnMainThread(&channel, page, setup, std::move(bootstrap));
-  RunOnWorkers(&channel, page, setup, std::move(bootstrap));
+  if (setup.alone) RunOnMainThread(&channel, page, setup, std::move(inheritance));
+  RunOnWorkers(&channel, page, setup, std::move(inheritance));
 }
 
 }  // namespace gild

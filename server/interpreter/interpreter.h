@@ -7,10 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "server/base/unique_fd.h"
-#include "server/interpreter/python.h"
+#include "server/interpreter/inheritance.h"
 #include "server/sandbox/enter.h"
 
 namespace gild {
@@ -30,6 +31,6 @@ struct InterpreterSetup {
 };
 
 // The whole life of a freshly forked interpreter. REQUIRES: the lock; one thread; PyOS_AfterFork_Child has run.
-[[noreturn]] void RunInterpreter(InterpreterSetup setup, PyRef bootstrap);
+[[noreturn]] void RunInterpreter(InterpreterSetup setup, std::unique_ptr<Inheritance> inheritance);
 
 }  // namespace gild

@@ -21,9 +21,8 @@ PyRef OfSys(const char* name) {
 
 }  // namespace
 
-MainModule::MainModule(bool alone)
-    : alone_(alone),
-      name_(PyUnicode_InternFromString("__main__")),
+MainModule::MainModule()
+    : name_(PyUnicode_InternFromString("__main__")),
       file_(PyUnicode_InternFromString("__file__")),
       first_(FirstNamespace(name_.get())),
       recursion_limit_(Py_GetRecursionLimit()),
@@ -34,11 +33,11 @@ MainModule::MainModule(bool alone)
   GILD_CHECK(file_ && switch_interval_ && PyErr_Occurred() == nullptr);
 }
 
-PyRef MainModule::Fresh(absl::string_view file_name) {
-  if (!RestoreSettings()) return PyRef();
+PyRef MainModule::Fresh(absl::string_view file_name, bool alone) {
+  if (!RestoreSettings(alone)) return PyRef();
   const PyRef file(PyUnicode_FromStringAndSize(file_name.data(), static_cast<Py_ssize_t>(file_name.size())));
   PyRef name_space;
-  if (!alone_) {
+  if (!alone) {
     name_space = PyRef(PyDict_Copy(first_.get()));
   } else if (const PyRef module(PyModule_NewObject(name_.get())); module) {
     PyObject* const contents = PyModule_GetDict(module.get());
@@ -51,14 +50,14 @@ PyRef MainModule::Fresh(absl::string_view file_name) {
   return name_space;
 }
 
-bool MainModule::RestoreSettings() {
+bool MainModule::RestoreSettings(bool alone) {
   PyGC_Enable();
   // Beside others, who may have raised a limit for themselves, only what would harm this one.
   const int limit = Py_GetRecursionLimit();
-  if (limit < recursion_limit_ || (alone_ && limit != recursion_limit_)) Py_SetRecursionLimit(recursion_limit_);
+  if (limit < recursion_limit_ || (alone && limit != recursion_limit_)) Py_SetRecursionLimit(recursion_limit_);
   const PyRef interval(PyObject_CallNoArgs(get_switch_interval_.get()));
   const double interval_s = interval ? PyFloat_AsDouble(interval.get()) : -1;
-  if (interval_s > switch_interval_s_ || (alone_ && interval_s != switch_interval_s_)) {
+  if (interval_s > switch_interval_s_ || (alone && interval_s != switch_interval_s_)) {
     return static_cast<bool>(PyRef(PyObject_CallOneArg(set_switch_interval_.get(), switch_interval_.get())));
   }
   return interval_s >= 0;

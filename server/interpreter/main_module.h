@@ -10,17 +10,16 @@ namespace gild {
 
 class MainModule {
  public:
-  // `alone`: one task at a time, so it is sys.modules' own as well, and pickling finds what the task defines.
-  explicit MainModule(bool alone);
+  MainModule();
 
-  // The namespace of a fresh one; null: an exception is set.
-  PyRef Fresh(absl::string_view file_name);
+  // The namespace of a fresh one; null: an exception is set. `alone`: one task at a time, so it is sys.modules' own as
+  // well, and pickling finds what the task defines.
+  PyRef Fresh(absl::string_view file_name, bool alone);
 
  private:
   // Of the collector, the recursion limit and the switch interval.
-  bool RestoreSettings();
+  bool RestoreSettings(bool alone);
 
-  const bool alone_;
   const PyRef name_;   // "__main__"
   const PyRef file_;   // "__file__"
   const PyRef first_;  // a namespace with nothing in it but what each has

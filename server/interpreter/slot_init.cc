@@ -26,9 +26,9 @@ constexpr int kDeniedReportMs = 200;
 
 class SlotInit {
  public:
-  SlotInit(SlotSetup setup, UniqueFd conversation, PyRef bootstrap)
+  SlotInit(SlotSetup setup, UniqueFd conversation, std::unique_ptr<Inheritance> inheritance)
       : setup_(std::move(setup)),
-        bootstrap_(std::move(bootstrap)),
+        inheritance_(std::move(inheritance)),
         channel_(std::move(conversation)),
         events_(channel_.fd()) {}
 
@@ -127,7 +127,7 @@ class SlotInit {
     if (child == 0) {
       PyOS_AfterFork_Child();
       ChildEvents::Unblock();
-      RunInterpreter(std::move(interpreter), std::move(bootstrap_));
+      RunInterpreter(std::move(interpreter), std::move(inheritance_));
     }
     const int error = errno;
     PyOS_AfterFork_Parent();
@@ -201,7 +201,7 @@ class SlotInit {
   }
 
   const SlotSetup setup_;
-  PyRef bootstrap_;
+  std::unique_ptr<Inheritance> inheritance_;
   BlockingChannel channel_;
   ChildEvents events_;
   std::string scratch_;
@@ -221,9 +221,9 @@ Profile ProfileOf(const internal::MakeSlot& slot) {
   return {.network = slot.network(), .shared = slot.shared(), .subprocess = slot.subprocess()};
 }
 
-void RunSlotInit(SlotSetup setup, UniqueFd conversation, PyRef bootstrap) {
+void RunSlotInit(SlotSetup setup, UniqueFd conversation, std::unique_ptr<Inheritance> inheritance) {
   prctl(PR_SET_NAME, ("init-" + setup.slot.name()).c_str());
-  SlotInit(std::move(setup), std::move(conversation), std::move(bootstrap)).Run();
+  SlotInit(std::move(setup), std::move(conversation), std::move(inheritance)).Run();
 }
 
 }  // namespace gild

@@ -6,9 +6,11 @@
 // it.
 #pragma once
 
+#include <memory>
+
 #include "gild/internal/frames.pb.h"
 #include "server/base/unique_fd.h"
-#include "server/interpreter/python.h"
+#include "server/interpreter/inheritance.h"
 #include "server/interpreter/sandbox.h"
 
 namespace gild {
@@ -23,6 +25,6 @@ struct SlotSetup {
 Profile ProfileOf(const internal::MakeSlot& slot);
 
 // The whole life of a freshly forked init. REQUIRES: as RunInterpreter.
-[[noreturn]] void RunSlotInit(SlotSetup setup, UniqueFd conversation, PyRef bootstrap);
+[[noreturn]] void RunSlotInit(SlotSetup setup, UniqueFd conversation, std::unique_ptr<Inheritance> inheritance);
 
 }  // namespace gild

@@ -133,15 +133,11 @@ void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
   ended->set_lock_longest_hold_ns(row.lock.longest_hold_ns.load());
 }
 
-TaskRunner::TaskRunner(PyRef bootstrap, Options options)
-    : bootstrap_(std::move(bootstrap)),
-      compiled_(PyObject_GetAttrString(bootstrap_.get(), "compiled")),
-      replacements_(PyObject_GetAttrString(bootstrap_.get(), "replacements")),
+TaskRunner::TaskRunner(std::unique_ptr<Inheritance> inheritance, Options options)
+    : inheritance_(std::move(inheritance)),
       options_(options),
       scratch_(Scratch::Here(/*shared=*/!options.alone)),
-      main_module_(options.alone),
       peak_memory_({.reset = ResetPeakMemory, .bytes = PeakMemoryBytes}) {
-  GILD_CHECK(compiled_ && replacements_);
   pthread_sigmask(SIG_BLOCK, nullptr, &mask_);
   if (!options_.alone) return;
   // Descriptors that are kept from their first use on are no task's.
@@ -228,7 +224,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
     }
     if (value && PyCoro_CheckExact(value.get())) {
       if (options_.alone || WantsFolder(start)) {
-        value = PyRef(PyObject_CallMethod(bootstrap_.get(), "run_coroutine", "O", value.get()));
+        value = PyRef(PyObject_CallMethod(inheritance_->bootstrap.get(), "run_coroutine", "O", value.get()));
       } else if (!InForkedProcess()) {
         suspended.name_space = std::move(name_space);
         suspended.coroutine = std::move(value);
@@ -317,10 +313,10 @@ void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, 
 }
 
 PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskState& task) {
-  known_names_.PutBack();
+  inheritance_->known_names.PutBack();
   Session* const session = task.session.get();
   if (session == nullptr || !session->name_space) {
-    PyRef fresh = main_module_.Fresh(start.file_name());
+    PyRef fresh = inheritance_->main_module.Fresh(start.file_name(), options_.alone);
     if (session == nullptr || !fresh) return fresh;
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
@@ -401,20 +397,20 @@ void TaskRunner::RestoreMask() {
 
 void TaskRunner::AdoptThread(PyThreadState* thread_state) {
   PyEval_RestoreThread(thread_state);
-  const PyRef adopted(PyObject_CallMethod(bootstrap_.get(), "adopt_thread", nullptr));
+  const PyRef adopted(PyObject_CallMethod(inheritance_->bootstrap.get(), "adopt_thread", nullptr));
   PyErr_Clear();
   PyEval_SaveThread();
 }
 
 void TaskRunner::DropStop() {
   if (PyThreadState_Get()->async_exc == nullptr) return;
-  const PyRef met(PyObject_CallMethod(bootstrap_.get(), "meet_stop", nullptr));
+  const PyRef met(PyObject_CallMethod(inheritance_->bootstrap.get(), "meet_stop", nullptr));
   PyErr_Clear();
 }
 
 void TaskRunner::ForgetStreams(uint64_t serial) {
-  if (PyDict_GET_SIZE(replacements_.get()) == 0) return;
-  const PyRef forgotten(PyObject_CallMethod(bootstrap_.get(), "forget_streams", "K", serial));
+  if (PyDict_GET_SIZE(inheritance_->replacements.get()) == 0) return;
+  const PyRef forgotten(PyObject_CallMethod(inheritance_->bootstrap.get(), "forget_streams", "K", serial));
   PyErr_Clear();
 }
 
@@ -430,7 +426,7 @@ PyRef TaskRunner::Execute(const internal::StartTask& start, const TaskState& tas
 PyRef TaskRunner::Encode(const internal::StartTask& start, PyObject* value, internal::TaskEnded* ended) {
   const bool is_call = IsCall(start);
   if (!is_call && start.entry().empty()) return PyRef();  // a script has no result
-  const PyRef result(PyObject_CallMethod(bootstrap_.get(), is_call ? "pickled" : "encoded", "(O)", value));
+  const PyRef result(PyObject_CallMethod(inheritance_->bootstrap.get(), is_call ? "pickled" : "encoded", "(O)", value));
   if (!result) return TakeException();
   const bool raw = !is_call && PyTuple_GET_ITEM(result.get(), 0) == Py_True;
   const absl::string_view bytes = BytesOf(is_call ? result.get() : PyTuple_GET_ITEM(result.get(), 1));
@@ -450,16 +446,17 @@ PyRef TaskRunner::ExecuteSource(const internal::StartTask& start, PyObject* name
   if (!value || start.entry().empty()) return value;
   const PyRef arguments = ArgumentList(start);
   if (!arguments) return PyRef();
-  return PyRef(
-      PyObject_CallMethod(bootstrap_.get(), "call_entry", "OsO", name_space, start.entry().c_str(), arguments.get()));
+  return PyRef(PyObject_CallMethod(inheritance_->bootstrap.get(), "call_entry", "OsO", name_space,
+                                   start.entry().c_str(), arguments.get()));
 }
 
 PyRef TaskRunner::CodeOf(const internal::StartTask& start) {
   const std::string& source = start.code();
   const std::string& file_name = start.file_name();
   const auto compiled = [&] {
-    return PyRef(PyObject_CallFunction(compiled_.get(), "y#s#", source.data(), static_cast<Py_ssize_t>(source.size()),
-                                       file_name.data(), static_cast<Py_ssize_t>(file_name.size())));
+    return PyRef(PyObject_CallFunction(inheritance_->compiled.get(), "y#s#", source.data(),
+                                       static_cast<Py_ssize_t>(source.size()), file_name.data(),
+                                       static_cast<Py_ssize_t>(file_name.size())));
   };
   if (source.size() > kCompiledSourceBytesMax) return compiled();
   std::string key = absl::StrCat(file_name, absl::string_view("\0", 1), source);  // no file's name has a zero in it
@@ -479,20 +476,20 @@ PyRef TaskRunner::CallFunction(const internal::StartTask& start, const TaskState
     return PyRef();
   }
   if (!function->callable) {
-    PyRef callable(PyObject_CallMethod(bootstrap_.get(), "unpickle", "y#", function->pickled.data(),
+    PyRef callable(PyObject_CallMethod(inheritance_->bootstrap.get(), "unpickle", "y#", function->pickled.data(),
                                        static_cast<Py_ssize_t>(function->pickled.size())));
     if (!callable) return PyRef();
     // Two tasks may have come here at once: either's will do.
     if (!function->callable) function->callable = std::move(callable);
   }
-  return PyRef(PyObject_CallMethod(bootstrap_.get(), "call", "Oy#", function->callable.get(),
+  return PyRef(PyObject_CallMethod(inheritance_->bootstrap.get(), "call", "Oy#", function->callable.get(),
                                    start.pickled_arguments().data(),
                                    static_cast<Py_ssize_t>(start.pickled_arguments().size())));
 }
 
 std::optional<int> TaskRunner::ExitCodeOf(PyObject* error) {
   if (!PyErr_GivenExceptionMatches(error, PyExc_SystemExit)) return std::nullopt;
-  const PyRef code(PyObject_CallMethod(bootstrap_.get(), "exit_code", "O", error));
+  const PyRef code(PyObject_CallMethod(inheritance_->bootstrap.get(), "exit_code", "O", error));
   if (!code) PyErr_Clear();
   return code ? static_cast<int>(PyLong_AsLong(code.get())) : 1;
 }
@@ -505,7 +502,7 @@ void TaskRunner::JoinThreads(TaskState* task) {
     const PyRef number(PyLong_FromUnsignedLongLong(ident));
     if (!number || PySet_Add(set.get(), number.get()) != 0) return;
   }
-  const PyRef done(PyObject_CallMethod(bootstrap_.get(), "join_threads", "O", set.get()));
+  const PyRef done(PyObject_CallMethod(inheritance_->bootstrap.get(), "join_threads", "O", set.get()));
 }
 
 void TaskRunner::Conclude(const internal::StartTask& start, const TaskState& task, PyRef value, PyRef error,
@@ -551,8 +548,8 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
     ended->set_ending(internal::CODE_RAISED);
   }
   const PyRef source = ToBytes(start.code());
-  const PyRef described(
-      PyObject_CallMethod(bootstrap_.get(), "describe", "OsO", error.get(), start.file_name().c_str(), source.get()));
+  const PyRef described(PyObject_CallMethod(inheritance_->bootstrap.get(), "describe", "OsO", error.get(),
+                                            start.file_name().c_str(), source.get()));
   // Its own __str__ may have taken until now, or not have come to its end.
   if (task.stop.load()) ended->set_ending(internal::CODE_STOPPED);
   if (!described) {
@@ -573,7 +570,7 @@ void TaskRunner::RaiseStop(TaskState* task) {
 }
 
 void TaskRunner::RaiseStopIn(uint64_t ident) {
-  const PyRef stopped(PyObject_GetAttrString(bootstrap_.get(), "TaskStopped"));
+  const PyRef stopped(PyObject_GetAttrString(inheritance_->bootstrap.get(), "TaskStopped"));
   if (!stopped) return PyErr_Clear();
   PyThreadState_SetAsyncExc(ident, stopped.get());
 }

@@ -22,8 +22,7 @@
 #include "gild/internal/frames.pb.h"
 #include "server/base/lru_map.h"
 #include "server/interpreter/function_cache.h"
-#include "server/interpreter/known_names.h"
-#include "server/interpreter/main_module.h"
+#include "server/interpreter/inheritance.h"
 #include "server/interpreter/peak_memory.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/residue.h"
@@ -65,7 +64,7 @@ class TaskRunner {
     int64_t growth_bytes_max = 0;
   };
   // REQUIRES: the working directory is the slot's scratch folder, and one thread.
-  TaskRunner(PyRef bootstrap, Options options);
+  TaskRunner(std::unique_ptr<Inheritance> inheritance, Options options);
 
   // What the task calls (TaskState::function). Call for each StartTask in the order in which they come; `session`:
   // null, or the task's.
@@ -132,14 +131,9 @@ class TaskRunner {
   // The calling thread is done with a task that goes on without it.
   void Suspend(int64_t cpu_before_ns, Coroutine* coroutine);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
-  const PyRef bootstrap_;
-  // Of it, what every task needs: to look for them took as long as to run a small one's code.
-  const PyRef compiled_;
-  const PyRef replacements_;
+  const std::unique_ptr<Inheritance> inheritance_;
   const Options options_;
   const Scratch scratch_;
-  MainModule main_module_;
-  KnownNames known_names_;
   sigset_t mask_{};                          // of signals, as it is at first
   std::optional<Residue> residue_;           // alone only
   uint64_t tasks_ = 0;                       // that have ended; likewise

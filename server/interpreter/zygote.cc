@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/errors.h"
 #include "server/interpreter/child_events.h"
+#include "server/interpreter/inheritance.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/sandbox.h"
 #include "server/interpreter/slot_init.h"
@@ -23,10 +25,10 @@ namespace {
 
 class Zygote {
  public:
-  Zygote(UniqueFd conversation, PyRef bootstrap, bool meter_available, Sandbox sandbox)
+  Zygote(UniqueFd conversation, std::unique_ptr<Inheritance> inheritance, bool meter_available, Sandbox sandbox)
       : channel_(std::move(conversation)),
         events_(channel_.fd()),
-        bootstrap_(std::move(bootstrap)),
+        inheritance_(std::move(inheritance)),
         meter_available_(meter_available),
         sandbox_(std::move(sandbox)) {}
 
@@ -81,7 +83,7 @@ class Zygote {
     PyOS_AfterFork_Child();
     // The zygote's own descriptors: an init must not keep that conversation open.
     ::close(channel_.fd());
-    RunSlotInit(std::move(setup), std::move(conversation), std::move(bootstrap_));
+    RunSlotInit(std::move(setup), std::move(conversation), std::move(inheritance_));
   }
 
   void Reap() {
@@ -106,7 +108,7 @@ class Zygote {
 
   BlockingChannel channel_;
   ChildEvents events_;
-  PyRef bootstrap_;
+  std::unique_ptr<Inheritance> inheritance_;
   const bool meter_available_;
   Sandbox sandbox_;
   std::map<pid_t, uint32_t> slots_;
@@ -141,7 +143,11 @@ int RunZygote(UniqueFd conversation, const std::vector<std::string>& preload, st
     ready.set_python_version(std::string(Py_GetVersion(), std::string(Py_GetVersion()).find(' ')));
     status = Preload(preload);
   }
-  if (status.ok()) status = FreezeHeap();
+  std::unique_ptr<Inheritance> inheritance;
+  if (status.ok()) {
+    inheritance = std::make_unique<Inheritance>(std::move(bootstrap));
+    status = FreezeHeap();
+  }
   if (!status.ok()) {
     ready.set_error(std::string(status.message()));
     BlockingChannel channel(std::move(conversation));
@@ -151,7 +157,8 @@ int RunZygote(UniqueFd conversation, const std::vector<std::string>& preload, st
   ready.mutable_preloaded()->Add(preload.begin(), preload.end());
   Sandbox sandbox = Sandbox::Make(std::move(switched_off));
   *ready.mutable_isolation() = ToFrame(sandbox.interpreters);
-  return Zygote(std::move(conversation), std::move(bootstrap), ready.meter_available(), std::move(sandbox)).Run(frame);
+  return Zygote(std::move(conversation), std::move(inheritance), ready.meter_available(), std::move(sandbox))
+      .Run(frame);
 }
 
 }  // namespace gild

@@ -151,6 +151,8 @@ class SlotEntry {
            &isolation_);
     }
     const bool own_users = Try(Layer::kUserNamespace, [] { return EnterUserNamespace(); });
+    // Here, once for all interpreters: it takes a system call for each.
+    if (!IsIn(Layer::kNoCapabilities, walls_.without)) DropBoundingSet();
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "clear dumpable");
     // Again: who becomes another user loses it (prctl(2)).
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");

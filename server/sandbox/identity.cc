@@ -72,10 +72,13 @@ void GoOnAsRootOfOwnNamespace(int conversation) {
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
+void DropBoundingSet() {
+  capng_clear(CAPNG_SELECT_BOUNDS);
+  (void)capng_apply(CAPNG_SELECT_BOUNDS);
+}
+
 absl::Status DropCapabilities() {
   capng_clear(CAPNG_SELECT_ALL);
-  // The bounding set needs a privilege, which an ordinary user lacks; no_new_privs makes up for it.
-  (void)capng_apply(CAPNG_SELECT_BOUNDS);
   if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_apply(CAPNG_SELECT_AMBIENT) != 0) {
     return absl::InternalError("drop capabilities");
   }

@@ -22,7 +22,10 @@ absl::Status EnterUserNamespace();
 // ends as the child ends. Where the kernel refuses it returns to the caller, as it was.
 void GoOnAsRootOfOwnNamespace(int conversation);
 
-// No capability now or ever: effective, permitted, inheritable, ambient and bounding sets.
+// The caller and what it forks will gain no capability by running a program. That needs a privilege, which an ordinary
+// user lacks; no_new_privs makes up for it.
+void DropBoundingSet();
+// Has none now: effective, permitted, inheritable and ambient sets.
 absl::Status DropCapabilities();
 
 }  // namespace gild

@@ -1,0 +1,16 @@
+#include "server/interpreter/inheritance.h"
+
+#include <utility>
+
+#include "server/base/errors.h"
+
+namespace gild {
+
+Inheritance::Inheritance(PyRef bootstrap_module)
+    : bootstrap(std::move(bootstrap_module)),
+      compiled(PyObject_GetAttrString(bootstrap.get(), "compiled")),
+      replacements(PyObject_GetAttrString(bootstrap.get(), "replacements")) {
+  GILD_CHECK(compiled && replacements);
+}
+
+}  // namespace gild
