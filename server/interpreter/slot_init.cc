@@ -18,6 +18,7 @@
 #include "server/ipc/blocking_channel.h"
 #include "server/sandbox/descriptor.h"
 #include "server/sandbox/enter.h"
+#include "server/sandbox/slot_files.h"
 
 namespace gild {
 namespace {
@@ -66,6 +67,7 @@ class SlotInit {
     *ready.mutable_isolation() = ToFrame(entered->isolation);
     scratch_ = std::move(entered->scratch);
     own_files_ = entered->isolation.Has(Layer::kMountNamespace);
+    if (own_files_) MarkScratch();
     Report(frame);
   }
 
@@ -185,8 +187,20 @@ class SlotInit {
       ReportEnd(status, usage);
       // What its tasks forked, and left in their files, must not meet the next interpreter.
       KillAllAndReap(setup_.own_pid_namespace);
-      if (own_files_ && !RenewScratch(Bounds(), geteuid()).ok()) End();
+      if (own_files_) ClearScratch();
     }
+  }
+
+  void ClearScratch() {
+    if (new_scratch_ && new_scratch_->Untouched()) return;
+    if (!RenewScratch(Bounds(), geteuid()).ok()) End();
+    MarkScratch();
+  }
+
+  void MarkScratch() {
+    absl::StatusOr<ScratchMark> mark = ScratchMark::Take();
+    if (!mark.ok()) End();
+    new_scratch_ = *std::move(mark);
   }
 
   void ReportEnd(int wait_status, const rusage& usage) {
@@ -206,7 +220,8 @@ class SlotInit {
   ChildEvents events_;
   std::string scratch_;
   bool own_files_ = false;
-  pid_t interpreter_ = 0;  // 0: none
+  std::optional<ScratchMark> new_scratch_;  // where it has files of its own
+  pid_t interpreter_ = 0;                   // 0: none
   uint64_t generation_ = 0;
   // Of the interpreter: where its listener comes from, then the listener.
   UniqueFd handover_;

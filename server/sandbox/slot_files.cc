@@ -4,6 +4,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -178,6 +180,39 @@ absl::Status RenewScratch(const ScratchBounds& bounds, uid_t owner) {
   // A mount of its own: no task can rename or remove it.
   if (mount(shm.c_str(), shm.c_str(), nullptr, MS_BIND, nullptr) != 0) return Errno("bind " + shm);
   return absl::OkStatus();
+}
+
+absl::StatusOr<ScratchMark> ScratchMark::Take() {
+  ScratchMark mark;
+  for (const std::string& path :
+       {std::string(kScratchFolder), absl::StrCat(kScratchFolder, "/", kSharedMemoryFolder)}) {
+    absl::StatusOr<Folder> folder = Look(path);
+    if (!folder.ok()) return folder.status();
+    mark.folders_.push_back(*std::move(folder));
+  }
+  struct statfs file_system;
+  if (statfs(kScratchFolder, &file_system) != 0) return Errno("look at the scratch");
+  mark.free_blocks_ = file_system.f_bfree;
+  mark.free_inodes_ = file_system.f_ffree;
+  return mark;
+}
+
+bool ScratchMark::Untouched() const {
+  const absl::StatusOr<ScratchMark> now = Take();
+  if (!now.ok() || now->folders_ != folders_) return false;
+  // Every name has an inode; what has none any more, and lives on in a file that is open, has one too.
+  if (now->free_blocks_ != free_blocks_ || now->free_inodes_ != free_inodes_) return false;
+  for (const Folder& folder : folders_) {
+    if (llistxattr(folder.path.c_str(), nullptr, 0) != 0) return false;
+    if (utimensat(AT_FDCWD, folder.path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<ScratchMark::Folder> ScratchMark::Look(const std::string& path) {
+  struct stat status;
+  if (lstat(path.c_str(), &status) != 0) return Errno("look at " + path);
+  return Folder{path, status.st_mode, status.st_uid, status.st_gid, status.st_nlink};
 }
 
 }  // namespace gild

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +22,7 @@
 #include "absl/strings/str_join.h"
 #include "server/base/unique_fd.h"
 #include "server/sandbox/identity.h"
+#include "server/sandbox/slot_files.h"
 #include "tests/server/sandbox/in_child.h"
 
 namespace gild {
@@ -133,6 +135,48 @@ TEST_F(SlotTest, TheScratchIsNewForEachInterpreter) {
                      return renewed.ok() ? Listed("/tmp") + Listed("/dev/shm") : std::string(renewed.message());
                    }),
             ".shm");
+}
+
+TEST_F(SlotTest, WhateverIsLeftInTheScratchShows) {
+  EXPECT_EQ(
+      Within(Walls(),
+             [] {
+               std::string wrong;
+               const auto expect = [&wrong](const char* what, bool untouched, const std::function<bool()>& touch) {
+                 if (!RenewScratch({.bytes = 1 << 20, .inodes = 32}, geteuid()).ok()) wrong += "cannot renew ";
+                 const absl::StatusOr<ScratchMark> mark = ScratchMark::Take();
+                 if (!mark.ok() || !touch() || mark->Untouched() != untouched) absl::StrAppend(&wrong, what, "; ");
+               };
+               UniqueFd nameless;
+               const auto written = [](const char* path) {
+                 return UniqueFd(open(path, O_WRONLY | O_CREAT, 0600)).valid();
+               };
+               expect("nothing", true, [] { return true; });
+               expect("what was removed", true, [&] { return written("/tmp/x") && unlink("/tmp/x") == 0; });
+               expect("a file", false, [&] { return written("/tmp/x"); });
+               expect("shared memory", false, [&] { return written("/dev/shm/x"); });
+               expect("a link", false, [] { return symlink("x", "/tmp/x") == 0; });
+               expect("a file without a name", false, [&] {
+                 nameless.reset(open("/tmp", O_TMPFILE | O_RDWR, 0600));
+                 return nameless.valid();
+               });
+               nameless.reset();
+               expect("a mode", false, [] { return chmod("/tmp", 0755) == 0; });
+               expect("a mode of shared memory", false, [] { return chmod("/dev/shm", 0755) == 0; });
+               // Where the kernel has any in memory (6.6).
+               expect("an attribute", false, [] {
+                 return setxattr("/tmp", "user.x", "y", 1, 0) == 0 || (errno == EOPNOTSUPP && chmod("/tmp", 0755) == 0);
+               });
+               expect("a time", true, [] {
+                 const timespec times[] = {{1, 0}, {1, 0}};
+                 return utimensat(AT_FDCWD, "/tmp", times, 0) == 0;
+               });
+               struct stat status;
+               stat("/tmp", &status);
+               if (status.st_mtime < 1000) wrong += "the time is still there";
+               return wrong;
+             }),
+      "");
 }
 
 TEST_F(SlotTest, IsAUserOfItsOwnWhoIsNobodyElsewhere) {
