@@ -191,8 +191,11 @@ class Lane {
   // Its interpreters have one task at a time.
   bool alone() const { return config_.kind == LaneKind::kCpu; }
   void AddSlot(SlotKind kind, int seat, const std::string& suffix);
-  // Of the slot's interpreters; 0: any.
-  int64_t TasksMax(int slot) const { return kind(slot).fresh ? 1 : config_.tasks_per_interpreter; }
+  // Of the slot's interpreters; 0: any. One that many share is not spent while they do.
+  int64_t TasksMax(int slot) const {
+    if (!alone()) return 0;
+    return kind(slot).fresh ? 1 : config_.tasks_per_interpreter;
+  }
 
   const Config config_;
   Poller* const poller_;

@@ -6,6 +6,7 @@ namespace gild {
 namespace {
 
 using ::testing::Contains;
+using ::testing::IsEmpty;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 
@@ -122,6 +123,19 @@ TEST_F(LaneInspectTest, TasksAreCountedHereToo) {
   EXPECT_FALSE(lane_->Run(0, NewTask()));
   ReadyAgain();
   EXPECT_THAT(Restarts(), Contains(Pair("spent", 1)));
+}
+
+TEST_F(LaneInspectTest, OneThatManyShareIsNeverSpent) {
+  Lane::Config config = IoConfig();
+  config.tasks_per_interpreter = 1;
+  FakeInterpreter child = OpenReady(config);
+  EXPECT_EQ(slots_.AwaitOrder(0).tasks_max, 0);
+  for (int i = 0; i < 3; ++i) {
+    const auto task = NewTask();
+    child.End(FakeInterpreter::Ended(StartAndBegin(child, task), internal::CODE_SUCCEEDED));
+    EXPECT_EQ(AwaitOutcome(task).ending, Ending::kSucceeded);
+  }
+  EXPECT_THAT(Restarts(), IsEmpty());
 }
 
 TEST_F(LaneInspectTest, ASeatHasASlotOfEachKind) {
