@@ -236,6 +236,10 @@ _all_threads, _current_thread = threading.enumerate, threading.current_thread
 def adopt_thread():
     """A thread that Python has not started counts as a daemon, and so would those that a task starts there: none would be waited for."""
     _current_thread()._daemonic = False
+    # From Python 3.13 on it is forgotten with the thread's locals (threading._DeleteDummyThreadOnDel), of which each task has its own.
+    local = getattr(threading, "_thread_local_info", None)
+    if hasattr(local, "_track_dummy_thread_ref"):
+        local._track_dummy_thread_ref._tident = None
 
 
 def join_threads(idents):

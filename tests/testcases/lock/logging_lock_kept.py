@@ -4,4 +4,4 @@
 # ends: SUCCEEDED
 import logging
 
-logging._acquireLock()
+logging._lock.acquire()
