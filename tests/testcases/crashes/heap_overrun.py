@@ -1,7 +1,7 @@
-# Writes over what lies behind a piece of memory, for a megabyte, and goes on.
+# Writes over what lies behind a piece of memory, for a megabyte, and goes on: to its death, most often, but it may wait for ever for what it broke.
 #
-# ends.cpu: CRASHED
-# ends.io: CRASHED INTERPRETER_LOST
+# ends.cpu: CRASHED TIMED_OUT
+# ends.io: CRASHED INTERPRETER_LOST TIMED_OUT
 import ctypes
 
 libc = ctypes.CDLL(None)
