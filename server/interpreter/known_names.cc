@@ -35,12 +35,26 @@ KnownNames::KnownNames() {
 }
 
 void KnownNames::PutBack() {
+  // What a task put there may run code when it goes, and change all of this anew. A few times; who goes on for ever
+  // could as well have left a thread.
+  constexpr int kRounds = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<PyRef> displaced;
+    PutBackOnce(&displaced);
+    if (displaced.empty()) break;
+    displaced.clear();  // here they go
+  }
+  PyErr_Clear();
+}
+
+void KnownNames::PutBackOnce(std::vector<PyRef>* displaced) {
   for (Names& names : all_) {
     if (VersionOf(names.dict) == names.version) continue;
     for (const auto& [name, value] : names.same) {
-      if (PyDict_GetItemWithError(names.dict, name.get()) != value.get()) {
-        PyDict_SetItem(names.dict, name.get(), value.get());
-      }
+      PyObject* const there = PyDict_GetItemWithError(names.dict, name.get());
+      if (there == value.get()) continue;
+      displaced->push_back(PyRef(Py_XNewRef(there)));
+      PyDict_SetItem(names.dict, name.get(), value.get());
     }
     // Most of what this sees is additions.
     if (PyDict_GET_SIZE(names.dict) < static_cast<Py_ssize_t>(names.same.size() + names.there.size())) {
@@ -48,7 +62,6 @@ void KnownNames::PutBack() {
     }
     names.version = VersionOf(names.dict);
   }
-  PyErr_Clear();
 }
 
 uint64_t KnownNames::VersionOf(PyObject* dict) {

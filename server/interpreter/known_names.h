@@ -31,6 +31,8 @@ class KnownNames {
     uint64_t version = 0;
   };
 
+  // Puts back what is missing or another; what was in its place is kept in `displaced`.
+  void PutBackOnce(std::vector<PyRef>* displaced);
   static uint64_t VersionOf(PyObject* dict);
 
   std::vector<Names> all_;

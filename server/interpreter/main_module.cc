@@ -56,11 +56,12 @@ bool MainModule::RestoreSettings(bool alone) {
   const int limit = Py_GetRecursionLimit();
   if (limit < recursion_limit_ || (alone && limit != recursion_limit_)) Py_SetRecursionLimit(recursion_limit_);
   const PyRef interval(PyObject_CallNoArgs(get_switch_interval_.get()));
-  const double interval_s = interval ? PyFloat_AsDouble(interval.get()) : -1;
+  if (!interval) return false;
+  const double interval_s = PyFloat_AsDouble(interval.get());
   if (interval_s > switch_interval_s_ || (alone && interval_s != switch_interval_s_)) {
     return static_cast<bool>(PyRef(PyObject_CallOneArg(set_switch_interval_.get(), switch_interval_.get())));
   }
-  return interval_s >= 0;
+  return true;
 }
 
 }  // namespace gild

@@ -209,8 +209,6 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
     DropStop();
     profile = std::make_unique<LockProfile>();
   }
-  // Stopped while it waited for a thread, or for the lock: nothing of it runs.
-  if (task->stop.load()) RaiseStopIn(pthread_self());
   internal::TaskEnded ended;
   Coroutine suspended{.begin_ns = begin_ns};
   {
@@ -219,7 +217,7 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
     PyRef value;
     if (!placed.ok()) {
       PyErr_SetString(PyExc_OSError, std::string(placed.message()).c_str());
-    } else if (name_space) {
+    } else if (name_space && MayBegin(*task)) {
       value = Execute(start, *task, name_space.get());
     }
     if (value && PyCoro_CheckExact(value.get())) {
@@ -299,6 +297,13 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::RunCode(const internal:
   return ended;
 }
 
+bool TaskRunner::MayBegin(const TaskState& task) {
+  if (!task.stop.load()) return true;
+  RaiseStopIn(pthread_self());
+  const PyRef met(PyObject_CallMethod(inheritance_->bootstrap.get(), "meet_stop", nullptr));
+  return static_cast<bool>(met);
+}
+
 void TaskRunner::Suspend(int64_t cpu_before_ns, Coroutine* coroutine) {
   HandOver(NowNs());
   ForgetThread();
@@ -313,13 +318,16 @@ void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, 
 }
 
 PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskState& task) {
-  inheritance_->known_names.PutBack();
   Session* const session = task.session.get();
   if (session == nullptr || !session->name_space) {
+    // First: what was `__main__` goes, and its finalizers run.
     PyRef fresh = inheritance_->main_module.Fresh(start.file_name(), options_.alone);
+    inheritance_->known_names.PutBack();
     if (session == nullptr || !fresh) return fresh;
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
+  } else {
+    inheritance_->known_names.PutBack();
   }
   return PyRef(Py_NewRef(session->name_space.get()));
 }

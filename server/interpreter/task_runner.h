@@ -128,6 +128,8 @@ class TaskRunner {
   // Of a SystemExit; empty for any other exception.
   std::optional<int> ExitCodeOf(PyObject* error);
   void JoinThreads(TaskState* task);
+  // False, with TaskStopped set: it was stopped while it waited for a thread, or for the lock, and nothing of it runs.
+  bool MayBegin(const TaskState& task);
   // The calling thread is done with a task that goes on without it.
   void Suspend(int64_t cpu_before_ns, Coroutine* coroutine);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);

@@ -328,7 +328,9 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
       if (in_flight.on_loop) --on_loop_;
       if (in_flight.overdue) available_again = --overdue_ == 0 && state_ == State::kReady;
       // At once: no task is sent to where another's threads or processes still run.
-      if (alone() && ended->threads_left() > 0) {
+      if (once()) {
+        spent = Retirement::kSpent;  // whatever it left
+      } else if (alone() && ended->threads_left() > 0) {
         spent = Retirement::kThreadsLeft;
       } else if (alone() && ended->processes_left()) {
         spent = Retirement::kProcessesLeft;
@@ -774,14 +776,15 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
   }
   if (ended->threads_left() > 0) {
     outcome.warnings.push_back(absl::StrCat(ended->threads_left(), ended->threads_left() == 1 ? " thread" : " threads",
-                                            " outlived the task", alone() ? ": its interpreter was replaced" : ""));
+                                            " outlived the task",
+                                            alone() && !once() ? ": its interpreter was replaced" : ""));
   }
-  if (alone() && ended->residue_size() > 0) {
+  if (alone() && !once() && ended->residue_size() > 0) {
     outcome.warnings.push_back(absl::StrCat("left behind: ", ResidueText(*ended), ": its interpreter was replaced"));
   }
   if (ended->processes_left()) {
     outcome.warnings.push_back(absl::StrCat("child processes outlived the task: they were ended",
-                                            alone() ? " and its interpreter was replaced" : ""));
+                                            alone() && !once() ? " and its interpreter was replaced" : ""));
   }
   EndReported(ended, task, in_flight.stop, end_ns - sent_ns, &outcome);
   return outcome;

@@ -172,6 +172,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   Outcome KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const;
   Outcome ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended, int64_t now_ns) const;
   bool alone() const { return config_.alone; }
+  // It runs one task, so whatever that leaves behind is nobody's.
+  bool once() const { return config_.tasks_max == 1; }
 
   Poller* const poller_;
   const Config config_;

@@ -47,7 +47,7 @@ class Lane {
     int threads = 1;         // tasks in flight in one interpreter, but for
     int loop_tasks = 0;      // those on its event loop
     int ahead = 0;           // and those that lie ready while it is at another task; CPU lane only
-    std::vector<int> cores;  // slot i is pinned to cores[i % size]; empty: not pinned
+    std::vector<int> cores;  // a slot is pinned to cores[its seat % size]; empty: not pinned
     int nice = 0;
     uint32_t uid_first = 0;    // slot i is uid_first + i on the machine; 0: who the server is
     std::string scratch_root;  // an existing folder; slot i works in <scratch_root>/<slot name>

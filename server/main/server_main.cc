@@ -1,9 +1,9 @@
 // gild-server: puts the floors together, waits for a signal, and takes them apart again in the right order.
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,9 +64,13 @@ constexpr int kCpuLaneNice = 19;
 void TuneLibraries() {
   // Its abseil is built without NDEBUG: every lock, gRPC's too, is entered into a graph to find cycles. Tests keep it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  // A message's memory is kept for the next one, not given back and faulted in again (mallopt(3)).
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+  // Each interpreter takes three descriptors, each connection one; select(2), for which the lower limit is, is not
+  // used.
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+  }
 }
 
 int Fail(const absl::Status& status) {

@@ -315,6 +315,15 @@ bool Scheduler::SeatTaken(const LaneState& state, const Slot& slot) {
   return placed != state.on_seat.end() && placed->second > 0;
 }
 
+bool Scheduler::SeatWanted(const LaneState& state, const Slot& slot) {
+  if (slot.seat < 0) return false;
+  return std::any_of(state.slots.begin(), state.slots.end(), [&](const auto& entry) {
+    const Slot& other = entry.second;
+    return other.seat == slot.seat && other.kind != slot.kind && other.HasRoom() &&
+           !state.waiting[other.kind.index()].empty();
+  });
+}
+
 void Scheduler::CountPlaced(LaneState& state, const Slot& slot, int placed) {
   if (slot.seat >= 0) state.on_seat[slot.seat] += placed;
 }
@@ -329,14 +338,12 @@ std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state, S
   }
   if (best != state.slots.end()) return best;
 
-  // Whoever waits for the seat of a slot would wait for all that lies ready in it.
-  for (size_t other = 0; other < kSlotKinds; ++other) {
-    if (other != kind.index() && !state.waiting[other].empty()) return best;
-  }
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const int ahead = slot->second.on_threads - slot->second.capacity.threads;
-    if (slot->second.kind != kind || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second))
+    if (slot->second.kind != kind || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) {
       continue;
+    }
+    if (SeatWanted(state, slot->second)) continue;
     if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
   }
   return best;

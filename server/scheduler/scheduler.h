@@ -204,6 +204,8 @@ class Scheduler {
   // Where a task goes next that may run in any such slot: to a thread, or to lie ready; end(): nowhere.
   static std::map<int, Slot>::iterator FreeSlot(LaneState& state, SlotKind kind);
   static bool SeatTaken(const LaneState& state, const Slot& slot);
+  // Somebody waits for another slot of this one's seat, which is ready: he would wait for all that lies ready here.
+  static bool SeatWanted(const LaneState& state, const Slot& slot);
   static void CountPlaced(LaneState& state, const Slot& slot, int placed);
   // How many tasks may lie ready in the slot.
   static int AheadMax(const LaneState& state, const Slot& slot);

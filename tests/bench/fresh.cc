@@ -100,18 +100,17 @@ double Fork(gild::Client& client) {
 
 double FromStock(gild::Client& client) {
   std::promise<void> both;
-  std::vector<gild::v1::Outcome> outcomes;
+  std::vector<absl::StatusOr<gild::v1::Outcome>> answers;
   // Callbacks come one at a time.
   const auto done = [&](absl::StatusOr<const gild::v1::Outcome*> outcome) {
-    if (outcome.ok()) outcomes.push_back(**outcome);
-    if (!outcome.ok() || outcomes.size() == 2) both.set_value();
+    answers.push_back(gild::CopyOf(outcome));
+    if (answers.size() == 2) both.set_value();
   };
   client.RunAsync(Noop(gild::v1::FRESH), done);
   client.RunAsync(Noop(gild::v1::FRESH), done);
   both.get_future().wait();
-  for (const gild::v1::Outcome& outcome : outcomes) {
-    if (outcome.ending() != gild::v1::SUCCEEDED) throw std::runtime_error(outcome.DebugString());
-  }
+  std::vector<gild::v1::Outcome> outcomes;
+  for (absl::StatusOr<gild::v1::Outcome>& answer : answers) outcomes.push_back(Checked(std::move(answer)));
   // What the second waited for, less what the first took.
   const auto begun = [](const gild::v1::Outcome& o) { return Ms(o.usage().queue()) + Ms(o.usage().dispatch()); };
   const auto& [first, second] =

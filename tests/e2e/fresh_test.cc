@@ -8,6 +8,7 @@
 namespace gild::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -61,7 +62,22 @@ TEST_F(FreshTest, WhateverOneLeavesBehindIsNoAnomaly) {
                                             "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
                                             "os.dup(0)\n")));
   EXPECT_EQ(left.ending(), v1::SUCCEEDED) << left.DebugString();
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(Run(Fresh(Script(v1::CPU, "print('here')"))).stdout(), "here\n");
+  EXPECT_THAT(left.warnings(), ElementsAre("1 thread outlived the task"));
+  EXPECT_EQ(Restarts("cpu-0-fresh", "threads_left") + Restarts("cpu-0-fresh", "residue"), 0u);
+}
+
+TEST_F(FreshTest, FilesOfOneThatDiedAreGone) {
+  StartSmallServer();
+  for (int i = 0; i < 4; ++i) {
+    const v1::Outcome outcome =
+        Run(Fresh(Script(v1::CPU,
+                         "import os\n"
+                         "print(os.path.exists('left') or os.path.exists('/dev/shm/left'), flush=True)\n"
+                         "open('left', 'w').close()\n"
+                         "open('/dev/shm/left', 'w').close()\n"
+                         "os._exit(0)\n")));
+    EXPECT_EQ(outcome.stdout(), "False\n") << outcome.DebugString();
+  }
 }
 
 TEST_F(FreshTest, TheyEndAsOthersDo) {

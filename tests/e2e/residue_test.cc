@@ -50,6 +50,27 @@ TEST_P(ResidueTest, BuiltinsThatWeUseOurselves) {
             "here\n");
 }
 
+// What was put in the way runs code when it is put away.
+TEST_P(ResidueTest, WhatFinalizersChange) {
+  EXPECT_EQ(After("import builtins\n"
+                  "class Late:\n"
+                  "    def __del__(self, names=vars(builtins), other=lambda *_: 'x'): names['abs'] = other\n"
+                  "builtins.zip = Late()\n",
+                  "print(abs(-1), list(zip('a')))"),
+            "1 [('a',)]\n");
+}
+
+TEST_P(ResidueTest, StreamsThatFinalizersChange) {
+  EXPECT_EQ(After("import sys\n"
+                  "class Late:\n"
+                  "    def __init__(self, name): self.name = name\n"
+                  "    def __del__(self, names=vars(sys)): names[self.name] = None\n"
+                  "vars(sys)['stderr'] = Late('stdout')\n"
+                  "vars(sys)['stdout'] = Late('stderr')\n",
+                  "import sys\nprint('here')\nprint('there', file=sys.stderr)"),
+            "here\n");
+}
+
 TEST_P(ResidueTest, WhatGildSaysItIs) {
   StartSmallServer({"--io-threads", "1"});
   for (const char* const code :
@@ -64,6 +85,15 @@ TEST_P(ResidueTest, WhatGildSaysItIs) {
 class CpuResidueTest : public ResidueTest {};
 INSTANTIATE_TEST_SUITE_P(Lanes, CpuResidueTest, ::testing::Values(v1::CPU),
                          [](const auto&) { return std::string("Cpu"); });
+
+TEST_P(CpuResidueTest, WhatTheFinalizerOfAMainModuleChanges) {
+  EXPECT_EQ(After("import builtins, sys\n"
+                  "class Late:\n"
+                  "    def __del__(self, names=vars(builtins), other=lambda *_: 'x'): names['abs'] = other\n"
+                  "sys.modules['__main__'] = Late()\n",
+                  "print(abs(-1))"),
+            "1\n");
+}
 
 TEST_P(CpuResidueTest, Timers) {
   EXPECT_EQ(After("import signal\nsignal.setitimer(signal.ITIMER_REAL, 1000)",

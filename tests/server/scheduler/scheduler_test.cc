@@ -273,6 +273,25 @@ TEST_F(FreshSlotTest, OthersDoNotWaitForTheStock) {
   EXPECT_EQ(cpu_.Slots().back(), 0);
 }
 
+TEST_F(FreshSlotTest, WhoWaitsForTheStockKeepsNobodyFromLyingReady) {
+  Open(/*ahead=*/8);
+  Outcome quick;
+  quick.started = true;
+  quick.usage.run_ns = 10 * kNsPerUs;
+  scheduler().Ended({{Submit(CpuTask()), quick}}, 0);
+  EndFresh(kFresh, Submit(FreshTask()));
+  EndFresh(kFresh + 1, Submit(FreshTask()));
+  const uint64_t waits = Submit(FreshTask());
+  Submit(CpuTask());
+  const size_t before = cpu_.starts.size();
+  Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), before + 1) << "it lies ready";
+  Refill(kFresh);
+  Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.size(), before + 1) << "now the seat is waited for";
+  EXPECT_THAT(cpu_.Started(), ::testing::Not(::testing::Contains(waits)));
+}
+
 TEST_F(FreshSlotTest, EachAsksForItsKindWholly) {
   Open();
   Task both = FreshTask();
