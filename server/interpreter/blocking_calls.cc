@@ -1,6 +1,13 @@
-#include "server/interpreter/blocking_calls.h"
-
-#include <dlfcn.h>
+// Blocking calls that let go: gild-interpreter defines the libc calls that CPython blocks in (sleep, read, recv, poll,
+// select, waitpid, sem_wait, …). Each forwards; when a signal interrupts it and its task has been asked to stop, it
+// returns at once instead of being retried (PEP 475): a sleep as elapsed, a semaphore as timed out, I/O as ECANCELED.
+//
+// What it cannot reach: code that never returns to Python or to one of these calls (a C loop, getaddrinfo). That costs
+// the interpreter.
+//
+// Known limit: `with lock:` on a plain threading.Lock that the task waits for goes on as if it had the lock, and its
+// exit releases it. The stop is raised before the body does anything that matters, but a lock shared with another task
+// is then free too early. RLock, Condition, Event and Queue are not affected: they check who owns them.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,11 +25,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <utility>
 
 #include "server/base/clock.h"
-#include "server/base/errors.h"
 #include "server/interpreter/task_state.h"
+#include "server/meter/interposed.h"
 
 namespace gild {
 namespace {
@@ -31,19 +37,9 @@ namespace {
 // that has been waited for longer; a stop signal comes again and again, so the next one finds it.
 constexpr int64_t kOwnLockNs = 1 * kNsPerMs;
 
-std::atomic<bool> stop_signal_installed{false};
-thread_local bool mask_set_here = false;
-
 bool Stopped() {
   const TaskState* const task = CurrentTask();
   return task != nullptr && task->stop.load(std::memory_order_relaxed);
-}
-
-template <typename Function>
-Function* Real(const char* name) {
-  auto* found = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-  GILD_CHECK(found != nullptr);
-  return found;
 }
 
 template <typename Result>
@@ -62,35 +58,7 @@ int TimedOutIfStopped(int result, int64_t began_ns) {
 }
 
 }  // namespace
-
-// Nobody uses it; and it is not queued, so that no task can leave it without a place (RLIMIT_SIGPENDING).
-int StopSignal() { return SIGSTKFLT; }
-
-void InstallStopSignal() {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_ONSTACK;  // and no SA_RESTART: interrupting is its purpose
-  GILD_CHECK(sigaction(StopSignal(), &action, nullptr) == 0);
-  stop_signal_installed = true;
-}
-
-bool MaskWasSetHere() { return std::exchange(mask_set_here, false); }
-
-bool IsStopSignal(int signal) { return signal == StopSignal() && stop_signal_installed; }
-
 }  // namespace gild
-
-// A stop gets through, whatever a task blocks.
-extern "C" __attribute__((visibility("default"))) int pthread_sigmask(int how, const sigset_t* set,
-                                                                      sigset_t* before) noexcept {
-  static auto* const real = gild::Real<int(int, const sigset_t*, sigset_t*)>("pthread_sigmask");
-  if (set != nullptr) gild::mask_set_here = true;
-  if (set == nullptr || how == SIG_UNBLOCK || !gild::IsStopSignal(gild::StopSignal())) return real(how, set, before);
-  sigset_t blocked = *set;
-  sigdelset(&blocked, gild::StopSignal());
-  return real(how, &blocked, before);
-}
 
 // One definition for each call: forward, then say "cancelled" instead of "interrupted".
 #define GILD_CANCELLABLE(Result, name, parameters, arguments)                \

@@ -266,7 +266,7 @@ def exit_code(error):
     return 1
 
 
-_describing = threading.RLock()  # a stopped task leaves a plain Lock too early (blocking_calls.h)
+_describing = threading.RLock()  # a stopped task leaves a plain Lock too early (blocking_calls.cc)
 
 
 def _before_start(error, frames, file_name):

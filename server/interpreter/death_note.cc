@@ -1,6 +1,5 @@
 #include "server/interpreter/death_note.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -9,6 +8,7 @@
 
 #include "server/base/errors.h"
 #include "server/interpreter/task_state.h"
+#include "server/meter/interposed.h"
 
 namespace gild {
 namespace {
@@ -35,11 +35,6 @@ void OnFatalSignal(int signal) {
   Note(Death::kSignal, signal);
   // SA_RESETHAND has put the default back: this one ends us.
   syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
-}
-
-template <typename Function>
-Function* Real(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace

@@ -12,11 +12,11 @@
 
 #include "server/base/clock.h"
 #include "server/base/errors.h"
-#include "server/interpreter/blocking_calls.h"
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/event_loop.h"
 #include "server/interpreter/process_limits.h"
 #include "server/interpreter/sessions.h"
+#include "server/interpreter/stop_signal.h"
 #include "server/interpreter/stopper.h"
 #include "server/interpreter/task_runner.h"
 #include "server/interpreter/workers.h"

@@ -1,43 +1,25 @@
 #include "server/interpreter/residue.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <fenv.h>
 #include <locale.h>
-#include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "server/base/errors.h"
-#include "server/interpreter/blocking_calls.h"
 #include "server/interpreter/process_limits.h"
+#include "server/interpreter/settings.h"
 
 namespace gild {
 namespace {
 
 // Of a sigset_t, all that the kernel knows; the rest is not filled in.
 constexpr size_t kMaskBytes = _NSIG / 8;
-
-std::atomic<bool> handlers_set{false};
-std::atomic<bool> limits_set{false};
-std::atomic<bool> locale_set{false};
-std::atomic<bool> settings_set{false};     // working directory, umask, scratch's mode, name, timer slack, signal stack
-std::atomic<bool> descriptors_set{false};  // one of the first was given another meaning
-
-constexpr int kDescriptorsCompared = 16;
-
-template <typename Function>
-Function* Real(const char* name) {
-  auto* found = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-  GILD_CHECK(found != nullptr);
-  return found;
-}
 
 // How many are open; before Linux 6.2 the lowest number that is free, which tells most of it. `folder`: /proc/self/fd.
 int64_t Descriptors(int folder) {
@@ -126,7 +108,10 @@ Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), o
   descriptors_ = Descriptors(own_descriptors_.get());
   for (size_t i = 0; i < lead_to_.size(); ++i) lead_to_[i] = LeadsTo(static_cast<int>(i));
   free_files_ = FreeFiles(scratch_folder_.get());
-  handlers_set = limits_set = locale_set = settings_set = descriptors_set = false;
+  for (const Setting setting :
+       {Setting::kPlace, Setting::kHandlers, Setting::kLimits, Setting::kLocale, Setting::kDescriptors}) {
+    (void)WasSet(setting);
+  }
 }
 
 void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended) {
@@ -140,11 +125,11 @@ void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended
 
 void Residue::PutBack() const {
   fesetenv(FE_DFL_ENV);
-  if (locale_set.exchange(false)) {
+  if (WasSet(Setting::kLocale)) {
     setlocale(LC_ALL, locale_.c_str());
-    locale_set = false;
+    (void)WasSet(Setting::kLocale);  // by us
   }
-  if (!settings_set.exchange(false)) return;
+  if (!WasSet(Setting::kPlace)) return;
   umask(scratch_->umask);
   struct stat status;
   if (options_.own_scratch && stat(scratch_->path.c_str(), &status) == 0 && (status.st_mode & 0777) != 0700) {
@@ -154,13 +139,13 @@ void Residue::PutBack() const {
   prctl(PR_SET_NAME, name_.data());
   prctl(PR_SET_TIMERSLACK, 0);  // the default
   sigaltstack(&signal_stack_, nullptr);
-  settings_set = false;
+  (void)WasSet(Setting::kPlace);
 }
 
 bool Residue::DescriptorsChanged() const {
   if (Descriptors(own_descriptors_.get()) != descriptors_) return true;
   // As many, but others?
-  if (!descriptors_set.exchange(false)) return false;
+  if (!WasSet(Setting::kDescriptors)) return false;
   for (size_t i = 0; i < lead_to_.size(); ++i) {
     if (LeadsTo(static_cast<int>(i)) != lead_to_[i]) return true;
   }
@@ -170,7 +155,7 @@ bool Residue::DescriptorsChanged() const {
 bool Residue::SignalsChanged() const {
   const sigset_t mask = Mask();
   if (memcmp(&mask, &mask_, kMaskBytes) != 0) return true;
-  if (!handlers_set.exchange(false)) return false;
+  if (!WasSet(Setting::kHandlers)) return false;
   for (int signal = 1; signal < NSIG; ++signal) {
     if (!Same(HandlerOf(signal), handlers_[signal])) return true;
   }
@@ -178,7 +163,7 @@ bool Residue::SignalsChanged() const {
 }
 
 bool Residue::LimitsChanged() const {
-  if (!limits_set.exchange(false)) return false;
+  if (!WasSet(Setting::kLimits)) return false;
   for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
     const rlimit limit = LimitOf(resource);
     if (limit.rlim_cur != limits_[resource].rlim_cur || limit.rlim_max != limits_[resource].rlim_max) return true;
@@ -202,91 +187,3 @@ bool Residue::HasGrown(std::optional<int64_t> peak_bytes) const {
 }
 
 }  // namespace gild
-
-// ---- whoever sets something passes here ----
-
-#define GILD_NOTICED(flag, when, Result, name, parameters, arguments)        \
-  extern "C" __attribute__((visibility("default"))) Result name parameters { \
-    static auto* const real = gild::Real<Result parameters>(#name);          \
-    if (when) gild::flag = true;                                             \
-    return real arguments;                                                   \
-  }
-
-GILD_NOTICED(settings_set, true, int, chdir, (const char* path) noexcept, (path))
-GILD_NOTICED(settings_set, true, int, fchdir, (int fd) noexcept, (fd))
-GILD_NOTICED(settings_set, true, mode_t, umask, (mode_t mask) noexcept, (mask))
-GILD_NOTICED(settings_set, true, int, chmod, (const char* path, mode_t mode) noexcept, (path, mode))
-GILD_NOTICED(settings_set, true, int, fchmod, (int fd, mode_t mode) noexcept, (fd, mode))
-GILD_NOTICED(settings_set, true, int, fchmodat, (int folder, const char* path, mode_t mode, int flags) noexcept,
-             (folder, path, mode, flags))
-GILD_NOTICED(settings_set, stack != nullptr, int, sigaltstack, (const stack_t* stack, stack_t* before) noexcept,
-             (stack, before))
-GILD_NOTICED(descriptors_set, true, int, dup2, (int from, int to) noexcept, (from, to))
-GILD_NOTICED(descriptors_set, true, int, dup3, (int from, int to, int flags) noexcept, (from, to, flags))
-GILD_NOTICED(descriptors_set, fd < gild::kDescriptorsCompared, int, close, (int fd), (fd))
-
-extern "C" __attribute__((visibility("default"))) int prctl(int option, ...) noexcept {
-  static auto* const real = gild::Real<int(int, ...)>("prctl");
-  va_list rest;
-  va_start(rest, option);
-  unsigned long arguments[4];  // to read those that are not there does no harm on this machine
-  for (unsigned long& argument : arguments) argument = va_arg(rest, unsigned long);
-  va_end(rest);
-  gild::settings_set = true;
-  return real(option, arguments[0], arguments[1], arguments[2], arguments[3]);
-}
-
-extern "C" __attribute__((visibility("default"))) int sigaction(int signal, const struct sigaction* action,
-                                                                struct sigaction* before) noexcept {
-  static auto* const real = gild::Real<int(int, const struct sigaction*, struct sigaction*)>("sigaction");
-  if (action != nullptr) gild::handlers_set = true;
-  if (action != nullptr && gild::IsStopSignal(signal)) {
-    errno = EINVAL;
-    return -1;
-  }
-  return real(signal, action, before);
-}
-
-extern "C" __attribute__((visibility("default"))) sighandler_t signal(int signal, sighandler_t handler) noexcept {
-  static auto* const real = gild::Real<sighandler_t(int, sighandler_t)>("signal");
-  gild::handlers_set = true;
-  if (gild::IsStopSignal(signal)) {
-    errno = EINVAL;
-    return SIG_ERR;
-  }
-  return real(signal, handler);
-}
-
-extern "C" __attribute__((visibility("default"))) char* setlocale(int category, const char* locale) noexcept {
-  static auto* const real = gild::Real<char*(int, const char*)>("setlocale");
-  if (locale != nullptr) gild::locale_set = true;
-  return real(category, locale);
-}
-
-extern "C" __attribute__((visibility("default"))) int setrlimit(__rlimit_resource_t resource,
-                                                                const rlimit* limit) noexcept {
-  static auto* const real = gild::Real<int(__rlimit_resource_t, const rlimit*)>("setrlimit");
-  gild::limits_set = true;
-  return real(resource, limit);
-}
-
-extern "C" __attribute__((visibility("default"))) int setrlimit64(__rlimit_resource_t resource,
-                                                                  const rlimit64* limit) noexcept {
-  static auto* const real = gild::Real<int(__rlimit_resource_t, const rlimit64*)>("setrlimit64");
-  gild::limits_set = true;
-  return real(resource, limit);
-}
-
-extern "C" __attribute__((visibility("default"))) int prlimit(pid_t pid, __rlimit_resource resource,
-                                                              const rlimit* limit, rlimit* before) noexcept {
-  static auto* const real = gild::Real<int(pid_t, __rlimit_resource, const rlimit*, rlimit*)>("prlimit");
-  if (limit != nullptr) gild::limits_set = true;
-  return real(pid, resource, limit, before);
-}
-
-extern "C" __attribute__((visibility("default"))) int prlimit64(pid_t pid, __rlimit_resource resource,
-                                                                const rlimit64* limit, rlimit64* before) noexcept {
-  static auto* const real = gild::Real<int(pid_t, __rlimit_resource, const rlimit64*, rlimit64*)>("prlimit64");
-  if (limit != nullptr) gild::limits_set = true;
-  return real(pid, resource, limit, before);
-}

@@ -3,9 +3,9 @@
 // environment, the process's name, timer slack. With anything else the process is not fit for another task.
 //
 // One thread, at any time between two tasks, without the lock. The kernel is asked each time how many descriptors and
-// files there are, and for the mask; for the rest only when somebody has set it since (residue.cc defines sigaction,
-// setrlimit, chdir and the like): to ask for all would cost more than a small task. So what is set past libc, by a
-// system call's number, stays until its process is replaced.
+// files there are, and for the mask; for the rest only when somebody has set it since (settings.h): to ask for all
+// would cost more than a small task. So what is set past libc, by a system call's number, stays until its process is
+// replaced.
 //
 //   Residue residue(&scratch, options);      // before the first task
 //   … a task …
@@ -22,6 +22,7 @@
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/unique_fd.h"
+#include "server/interpreter/settings.h"
 #include "server/interpreter/task_folder.h"
 
 namespace gild {
@@ -67,8 +68,8 @@ class Residue {
   stack_t signal_stack_{};
   std::array<rlimit, RLIM_NLIMITS> limits_{};
   int64_t descriptors_ = 0;
-  std::array<ino_t, 16> lead_to_{};  // those of the first of them
-  UniqueFd own_descriptors_;         // the folder /proc/self/fd
+  std::array<ino_t, kFirstDescriptors> lead_to_{};  // those of the first of them
+  UniqueFd own_descriptors_;                        // the folder /proc/self/fd
   UniqueFd scratch_folder_;
   std::optional<int64_t> free_files_;
   int64_t resident_bytes_ = 0;

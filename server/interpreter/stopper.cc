@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
-#include "server/interpreter/blocking_calls.h"
+#include "server/interpreter/stop_signal.h"
 
 namespace gild {
 namespace {

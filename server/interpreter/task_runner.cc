@@ -14,10 +14,10 @@
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
-#include "server/interpreter/blocking_calls.h"
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/lock_profile.h"
 #include "server/interpreter/process_limits.h"
+#include "server/interpreter/stop_signal.h"
 #include "server/interpreter/thread_times.h"
 #include "server/meter/lock_hooks.h"
 

@@ -1,4 +1,3 @@
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -17,6 +16,7 @@
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/interpreter/task_state.h"
+#include "server/meter/interposed.h"
 #include "server/meter/lock_hooks.h"
 
 namespace gild {
@@ -213,7 +213,7 @@ extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t* 
                                                                      const pthread_attr_t* attributes,
                                                                      void* (*routine)(void*), void* argument) noexcept {
   using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static auto* const real = reinterpret_cast<Create*>(dlsym(RTLD_NEXT, "pthread_create"));
+  static auto* const real = gild::Real<Create>("pthread_create");
   if (gild::current_task == nullptr) return real(thread, attributes, routine, argument);
 
   auto* start = new gild::Start{routine, argument, *gild::current_owner, {}};

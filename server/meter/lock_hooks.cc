@@ -1,6 +1,5 @@
 #include "server/meter/lock_hooks.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -9,6 +8,7 @@
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/meter/hog_core.h"
+#include "server/meter/interposed.h"
 
 namespace gild {
 namespace {
@@ -104,14 +104,6 @@ void OnTaken() {
   core_binding.Undo();
 }
 
-// The conditions are versioned: dlsym would find the oldest, which is another algorithm on other fields.
-template <typename Function>
-Function* Real(const char* name, const char* version) {
-  auto* found = reinterpret_cast<Function*>(dlvsym(RTLD_NEXT, name, version));
-  GILD_CHECK(found != nullptr);
-  return found;
-}
-
 }  // namespace
 
 Ledger& ProcessLedger() {
@@ -136,6 +128,7 @@ extern "C" {
 
 __attribute__((visibility("default"))) int pthread_cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex,
                                                                   const timespec* until) {
+  // The conditions are versioned; the oldest are another algorithm on other fields.
   static auto* const real = gild::Real<decltype(pthread_cond_timedwait)>("pthread_cond_timedwait", "GLIBC_2.3.2");
   if (gild::learning && !gild::SawWait()) {
     gild::gil_mutex.store(mutex, std::memory_order_relaxed);
