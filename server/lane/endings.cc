@@ -123,7 +123,9 @@ void EndRetired(const DoomedTask& doomed, const InterpreterDeath& death, Outcome
     case Retirement::kResidue:
       return EndLost(absl::StrCat(its_interpreter, " was replaced: an earlier task left something behind"), doomed,
                      outcome);
-    case Retirement::kSpent: return EndLost(absl::StrCat(its_interpreter, " was replaced in turn"), doomed, outcome);
+    case Retirement::kSpent:
+    case Retirement::kPrincipal:
+      return EndLost(absl::StrCat(its_interpreter, " was replaced in turn"), doomed, outcome);
     case Retirement::kCpuLimit:
       if (!doomed.begin_ns) {
         return EndLost(absl::StrCat(its_interpreter, " was replaced: ", culprit, " used too much processor time"),
@@ -247,6 +249,7 @@ const char* RestartCause(const InterpreterDeath& death, bool was_ready, const st
       case Retirement::kProcessesLeft: return "processes_left";
       case Retirement::kResidue: return "residue";
       case Retirement::kSpent: return "spent";
+      case Retirement::kPrincipal: return "principal";
       case Retirement::kCpuLimit: return "cpu_limit";
       case Retirement::kRestless: return "restless";
       case Retirement::kStartFailed: return "start_failed";

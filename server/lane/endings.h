@@ -29,6 +29,7 @@ enum class Retirement {
   kProcessesLeft,  // a task left child processes behind, likewise
   kResidue,        // a task left something else in it, likewise
   kSpent,          // it has run as many tasks, or grown as much, as it may
+  kPrincipal,      // another principal's tasks are next
   kCpuLimit,       // its task used more processor time than it may, and its own limit had not ended it
   kRestless,       // it was busy without a task, or did not begin the one it had
   kStartFailed,    // it was not ready in time
@@ -68,7 +69,7 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
 // The words that restarts are counted by.
 inline constexpr const char* kRestartCauses[] = {
     "cancelled",     "cpu_limit",      "crashed",        "exited",       "killed",   "loop_died",
-    "memory_limit",  "processes_left", "protocol_error", "residue",      "restless", "spent",
+    "memory_limit",  "principal",      "processes_left", "protocol_error", "residue",  "restless", "spent",
     "session_stuck", "slot_lost",      "start_failed",   "threads_left", "timed_out"};
 // One of them.
 const char* RestartCause(const InterpreterDeath& death, bool was_ready, const std::optional<Ending>& only_task_ended);

@@ -166,6 +166,13 @@ void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
   (void)channel_->Send(frame);
 }
 
+bool InterpreterHandle::Close() {
+  absl::MutexLock lock(&mutex_);
+  if (state_ != State::kReady) return false;
+  state_ = State::kDoomed;
+  return true;
+}
+
 bool InterpreterHandle::ForgetSessions(const std::vector<uint64_t>& sessions) {
   {
     absl::MutexLock lock(&mutex_);
@@ -676,7 +683,8 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
     death.detail = detail_;
     death.culprit = culprit_;
     was_ready = ready_ns_ != 0;
-    epitaph.healthy = was_ready && (completed_ > 0 || death.at_ns - ready_ns_ >= kHealthyNs);
+    epitaph.healthy = was_ready && (completed_ > 0 || death.at_ns - ready_ns_ >= kHealthyNs ||
+                                    retirement_ == Retirement::kPrincipal);
   }
   if (auto culprit = in_flight.find(CulpritOf(death)); culprit != in_flight.end()) {
     death.culprit_name = absl::StrCat("'", culprit->second.task->name, "' (", culprit->second.task->id, ")");

@@ -2,7 +2,7 @@
 // hands tasks over, stops them, and makes an outcome of every ending: one for each task that Run took, whatever
 // happens.
 //
-// Thread rule: Run and the read-only calls from any thread; the rest, and all events, on the poller's thread, with no
+// Thread rule: Run, Close, ForgetSessions and the read-only calls from any thread; the rest, and all events, on the poller's thread, with no
 // lock held. It owns the page and the server's end of the channel, and lives in a shared_ptr: a Run may still be under
 // way when its lane has let go of it. It kills nothing itself: it says on_doomed, and whoever can (the lane) kills and
 // then calls Finish.
@@ -85,6 +85,9 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // False: it is not ready, or has no room. REQUIRES: the serial is new.
   bool Run(const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From now on it takes no task; Doom is to follow. False: it takes none anyway.
+  bool Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Orders it to let go of sessions whose tasks have all ended; on_sessions_gone follows, at its end at the latest.
   // False: it is at its end. REQUIRES: each once.

@@ -87,6 +87,12 @@ bool Lane::Run(int slot, const std::shared_ptr<const Task>& task) {
   return interpreter != nullptr && interpreter->Run(task);
 }
 
+void Lane::Replace(int slot) {
+  const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
+  if (interpreter == nullptr || !interpreter->Close()) return;
+  poller_->Post([interpreter] { interpreter->Doom(Retirement::kPrincipal); });
+}
+
 bool Lane::ForgetSessions(int slot, const std::vector<uint64_t>& sessions) {
   const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
   return interpreter != nullptr && interpreter->ForgetSessions(sessions);

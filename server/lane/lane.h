@@ -5,7 +5,7 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Cancel, ForgetSessions, Peek, Snapshot and Serving from any thread; all the rest happens on the
+// Thread rule: Run, Replace, Cancel, ForgetSessions, Peek, Snapshot and Serving from any thread; all the rest happens on the
 // poller's thread. Events are called with no lock held, from the poller's thread.
 #pragma once
 
@@ -97,6 +97,9 @@ class Lane {
 
   // False: the slot has no ready interpreter with room. REQUIRES: the task's serial is new.
   bool Run(int slot, const std::shared_ptr<const Task>& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Another principal's tasks are next in the slot: its interpreter is replaced, and takes none once this has returned.
+  // Nothing happens where a new one is on its way already. REQUIRES: no task is in flight there.
+  void Replace(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
   // False: the slot has no interpreter, and so none of the sessions. `sessions_gone` follows for each otherwise.
   bool ForgetSessions(int slot, const std::vector<uint64_t>& sessions) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends as CANCELLED.

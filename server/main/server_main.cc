@@ -346,7 +346,8 @@ Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
           .cancel = [lane](uint64_t serial) { (*lane)->Cancel(serial); },
           .peek = [lane](int slot, uint64_t serial, OutputPoint after) { return (*lane)->Peek(slot, serial, after); },
           .forget = [lane](int slot,
-                           const std::vector<uint64_t>& sessions) { return (*lane)->ForgetSessions(slot, sessions); }};
+                           const std::vector<uint64_t>& sessions) { return (*lane)->ForgetSessions(slot, sessions); },
+          .replace = [lane](int slot) { (*lane)->Replace(slot); }};
 }
 
 absl::Status Server::OpenDoors() {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "server/ipc/channel.h"
@@ -42,9 +45,11 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     if (draining_) return Refusal{Refusal::Reason::kDraining, kDrainingRetryNs};
     const int64_t bytes = task.Bytes();
     const bool in_session = lane == LaneKind::kIo && !task.session.empty();
-    const Sessions::Session* const session = in_session ? sessions_.Find(task.session) : nullptr;
+    const Sessions::Name session_name(task.principal, task.session);
+    const Sessions::Session* const session = in_session ? sessions_.Find(session_name) : nullptr;
+    const auto known = state.principals.find(task.principal);
     // What can start at once does not wait, so the bounds of the queue say nothing about it.
-    if (!StartsAtOnce(state, task, session)) {
+    if (!StartsAtOnce(state, task, known == state.principals.end() ? nullptr : &known->second, session)) {
       if (state.queued >= bounds_.queued_tasks) return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
       if (state.queued_bytes + bytes > bounds_.queued_bytes) {
         return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
@@ -58,10 +63,12 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     Entry& entry = entries_[serial];
     if (in_session) {
       std::optional<Sessions::Forgotten> forgotten;
-      entry.session = sessions_.Begin(task.session, now_ns, &forgotten);
+      entry.session = sessions_.Begin(session_name, now_ns, &forgotten);
       task.session_number = entry.session->number();
       if (forgotten) Forget(*forgotten, &actions);
     }
+    entry.principal = &state.principals[task.principal];
+    ++entry.principal->tasks;
     entry.bytes = bytes;
     entry.accepted_ns = now_ns;
     entry.expires_ns = now_ns + task.limits.queue_ns;
@@ -227,6 +234,7 @@ void Scheduler::EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) {
   --(entry.on_loop ? slot.on_loop : slot.on_threads);
   CountPlaced(state, slot, -1);
   slot.stuck = false;
+  slot.idle_since_ns = now_ns;
   Outcome& outcome = ended.outcome;
   const double run_ns = outcome.usage.run_ns.value_or(now_ns - entry.placed_ns);
   state.run_ns_average += (state.run_ns_average == 0 ? 1 : kAverageWeight) * (run_ns - state.run_ns_average);
@@ -317,10 +325,14 @@ bool Scheduler::SeatTaken(const LaneState& state, const Slot& slot) {
 
 bool Scheduler::SeatWanted(const LaneState& state, const Slot& slot) {
   if (slot.seat < 0) return false;
+  const auto waits_for = [&state](const Slot& other) {
+    return std::any_of(state.principals.begin(), state.principals.end(), [&other](const auto& principal) {
+      return other.Takes(other.kind, &principal.second) && !principal.second.waiting[other.kind.index()].empty();
+    });
+  };
   return std::any_of(state.slots.begin(), state.slots.end(), [&](const auto& entry) {
     const Slot& other = entry.second;
-    return other.seat == slot.seat && other.kind != slot.kind && other.HasRoom() &&
-           !state.waiting[other.kind.index()].empty();
+    return other.seat == slot.seat && other.kind != slot.kind && other.HasRoom() && waits_for(other);
   });
 }
 
@@ -328,21 +340,23 @@ void Scheduler::CountPlaced(LaneState& state, const Slot& slot, int placed) {
   if (slot.seat >= 0) state.on_seat[slot.seat] += placed;
 }
 
-std::map<int, Scheduler::Slot>::iterator Scheduler::FreeSlot(LaneState& state, SlotKind kind) {
+Scheduler::Slots::iterator Scheduler::FreeSlot(LaneState& state, SlotKind kind, const Principal* principal,
+                                               const KeptSlots& kept) {
+  const auto takes = [&](const Slot& slot) {
+    return slot.Takes(kind, principal) && std::find(kept.begin(), kept.end(), &slot) == kept.end();
+  };
   auto best = state.slots.end();
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    // Among idle slots the one with fewer sessions: they stay.
-    const auto load = [](const Slot& s) { return std::make_pair(s.InFlight(), s.sessions); };
-    if (slot->second.kind != kind || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
+    // Among idle slots the one with fewer sessions, since they stay, and of these its own.
+    const auto load = [](const Slot& s) { return std::make_tuple(s.InFlight(), s.sessions, s.principal == nullptr); };
+    if (!takes(slot->second) || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
     if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
   }
   if (best != state.slots.end()) return best;
 
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const int ahead = slot->second.on_threads - slot->second.capacity.threads;
-    if (slot->second.kind != kind || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) {
-      continue;
-    }
+    if (!takes(slot->second) || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) continue;
     if (SeatWanted(state, slot->second)) continue;
     if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
   }
@@ -357,7 +371,8 @@ int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
 absl::btree_set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
   LaneState& state = State(entry.task->lane);
   const bool placed = entry.session != nullptr && entry.session->slot >= 0;
-  return placed ? state.slots.at(entry.session->slot).waiting : state.waiting[SlotKind::Of(*entry.task).index()];
+  if (placed) return state.slots.at(entry.session->slot).waiting;
+  return entry.principal->waiting[SlotKind::Of(*entry.task).index()];
 }
 
 int64_t Scheduler::RetryAfterNs(const LaneState& state) {
@@ -372,51 +387,136 @@ int64_t Scheduler::RetryAfterNs(const LaneState& state) {
 void Scheduler::LeaveQueue(const Entry& entry) {
   // It may still be where it was put before its session got a slot.
   const uint64_t serial = entry.task->serial;
-  if (QueueOf(entry).erase(serial) == 0) {
-    State(entry.task->lane).waiting[SlotKind::Of(*entry.task).index()].erase(serial);
-  }
+  if (QueueOf(entry).erase(serial) == 0) entry.principal->waiting[SlotKind::Of(*entry.task).index()].erase(serial);
 }
 
-bool Scheduler::StartsAtOnce(LaneState& state, const Task& task, const Sessions::Session* session) {
+bool Scheduler::StartsAtOnce(LaneState& state, const Task& task, const Principal* principal,
+                             const Sessions::Session* session) {
+  // Where others wait, slots may be kept for them.
+  if (state.queued > 0 && state.principals.size() > (principal == nullptr ? 0 : 1)) return false;
   if (session == nullptr || session->slot < 0) {
     const SlotKind kind = SlotKind::Of(task);
-    return state.waiting[kind.index()].empty() && FreeSlot(state, kind) != state.slots.end();
+    if (principal != nullptr && !principal->waiting[kind.index()].empty()) return false;
+    return FreeSlot(state, kind, principal) != state.slots.end();
   }
   const Slot& slot = state.slots.at(session->slot);
   return slot.waiting.empty() && slot.HasRoom();
 }
 
-std::pair<uint64_t, std::map<int, Scheduler::Slot>::iterator> Scheduler::NextToStart(LaneState& state) {
-  auto place = state.slots.end();
-  uint64_t next = UINT64_MAX;
-  const auto consider = [&](uint64_t serial, std::map<int, Slot>::iterator slot) {
-    if (serial > next || slot == state.slots.end()) return;
-    next = serial;
-    place = slot;
+Scheduler::Slots::iterator Scheduler::SlotToClaim(LaneState& state, SlotKind kind, const Principal& principal) {
+  const auto none = state.slots.end();
+  if (kind.fresh || state.principals.size() == 1) return none;
+
+  // Who has how many slots of the kind, and who has tasks for it.
+  std::map<const Principal*, int> slots_of;
+  std::set<const Principal*> active;
+  int slots = 0;
+  size_t coming = 0;  // its own, on their way: for one task each at least
+  for (const auto& [name, other] : state.principals) {
+    if (!other.waiting[kind.index()].empty()) active.insert(&other);
+  }
+  for (const auto& [number, slot] : state.slots) {
+    if (slot.kind != kind) continue;
+    ++slots;
+    if (slot.principal == nullptr) continue;
+    ++slots_of[slot.principal];
+    if (slot.principal == &principal && slot.capacity.threads == 0) ++coming;
+    if (slot.InFlight() > 0 || !slot.waiting.empty()) active.insert(slot.principal);
+  }
+  const int fair_share = std::max(1, slots / static_cast<int>(active.size()));
+  const int has = slots_of[&principal];
+  if (has >= fair_share || coming >= principal.waiting[kind.index()].size()) return none;
+
+  auto best = none;
+  const auto order = [&state](const Slot& slot) {
+    const bool idle = slot.HasRoom() && slot.InFlight() == 0 && !SeatTaken(state, slot);
+    return std::make_tuple(!idle, slot.InFlight(), slot.idle_since_ns);
   };
-  for (absl::btree_set<uint64_t>& waiting : state.waiting) {
-    while (!waiting.empty()) {
-      const Entry& first = entries_.at(*waiting.begin());
-      absl::btree_set<uint64_t>& queue = QueueOf(first);
-      if (&queue == &waiting) {
-        consider(first.task->serial, FreeSlot(state, SlotKind::Of(*first.task)));
-        break;
+  for (auto slot = state.slots.begin(); slot != none; ++slot) {
+    const Slot& s = slot->second;
+    if (s.kind != kind || s.principal == nullptr || s.principal == &principal || s.capacity.threads == 0) continue;
+    if (s.changing_hands) continue;
+    if (has > 0 && active.count(s.principal) != 0 && slots_of[s.principal] <= fair_share) continue;
+    if (best == none || order(s) < order(best->second)) best = slot;
+  }
+  return best;
+}
+
+void Scheduler::ChangeHands(LaneKind lane, Slots::iterator slot, Principal* to, Actions* actions) {
+  Slot& s = slot->second;
+  Principal* const from = std::exchange(s.principal, to);
+  --from->slots;
+  ++to->slots;
+  s.changing_hands = true;
+  s.capacity = kGone;
+  // Its sessions begin anew, wherever their next tasks run.
+  if (lane == LaneKind::kIo) sessions_.LeaveSlot(slot->first);
+  s.sessions = 0;
+  for (const uint64_t serial : std::exchange(s.waiting, {})) QueueOf(entries_.at(serial)).insert(serial);
+  DropIfGone(State(lane), from);
+  actions->replacements.emplace_back(lane, slot->first);
+}
+
+void Scheduler::DropIfGone(LaneState& state, const Principal* principal) {
+  if (principal->tasks > 0 || principal->slots > 0) return;
+  const auto found = std::find_if(state.principals.begin(), state.principals.end(),
+                                  [principal](const auto& entry) { return &entry.second == principal; });
+  state.principals.erase(found);
+}
+
+std::pair<uint64_t, Scheduler::Slots::iterator> Scheduler::NextToStart(LaneKind lane, Actions* actions) {
+  LaneState& state = State(lane);
+  const auto none = state.slots.end();
+  struct First {
+    uint64_t serial;
+    Principal* principal;  // null: of a session
+    Slots::iterator slot;  // of its session
+  };
+  absl::InlinedVector<First, 8> firsts;
+  for (auto& [name, principal] : state.principals) {
+    for (absl::btree_set<uint64_t>& waiting : principal.waiting) {
+      while (!waiting.empty()) {
+        const uint64_t serial = *waiting.begin();
+        absl::btree_set<uint64_t>& queue = QueueOf(entries_.at(serial));
+        if (&queue == &waiting) {
+          firsts.push_back({serial, &principal, none});
+          break;
+        }
+        waiting.erase(waiting.begin());
+        queue.insert(serial);
       }
-      waiting.erase(waiting.begin());
-      queue.insert(first.task->serial);
     }
   }
-  for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    const absl::btree_set<uint64_t>& waiting = slot->second.waiting;
-    if (!waiting.empty() && slot->second.HasRoom()) consider(*waiting.begin(), slot);
+  for (auto slot = state.slots.begin(); slot != none; ++slot) {
+    if (!slot->second.waiting.empty()) firsts.push_back({*slot->second.waiting.begin(), nullptr, slot});
   }
-  return {next, place};
+  std::sort(firsts.begin(), firsts.end(), [](const First& a, const First& b) { return a.serial < b.serial; });
+
+  KeptSlots kept;
+  for (const First& first : firsts) {
+    if (first.principal == nullptr) {
+      const Slot& slot = first.slot->second;
+      if (slot.HasRoom() && std::find(kept.begin(), kept.end(), &slot) == kept.end()) return {first.serial, first.slot};
+      continue;
+    }
+    const SlotKind kind = SlotKind::Of(*entries_.at(first.serial).task);
+    const auto free = FreeSlot(state, kind, first.principal, kept);
+    if (free != none) return {first.serial, free};
+    const auto claimed = SlotToClaim(state, kind, *first.principal);
+    if (claimed == none) continue;
+    if (claimed->second.InFlight() == 0 && !SeatTaken(state, claimed->second)) {
+      ChangeHands(lane, claimed, first.principal, actions);
+    } else {
+      kept.push_back(&claimed->second);
+    }
+  }
+  return {0, none};
 }
 
 void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
   LaneState& state = State(lane);
   while (state.queued > 0) {
-    const auto [serial, slot] = NextToStart(state);
+    const auto [serial, slot] = NextToStart(lane, actions);
     if (slot == state.slots.end()) return;
     Entry& entry = entries_.at(serial);
     Dequeue(entry);
@@ -427,6 +527,10 @@ void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
     if (entry.session != nullptr && entry.session->slot < 0) {
       entry.session->slot = slot->first;
       ++slot->second.sessions;
+    }
+    if (slot->second.principal == nullptr && !slot->second.kind.fresh) {
+      slot->second.principal = entry.principal;
+      ++entry.principal->slots;
     }
     ++slot->second.on_threads;
     CountPlaced(state, slot->second, 1);
@@ -521,13 +625,16 @@ void Scheduler::FinishEntry(uint64_t serial, Outcome&& outcome, int64_t now_ns, 
       outcome.warnings.push_back("the session's globals were lost with its interpreter, which was replaced");
     }
   }
-  ++State(task->lane).endings[outcome.ending];
+  LaneState& state = State(task->lane);
+  --entry.mapped().principal->tasks;
+  DropIfGone(state, entry.mapped().principal);
+  ++state.endings[outcome.ending];
   actions->finishes.push_back({task, std::move(entry.mapped().done), std::move(outcome)});
 }
 
 void Scheduler::Act(Actions actions, int64_t now_ns) {
   // Hand-overs first: a freed core gets its next task before the last one's client gets its answer.
-  while (!actions.hand_overs.empty()) {
+  while (!actions.hand_overs.empty() || !actions.replacements.empty()) {
     std::vector<HandOver> hand_overs;
     hand_overs.swap(actions.hand_overs);
     const SendTogether together;
@@ -537,6 +644,13 @@ void Scheduler::Act(Actions actions, int64_t now_ns) {
       absl::MutexLock lock(&mutex_);
       Placed(hand_over, taken, now_ns, &actions);
       if (!taken) Place(lane, now_ns, &actions);
+    }
+    for (const auto& [lane, slot] : std::exchange(actions.replacements, {})) {
+      Port(lane).replace(slot);
+      absl::MutexLock lock(&mutex_);
+      // Its successor may have reported ready meanwhile.
+      State(lane).slots.at(slot).changing_hands = false;
+      Place(lane, now_ns, &actions);
     }
   }
   for (const auto& [lane, serial] : actions.cancels) Port(lane).cancel(serial);

@@ -3,6 +3,12 @@
 // Of the tasks that some slot has room for, the one that was accepted first is next. A task of a session whose globals
 // lie in a slot waits for that slot, in a queue of its own, and nobody waits behind it.
 //
+// A slot is its principal's, from the first task on: nobody else's runs there. Who waits and has fewer slots than a fair
+// share (those of the kind divided by the principals that have tasks for it, but one at least) claims another's: one of
+// a principal that has more than that or has no tasks, or any, when he has none himself; the one that was idle for the
+// longest. Where all of these are busy, what was accepted after the claim does not start in the one that will be it.
+// Its interpreter is replaced before it changes hands. An interpreter that runs one task is nobody's.
+//
 // Passive: one mutex, no thread, no clock, no I/O. Time comes in as an argument; what must be done outside (hand a task
 // to a lane, tell a client) is collected under the lock and done after it, on the caller's thread.
 //
@@ -27,6 +33,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "server/scheduler/sessions.h"
 #include "server/task/glimpse.h"
@@ -59,6 +66,8 @@ class Scheduler {
     // Has the slot's interpreter let go of sessions, whose tasks have all ended; SessionsGone follows. False: it has
     // none of them (any more). The I/O lane only.
     std::function<bool(int slot, const std::vector<uint64_t>& sessions)> forget = {};
+    // Has the slot's interpreter replaced: once it has returned, that one takes no task any more. SlotReady follows.
+    std::function<void(int slot)> replace = {};
   };
 
   struct Bounds {
@@ -130,9 +139,19 @@ class Scheduler {
   // What a client asked of a task while its hand-over was under way.
   enum class Stop { kNo, kCancel, kDeadline };
 
+  // Somebody who has tasks in a lane, or slots.
+  struct Principal {
+    // For any slot of their kind; by serial: a task that a lane refuses is first again by itself. Among them, until
+    // they are met at the front, tasks whose session has got a slot since they came.
+    std::array<absl::btree_set<uint64_t>, kSlotKinds> waiting;
+    int tasks = 0;  // accepted and not yet ended
+    int slots = 0;
+  };
+
   struct Entry {
     std::shared_ptr<const Task> task;
     Done done;
+    Principal* principal = nullptr;  // lives as long as the entry
     Sessions::Session* session = nullptr;  // lives as long as the entry; null: none
     int64_t bytes = 0;
     int64_t accepted_ns = 0;
@@ -158,28 +177,36 @@ class Scheduler {
     bool stuck = false;  // a task lay ready there for too long, and none has ended there since
     SlotKind kind;
     int seat = -1;
+    Principal* principal = nullptr;  // whose it is; null: nobody has used its interpreter, or it runs one task only
+    int64_t idle_since_ns = 0;       // while nothing is in flight
+    bool changing_hands = false;     // until the port's `replace` has returned
     uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
     absl::btree_set<uint64_t> waiting;  // tasks of its sessions, by serial
     int sessions = 0;                   // that have their globals here
 
     int InFlight() const { return on_threads + on_loop; }
     bool HasRoom() const {
-      return on_threads < capacity.threads && InFlight() < capacity.threads + capacity.loop_tasks;
+      return !changing_hands && on_threads < capacity.threads && InFlight() < capacity.threads + capacity.loop_tasks;
+    }
+    bool Takes(SlotKind wanted, const Principal* asker) const {
+      return kind == wanted && (principal == nullptr || principal == asker);
     }
   };
 
+  using Slots = std::map<int, Slot>;
+
   struct LaneState {
-    // For any slot of their kind; by serial: a task that a lane refuses is first again by itself. Among them, until
-    // they are met at the front, tasks whose session has got a slot since they came.
-    std::array<absl::btree_set<uint64_t>, kSlotKinds> waiting;
-    int64_t queued = 0;  // here, in a slot's queue, or paused
+    std::map<std::string, Principal> principals;
+    int64_t queued = 0;  // in a principal's queue, in a slot's, or paused
     int64_t queued_bytes = 0;
     int running = 0;
-    std::map<int, Slot> slots;
+    Slots slots;
     std::map<int, int> on_seat;  // tasks placed, by seat
     std::map<Ending, uint64_t> endings;
     double run_ns_average = 0;  // exponentially weighted
   };
+
+  using KeptSlots = absl::InlinedVector<const Slot*, 4>;
 
   // What is to be done once the lock is let go.
   struct HandOver {
@@ -196,13 +223,21 @@ class Scheduler {
     std::vector<HandOver> hand_overs;
     std::vector<std::pair<LaneKind, uint64_t>> cancels;
     std::map<int, std::vector<uint64_t>> forgets;  // sessions, by slot
+    std::vector<std::pair<LaneKind, int>> replacements;
     std::vector<Finish> finishes;
   };
 
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
-  // Where a task goes next that may run in any such slot: to a thread, or to lie ready; end(): nowhere.
-  static std::map<int, Slot>::iterator FreeSlot(LaneState& state, SlotKind kind);
+  // Where a task of the principal goes next that may run in any such slot: to a thread, or to lie ready; end(): nowhere.
+  // `kept`: slots that it must not take.
+  static Slots::iterator FreeSlot(LaneState& state, SlotKind kind, const Principal* principal,
+                                  const KeptSlots& kept = {});
+  // Another's slot that is to become the principal's, which waits for one; end(): none. It may still be busy.
+  static Slots::iterator SlotToClaim(LaneState& state, SlotKind kind, const Principal& principal);
+  void ChangeHands(LaneKind lane, Slots::iterator slot, Principal* to, Actions* actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void DropIfGone(LaneState& state, const Principal* principal);
   static bool SeatTaken(const LaneState& state, const Slot& slot);
   // Somebody waits for another slot of this one's seat, which is ready: he would wait for all that lies ready here.
   static bool SeatWanted(const LaneState& state, const Slot& slot);
@@ -213,11 +248,12 @@ class Scheduler {
   // Where an entry is to wait that is not paused.
   absl::btree_set<uint64_t>& QueueOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveQueue(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The oldest waiting task that may start now, and where; end() when there is none.
-  std::pair<uint64_t, std::map<int, Slot>::iterator> NextToStart(LaneState& state)
+  // The oldest waiting task that may start now, and where; end() when there is none. Claims slots for those before it.
+  std::pair<uint64_t, Slots::iterator> NextToStart(LaneKind lane, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether a new task starts without having to wait. `session`: null, or its own.
-  static bool StartsAtOnce(LaneState& state, const Task& task, const Sessions::Session* session);
+  static bool StartsAtOnce(LaneState& state, const Task& task, const Principal* principal,
+                           const Sessions::Session* session);
   void Forget(const Sessions::Forgotten& forgotten, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -7,7 +7,7 @@
 
 namespace gild {
 
-const Sessions::Session* Sessions::Find(const std::string& name) const {
+const Sessions::Session* Sessions::Find(const Name& name) const {
   const auto found = sessions_.find(name);
   return found == sessions_.end() ? nullptr : &found->second;
 }
@@ -16,7 +16,7 @@ bool Sessions::HasRoom() const {
   return sessions_.size() < bounds_.sessions || (!idle_.empty() && going_ < bounds_.sessions);
 }
 
-Sessions::Session* Sessions::Begin(const std::string& name, int64_t now_ns, std::optional<Forgotten>* forgotten) {
+Sessions::Session* Sessions::Begin(const Name& name, int64_t now_ns, std::optional<Forgotten>* forgotten) {
   auto found = sessions_.find(name);
   if (found == sessions_.end()) {
     if (sessions_.size() >= bounds_.sessions) {
@@ -59,6 +59,12 @@ Sessions::Forgotten Sessions::Forget(Session* session) {
   return forgotten;
 }
 
+void Sessions::LeaveSlot(int slot) {
+  for (auto& [name, session] : sessions_) {
+    if (session.slot == slot) session.slot = -1;
+  }
+}
+
 SessionsSnapshot Sessions::Snapshot(int64_t now_ns) const {
   std::vector<const Session*> order;
   order.reserve(sessions_.size());
@@ -71,7 +77,7 @@ SessionsSnapshot Sessions::Snapshot(int64_t now_ns) const {
   snapshot.live.reserve(order.size());
   for (const Session* session : order) {
     SessionSnapshot& one = snapshot.live.emplace_back();
-    one.session = session->name_;
+    one.session = session->name_.second;
     if (session->slot >= 0) one.slot = SlotName(LaneKind::kIo, session->slot);
     one.tasks = session->tasks_;
     one.active = session->active_;

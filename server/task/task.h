@@ -56,6 +56,7 @@ struct Task {
   std::string pickled_arguments;  // (args, kwargs)
 
   Limits limits;
+  std::string principal;        // who asks: no interpreter serves two of them; empty: anonymous, as all are so far
   std::string session;          // empty: none
   uint64_t session_number = 0;  // set by Scheduler::Submit, as is the serial; 0: none, or of no meaning in its lane
   std::vector<File> files;

@@ -57,6 +57,20 @@ TEST_F(LaneSlotTest, ASlotThatCannotBeMadeIsTriedAgain) {
   EXPECT_THAT(Restarts(), Contains(Pair("start_failed", 1)));
 }
 
+TEST_F(LaneSlotTest, BeforeAnotherPrincipalsTasksItsInterpreterIsReplaced) {
+  FakeInterpreter child = OpenReady(CpuConfig());
+  lane_->Replace(0);
+  EXPECT_FALSE(lane_->Run(0, NewTask())) << "from now on, not only when it is dead";
+  EXPECT_EQ(slots_.AwaitKill(0).generation, 1u);
+  FakeInterpreter next = slots_.AwaitInterpreter(0);
+  lane_->Replace(0);  // this one has run nothing yet, and stays
+  next.Ready();
+  AwaitReadies(2);
+  Start(next, NewTask());
+  EXPECT_EQ(next.generation(), 2u);
+  EXPECT_THAT(Restarts(), Contains(Pair("principal", 1)));
+}
+
 TEST_F(LaneSlotTest, ASlotThatIsNeverReadyIsLetGoAndMadeAgain) {
   slots_.inits_are_ready = false;
   Lane::Config config = CpuConfig();

@@ -14,12 +14,13 @@
 namespace gild {
 namespace {
 
-// A model that knows only what the lanes run, and where each session is, against a scheduler under random events,
-// refusals, and events that come while a hand-over is under way.
+// A model that knows only what the lanes run, whose each interpreter is, and where each session is, against a scheduler
+// under random events, refusals, and events that come while a hand-over or a replacement is under way.
 class SchedulerModel {
  public:
-  explicit SchedulerModel(uint32_t seed)
+  SchedulerModel(uint32_t seed, int principals)
       : random_(seed),
+        principals_(principals),
         scheduler_(Port(LaneKind::kIo), Port(LaneKind::kCpu),
                    {.queued_tasks = 12, .queued_bytes = 1 << 20, .sessions = {.sessions = 3, .idle_ns = 30}}) {}
 
@@ -29,6 +30,7 @@ class SchedulerModel {
       Step();
       CheckConservation();
     }
+    Settle();
     scheduler_.Drain();
     scheduler_.EndWaiting(now_ns_);
     while (!running_.empty()) EndOne(running_.begin()->first);
@@ -37,6 +39,7 @@ class SchedulerModel {
     EXPECT_EQ(done_, accepted_);
     EXPECT_GT(accepted_, 0);
   }
+  int replaced() const { return replaced_; }
 
  private:
   static constexpr int kSlots = 3;
@@ -50,6 +53,8 @@ class SchedulerModel {
   LaneKind AnyLane() { return Below(2) == 0 ? LaneKind::kIo : LaneKind::kCpu; }
   int CapacityOf(LaneKind lane) { return lane == LaneKind::kIo ? 3 : 1; }
   int& Capacity(LaneKind lane, int slot) { return capacity_[lane == LaneKind::kIo ? 0 : 1][slot]; }
+  // Whose tasks its interpreter has run; empty: nobody's.
+  std::string& Owner(LaneKind lane, int slot) { return owner_[lane == LaneKind::kIo ? 0 : 1][slot]; }
 
   int InSlot(LaneKind lane, int slot) {
     return std::count_if(running_.begin(), running_.end(), [&](const auto& running) {
@@ -66,11 +71,13 @@ class SchedulerModel {
                     Below(2) == 0 ? StopOne(task->serial) : Step();
                     --depth_;
                   }
-                  if (Capacity(lane, slot) == 0 || Below(10) == 0) {
+                  if (Capacity(lane, slot) == 0 || (!settling_ && Below(10) == 0)) {
                     Capacity(lane, slot) = 0;
                     return false;
                   }
                   EXPECT_LT(InSlot(lane, slot), CapacityOf(lane)) << "slot above its capacity";
+                  if (Owner(lane, slot).empty()) Owner(lane, slot) = task->principal;
+                  EXPECT_EQ(Owner(lane, slot), task->principal) << "an interpreter of two principals";
                   EXPECT_TRUE(running_.emplace(task->serial, Running{lane, slot, task->session_number}).second)
                       << "started twice";
                   CheckSession(*task, slot);
@@ -85,7 +92,8 @@ class SchedulerModel {
                 [this](int slot, const std::vector<uint64_t>& sessions) {
                   for (const uint64_t session : sessions) {
                     EXPECT_TRUE(forgotten_.insert(session).second) << "forgotten twice";
-                    EXPECT_EQ(place_of_.emplace(session, slot).first->second, slot) << "forgotten elsewhere";
+                    EXPECT_TRUE(principals_ > 1 || place_of_.emplace(session, slot).first->second == slot)
+                        << "forgotten elsewhere";
                     EXPECT_TRUE(std::none_of(running_.begin(), running_.end(), [&](const auto& running) {
                       return running.second.session == session;
                     })) << "forgotten while a task of it runs";
@@ -93,13 +101,32 @@ class SchedulerModel {
                   const bool there = Below(2) == 0;
                   if (there) leaving_ += sessions.size();
                   return there;
+                },
+            .replace =
+                [this, lane](int slot) {
+                  EXPECT_EQ(InSlot(lane, slot), 0) << "replaced under a task";
+                  if (depth_ < 2 && Below(2) == 0) {
+                    ++depth_;
+                    // Whatever is heard of it while it is still there.
+                    Below(2) == 0 ? scheduler_.SlotReady(lane, slot, {.threads = CapacityOf(lane)}, now_ns_) : Step();
+                    --depth_;
+                  }
+                  EXPECT_EQ(InSlot(lane, slot), 0) << "a task for one that is being replaced";
+                  Capacity(lane, slot) = 0;
+                  Owner(lane, slot).clear();
+                  ++replaced_;
                 }};
   }
 
   void CheckSession(const Task& task, int slot) {
     EXPECT_EQ(task.session_number != 0, task.lane == LaneKind::kIo && !task.session.empty());
     if (task.session_number == 0) return;
+    // Where slots change hands it may move, but is never in two at once.
+    if (principals_ > 1) place_of_[task.session_number] = slot;
     EXPECT_EQ(place_of_.emplace(task.session_number, slot).first->second, slot) << "a session in two slots";
+    EXPECT_TRUE(std::all_of(running_.begin(), running_.end(), [&](const auto& running) {
+      return running.second.session != task.session_number || running.second.slot == slot;
+    })) << "a session in two slots at once";
     EXPECT_EQ(name_of_.emplace(task.session_number, task.session).first->second, task.session);
     EXPECT_EQ(forgotten_.count(task.session_number), 0u) << "a task of a forgotten session";
   }
@@ -151,6 +178,7 @@ class SchedulerModel {
     task.lane = AnyLane();
     task.limits.queue_ns = 1 + Below(400);
     if (Below(3) > 0) task.session = std::string(1, 'a' + Below(5));
+    task.principal = std::string(1, 'p' + Below(principals_));
     ++submitted_;
     const auto submitted = scheduler_.Submit(
         std::move(task),
@@ -161,6 +189,22 @@ class SchedulerModel {
         now_ns_);
     // In a lane's run the count comes late: `done` may have been called before Submit returned.
     if (std::holds_alternative<uint64_t>(submitted)) ++accepted_;
+  }
+
+  // Nothing comes any more, and every slot works: whatever waits gets its turn.
+  void Settle() {
+    settling_ = true;
+    for (int round = 0; round < 200; ++round) {
+      for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) {
+        for (int slot = 0; slot < kSlots; ++slot) {
+          Capacity(lane, slot) = CapacityOf(lane);
+          scheduler_.SlotReady(lane, slot, {.threads = CapacityOf(lane)}, now_ns_);
+        }
+      }
+      while (!running_.empty()) EndOne(running_.begin()->first);
+      if (scheduler_.Idle()) return;
+    }
+    ADD_FAILURE() << "a task waits for ever";
   }
 
   void StopOne(uint64_t serial) {
@@ -199,9 +243,9 @@ class SchedulerModel {
       running += lane.running;
       EXPECT_LE(lane.queued, 12 + kSlots * 3);  // refused hand-overs come back on top of the bound
       EXPECT_EQ(lane.queued == 0, lane.queued_bytes == 0);
-      // Beside a free slot only tasks wait whose session is elsewhere.
+      // Beside a free slot only tasks wait whose session is elsewhere, or whose principal is another.
       for (int slot = 0; slot < kSlots; ++slot) {
-        if (InSlot(lane.lane, slot) >= Capacity(lane.lane, slot)) continue;
+        if (principals_ > 1 || InSlot(lane.lane, slot) >= Capacity(lane.lane, slot)) continue;
         const int elsewhere = lane.lane == LaneKind::kCpu ? 0 : WaitingElsewhere(slot);
         EXPECT_EQ(lane.queued, elsewhere) << "a task waits beside a free slot";
       }
@@ -218,12 +262,16 @@ class SchedulerModel {
   }
 
   std::mt19937 random_;
+  const int principals_;
+  bool settling_ = false;
+  int replaced_ = 0;
   int64_t now_ns_ = 1;
   int depth_ = 0;
   int submitted_ = 0;
   int accepted_ = 0;
   int done_ = 0;
   int capacity_[2][kSlots] = {};
+  std::string owner_[2][kSlots];
   std::map<uint64_t, Running> running_;
   std::set<uint64_t> ended_;
   std::map<uint64_t, int> place_of_;  // by session
@@ -233,13 +281,21 @@ class SchedulerModel {
   Scheduler scheduler_;
 };
 
-TEST(SchedulerModelTest, AcceptedIsEndedPlusWaitingPlusRunning) {
+class SchedulerModelTest : public ::testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Principals, SchedulerModelTest, ::testing::Values(1, 2, 4));
+
+TEST_P(SchedulerModelTest, AcceptedIsEndedPlusWaitingPlusRunning) {
   const uint32_t first_seed = testing::Seed();
+  int replaced = 0;
   for (uint32_t seed = first_seed; seed < first_seed + 200; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    SchedulerModel(seed).Run(400);
+    SchedulerModel model(seed, GetParam());
+    model.Run(400);
+    replaced += model.replaced();
     if (HasFailure()) return;
   }
+  EXPECT_EQ(replaced > 0, GetParam() > 1);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ class SessionsTest : public testing::Test {
   // A task of it that has not ended.
   Sessions::Session* Begin(const std::string& name, int64_t now_ns = 0, int slot = 0) {
     forgotten_.reset();
-    Sessions::Session* const session = sessions_.Begin(name, now_ns, &forgotten_);
+    Sessions::Session* const session = sessions_.Begin({"", name}, now_ns, &forgotten_);
     session->slot = slot;
     return session;
   }
@@ -34,12 +34,12 @@ class SessionsTest : public testing::Test {
 };
 
 TEST_F(SessionsTest, ANameKeepsItsNumberWhileItLives) {
-  EXPECT_EQ(sessions_.Find("a"), nullptr);
+  EXPECT_EQ(sessions_.Find({"", "a"}), nullptr);
   const uint64_t a = Use("a");
   EXPECT_NE(a, 0u);
   EXPECT_EQ(Use("a"), a);
   EXPECT_NE(Use("b"), a);
-  EXPECT_EQ(sessions_.Find("a")->number(), a);
+  EXPECT_EQ(sessions_.Find({"", "a"})->number(), a);
 }
 
 TEST_F(SessionsTest, OneThatIsIdleForTooLongIsForgotten) {
@@ -50,9 +50,25 @@ TEST_F(SessionsTest, OneThatIsIdleForTooLongIsForgotten) {
   EXPECT_EQ(forgotten->number, a);
   EXPECT_EQ(forgotten->slot, 3);
   EXPECT_FALSE(sessions_.ForgetIdle(100)) << "each once";
-  EXPECT_EQ(sessions_.Find("a"), nullptr);
+  EXPECT_EQ(sessions_.Find({"", "a"}), nullptr);
   EXPECT_EQ(sessions_.Snapshot(100).forgotten_idle, 1u);
   EXPECT_NE(Use("a", 101), a) << "a new one under the old name";
+}
+
+TEST_F(SessionsTest, OneNameOfTwoPrincipalsIsTwoSessions) {
+  const uint64_t anonymous = Use("a");
+  Sessions::Session* const hers = sessions_.Begin({"ann", "a"}, 0, &forgotten_);
+  EXPECT_NE(hers->number(), anonymous);
+  EXPECT_EQ(sessions_.Find({"ann", "a"}), hers);
+  EXPECT_EQ(sessions_.Find({"", "a"})->number(), anonymous);
+}
+
+TEST_F(SessionsTest, ThoseOfASlotThatIsAnothersHaveNone) {
+  Use("a", 0, /*slot=*/3);
+  Use("b", 0, /*slot=*/1);
+  sessions_.LeaveSlot(3);
+  EXPECT_EQ(sessions_.Find({"", "a"})->slot, -1);
+  EXPECT_EQ(sessions_.Find({"", "b"})->slot, 1);
 }
 
 TEST_F(SessionsTest, AUseBeginsTheIdleTimeAnew) {
@@ -125,7 +141,7 @@ TEST_F(SessionsTest, GlobalsLostWithTheirInterpreterAreToldOnce) {
 TEST_F(SessionsTest, TheSnapshotHasTheActiveFirstAndThenTheLastUsed) {
   Sessions sessions({.sessions = 9, .idle_ns = 100});
   for (const auto& [name, at_ns] : {std::pair("old", 1), std::pair("new", 5), std::pair("busy", 0)}) {
-    Sessions::Session* const session = sessions.Begin(name, at_ns, &forgotten_);
+    Sessions::Session* const session = sessions.Begin({"", name}, at_ns, &forgotten_);
     if (at_ns == 0) continue;
     session->slot = 2;
     sessions.End(session, "io-2#1", at_ns);
