@@ -112,6 +112,10 @@ class Sys(types.ModuleType):
     stderr = _replaceable("stderr")
 
 
+# What it is elsewhere, for whoever says so: "Object of type module is not JSON serializable".
+Sys.__name__ = Sys.__qualname__ = "module"
+
+
 def install_streams():
     for stream, name in ((1, "stdout"), (2, "stderr")):
         _captured[name] = io.TextIOWrapper(
