@@ -57,8 +57,13 @@ bool BlockingChannel::Await(int64_t timeout_ns) {
 
 absl::StatusOr<bool> BlockingChannel::Buffered(google::protobuf::MessageLite* message) {
   absl::string_view payload;
-  absl::StatusOr<bool> complete = reader_.Next(&payload);
+  size_t in_file_bytes;
+  absl::StatusOr<bool> complete = reader_.Next(&payload, &in_file_bytes);
   if (!complete.ok() || !*complete) return complete;
+  if (in_file_bytes > 0) {
+    GILD_RETURN_IF_ERROR(ParseFrameInFile(TakeDescriptor(), in_file_bytes, message));
+    return true;
+  }
   if (!message->ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
     return absl::InvalidArgumentError("a frame that does not parse");
   }

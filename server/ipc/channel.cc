@@ -58,15 +58,30 @@ void Channel::Start() {
   });
 }
 
-absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
+absl::StatusOr<Channel::Unsent> Channel::Encode(const google::protobuf::MessageLite& message,
+                                                std::vector<UniqueFd> descriptors) {
   GILD_CHECK(descriptors.size() <= kDescriptorsPerFrameMax);
-  Unsent frame{.bytes = EncodeFrame(message), .descriptors = std::move(descriptors)};
+  // Beside others a file's place among the descriptors would have to be told.
+  if (!descriptors.empty() || message.ByteSizeLong() < kInFileBytesMin) {
+    return Unsent{.bytes = EncodeFrame(message), .descriptors = std::move(descriptors)};
+  }
+  absl::StatusOr<FrameInFile> in_file = EncodeFrameInFile(message);
+  if (!in_file.ok()) return in_file.status();
+  Unsent frame{.bytes = std::move(in_file->frame), .in_file_bytes = in_file->bytes};
+  frame.descriptors.push_back(std::move(in_file->file));
+  return frame;
+}
+
+absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
+  absl::StatusOr<Unsent> encoded = Encode(message, std::move(descriptors));
 
   absl::MutexLock lock(&send_mutex_);
   if (!send_status_.ok()) return send_status_;
+  if (!encoded.ok()) return FailLater(encoded.status());
+  Unsent& frame = *encoded;
   // Where something is unsent, somebody has promised to write it.
   const bool promised = !unsent_.empty();
-  unsent_bytes_ += frame.bytes.size();
+  unsent_bytes_ += frame.bytes.size() + frame.in_file_bytes;
   unsent_.push_back(std::move(frame));
   SendTogether* const together = SendTogether::Current();
   if (together != nullptr) together->Add(shared_from_this());
@@ -130,7 +145,9 @@ absl::StatusOr<bool> Channel::WriteUnsent() {
       const size_t taken = std::min(left, frame.bytes.size() - frame.sent);
       frame.sent += taken;
       left -= taken;
-      if (frame.sent == frame.bytes.size()) unsent_.pop_front();
+      if (frame.sent < frame.bytes.size()) continue;
+      unsent_bytes_ -= frame.in_file_bytes;
+      unsent_.pop_front();
     }
   }
   return true;

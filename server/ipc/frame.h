@@ -1,6 +1,10 @@
-// Framing on a stream socket: 4 bytes length (little-endian), then one protobuf message (proto/gild/internal/frames.proto).
+// Framing on a stream socket: 4 bytes length (little-endian), then one protobuf message
+// (proto/gild/internal/frames.proto). Of a large message of the server's only the length is in the stream, with
+// kInFile; the message is in a memory file that rides along, sealed: nobody can change it any more, or make it shorter.
+// A child's descriptors are never taken.
 //
-// FrameReader cuts a byte stream into frames; it allocates no more than kFrameBytesMax plus one read. Thread-compatible.
+// FrameReader cuts a byte stream into frames; it allocates no more than kFrameBytesMax plus one read.
+// Thread-compatible.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +13,37 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message_lite.h"
+#include "server/base/unique_fd.h"
 
 namespace gild {
 
 inline constexpr size_t kFrameHeaderBytes = 4;
+// In the length; more than any length has.
+inline constexpr uint32_t kInFile = uint32_t{1} << 31;
+// From here on a message is large: two copies and several wake-ups less are worth a file then.
+inline constexpr size_t kInFileBytesMin = 1 << 20;
 
 // REQUIRES: the message is no larger than kFrameBytesMax.
 std::string EncodeFrame(const google::protobuf::MessageLite& message);
+
+struct FrameInFile {
+  std::string frame;  // its length
+  UniqueFd file;
+  size_t bytes;
+};
+// REQUIRES: likewise.
+absl::StatusOr<FrameInFile> EncodeFrameInFile(const google::protobuf::MessageLite& message);
+// Of a file that the server has made.
+absl::Status ParseFrameInFile(const UniqueFd& file, size_t bytes, google::protobuf::MessageLite* message);
 
 class FrameReader {
  public:
   void Append(absl::string_view bytes);
 
   // True: *payload is the next frame, valid until the next call of Append or Next. False: more bytes are needed.
-  // An error when the stream names a frame beyond kFrameBytesMax; the stream is of no use after that.
-  absl::StatusOr<bool> Next(absl::string_view* payload);
+  // An error when the stream names a frame beyond kFrameBytesMax; the stream is of no use after that. `in_file_bytes`:
+  // where the frame may be in a file, and is when this is not zero; null: it may not, which is such an error.
+  absl::StatusOr<bool> Next(absl::string_view* payload, size_t* in_file_bytes = nullptr);
   // Next would not ask for more bytes.
   bool HasFrame() const;
 

@@ -1,5 +1,8 @@
 #include "server/ipc/frame.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <string>
 #include <vector>
 
@@ -69,6 +72,38 @@ TEST(FrameReaderTest, ALargerFrameIsAnErrorBeforeItsFirstByte) {
   reader.Append(Header(kFrameBytesMax + 1));
   absl::string_view payload;
   EXPECT_EQ(reader.Next(&payload).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(FrameReaderTest, AFrameInAFileIsAnErrorWhereNoneMayCome) {
+  const std::string header = Header(5 | kInFile);
+  absl::string_view payload;
+  FrameReader servers;
+  servers.Append(header);
+  EXPECT_FALSE(servers.Next(&payload).ok());
+  FrameReader childs;
+  childs.Append(header);
+  EXPECT_TRUE(childs.HasFrame());
+  size_t in_file_bytes = 0;
+  ASSERT_TRUE(childs.Next(&payload, &in_file_bytes).value());
+  EXPECT_EQ(in_file_bytes, 5u);
+  EXPECT_FALSE(childs.HasFrame());
+}
+
+TEST(FrameInFileTest, NobodyCanChangeIt) {
+  const absl::StatusOr<FrameInFile> made = EncodeFrameInFile(Ended(7));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_LT(write(made->file.get(), "x", 1), 0);
+  EXPECT_NE(ftruncate(made->file.get(), 0), 0);
+  EXPECT_NE(ftruncate(made->file.get(), 1 << 20), 0);
+  EXPECT_NE(fcntl(made->file.get(), F_ADD_SEALS, F_SEAL_WRITE), 0) << "nor its seals";
+  internal::FromInterpreter frame;
+  ASSERT_TRUE(ParseFrameInFile(made->file, made->bytes, &frame).ok());
+  EXPECT_EQ(frame.ended().serial(), 7u);
+}
+
+TEST(FrameInFileTest, OneThatDidNotComeAlongIsAnError) {
+  internal::FromInterpreter frame;
+  EXPECT_FALSE(ParseFrameInFile(UniqueFd(), 5, &frame).ok());
 }
 
 TEST(FrameReaderTest, ALengthOfAllOnesIsAnError) {
