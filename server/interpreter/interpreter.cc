@@ -165,8 +165,9 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
 
 void RunInterpreter(InterpreterSetup setup, std::unique_ptr<Inheritance> inheritance) {
   prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
-  const absl::Status entered =
-      EnterInterpreter(setup.place, {setup.channel.get(), setup.page.get(), setup.handover.get()});
+  const int handover = setup.handover.get();
+  const absl::Status entered = EnterInterpreter(
+      setup.place, {setup.channel.get(), setup.page.get(), handover, setup.rules ? setup.rules->fd() : handover});
   if (!entered.ok()) Fail(std::move(setup.channel), entered);
   Scratch::Here(/*shared=*/false).RemoveLeftFolders();
 
@@ -180,7 +181,10 @@ void RunInterpreter(InterpreterSetup setup, std::unique_ptr<Inheritance> inherit
   if (!reseeded) PyErr_Clear();
 
   PrepareLimits();
+  if (setup.rules) setup.walls.rules = &*setup.rules;
   const absl::Status sealed = Seal(setup.walls, std::move(setup.handover));
+  setup.walls.rules = nullptr;
+  setup.rules.reset();
   if (!sealed.ok()) Fail(std::move(setup.channel), sealed);
 
   BlockingChannel channel(std::move(setup.channel));

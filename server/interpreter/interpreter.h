@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/base/unique_fd.h"
@@ -25,7 +26,8 @@ struct InterpreterSetup {
   uint64_t growth_bytes_max = 0;  // likewise, with so much more memory than at its start
   InterpreterPlace place;
   InterpreterWalls walls;
-  UniqueFd handover;  // where the init waits for what SealInterpreter returns
+  std::optional<LandlockRules> rules;  // for them, made beforehand
+  UniqueFd handover;                   // where the init waits for what SealInterpreter returns
   bool meter_available = false;
   std::string name;  // "io-0", for ps
 };

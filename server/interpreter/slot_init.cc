@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "server/base/clock.h"
 #include "server/base/errors.h"
@@ -39,7 +40,10 @@ class SlotInit {
     // one is waited for. Nothing else runs in Python here, so the locks that they take wait for nobody.
     PyOS_BeforeFork();
     while (true) {
-      switch (events_.Wait(denied_ ? denied_->fd() : handover_.get(), denied_waits_ ? kDeniedReportMs : -1)) {
+      const ChildEvents::Event event =
+          events_.Wait(denied_ ? denied_->fd() : handover_.get(), denied_waits_ ? kDeniedReportMs : -1);
+      if (std::exchange(just_forked_, false)) Settle();
+      switch (event) {
         case ChildEvents::Event::kFrame: HandleFrames(); break;
         case ChildEvents::Event::kChildEnded: Reap(); break;
         case ChildEvents::Event::kWatched: TendDeniedCalls(); break;
@@ -71,6 +75,7 @@ class SlotInit {
     scratch_ = std::move(entered->scratch);
     own_files_ = entered->isolation.Has(Layer::kMountNamespace);
     if (own_files_) MarkScratch();
+    PrepareRules();
     Report(frame);
   }
 
@@ -119,7 +124,7 @@ class SlotInit {
                          .core = setup_.slot.core(),
                          .nice = setup_.slot.nice(),
                          .adopts = order.alone() || setup_.slot.subprocess()};
-    interpreter.walls = setup_.sandbox->WallsFor(ProfileOf(setup_.slot), scratch_);
+    interpreter.walls = Walls();
     interpreter.meter_available = setup_.meter_available;
     interpreter.name = setup_.slot.name();
     int handover[2];
@@ -131,15 +136,23 @@ class SlotInit {
     if (child == 0) {
       PyOS_AfterFork_Child();
       ChildEvents::Unblock();
+      interpreter.rules = std::move(rules_);
       RunInterpreter(std::move(interpreter), std::move(inheritance_));
     }
-    const int error = errno;
+    fork_error_ = child > 0 ? 0 : errno;
     interpreter_ = child;
     generation_ = order.generation();
+    // What follows for us waits until the child has handed over its listener, or is dead: it is waited for, and we
+    // would take its core, and the pages that both of us touch.
+    just_forked_ = child > 0;
+    if (child < 0) Settle();
+  }
+
+  void Settle() {
     internal::FromInit frame;
     frame.mutable_started()->set_generation(generation_);
-    frame.mutable_started()->set_pid(child > 0 ? child : 0);
-    frame.mutable_started()->set_error_number(child > 0 ? 0 : error);
+    frame.mutable_started()->set_pid(fork_error_ == 0 ? interpreter_ : 0);
+    frame.mutable_started()->set_error_number(fork_error_);
     Report(frame);
     PyOS_AfterFork_Parent();
     PyOS_BeforeFork();  // for the next
@@ -198,6 +211,16 @@ class SlotInit {
     if (new_scratch_ && new_scratch_->Untouched()) return;
     if (!RenewScratch(Bounds(), geteuid()).ok()) End();
     MarkScratch();
+    PrepareRules();
+  }
+
+  InterpreterWalls Walls() const { return setup_.sandbox->WallsFor(ProfileOf(setup_.slot), scratch_); }
+
+  void PrepareRules() {
+    rules_.reset();
+    const InterpreterWalls walls = Walls();
+    absl::StatusOr<LandlockRules> rules = LandlockRules::Make(walls.profile, walls.seen, walls.scratch);
+    if (rules.ok()) rules_ = *std::move(rules);  // else the interpreter makes its own, or says why there are none
   }
 
   void MarkScratch() {
@@ -224,8 +247,11 @@ class SlotInit {
   std::string scratch_;
   bool own_files_ = false;
   std::optional<ScratchMark> new_scratch_;  // where it has files of its own
+  std::optional<LandlockRules> rules_;      // of the next interpreter
   pid_t interpreter_ = 0;                   // 0: none
   uint64_t generation_ = 0;
+  int fork_error_ = 0;
+  bool just_forked_ = false;
   // Of the interpreter: where its listener comes from, then the listener.
   UniqueFd handover_;
   std::optional<DeniedCalls> denied_;

@@ -191,7 +191,11 @@ constexpr InterpreterLayer kSealing[] = {
     {Layer::kOomScore, [](const InterpreterWalls&) { return WriteFile("/proc/self/oom_score_adj", "1000"); }},
     {Layer::kNoCapabilities, [](const InterpreterWalls&) { return DropCapabilities(); }},
     {Layer::kLandlock,
-     [](const InterpreterWalls& walls) { return RestrictByLandlock(walls.profile, walls.seen, walls.scratch); }},
+     [](const InterpreterWalls& walls) {
+       if (walls.rules != nullptr) return walls.rules->Apply();
+       const absl::StatusOr<LandlockRules> rules = LandlockRules::Make(walls.profile, walls.seen, walls.scratch);
+       return rules.ok() ? rules->Apply() : rules.status();
+     }},
 };
 
 // What a step says in a forked child.

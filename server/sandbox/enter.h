@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/base/unique_fd.h"
+#include "server/sandbox/landlock.h"
 #include "server/sandbox/layer.h"
 #include "server/sandbox/policy.h"
 #include "server/sandbox/slot_files.h"
@@ -84,7 +85,9 @@ struct InterpreterWalls {
   Profile profile;
   std::vector<std::string> seen;  // as in SlotWalls
   std::string scratch;
-  const SyscallFilter* filter = nullptr;  // outlives the call; null: none
+  // Both outlive the call.
+  const SyscallFilter* filter = nullptr;  // null: none
+  const LandlockRules* rules = nullptr;   // null: they are made then
   std::vector<Layer> without;             // switched off, or known to be missing here
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
@@ -79,10 +80,7 @@ class Ruleset {
     return absl::OkStatus();
   }
 
-  absl::Status Apply() {
-    if (syscall(SYS_landlock_restrict_self, fd_.get(), 0) != 0) return ErrnoStatus(errno, "landlock: restrict");
-    return absl::OkStatus();
-  }
+  UniqueFd Take() && { return std::move(fd_); }
 
  private:
   RulesetAttributes attributes_;
@@ -96,8 +94,8 @@ int LandlockAbi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-absl::Status RestrictByLandlock(const Profile& profile, const std::vector<std::string>& seen,
-                                const std::string& scratch) {
+absl::StatusOr<LandlockRules> LandlockRules::Make(const Profile& profile, const std::vector<std::string>& seen,
+                                                  const std::string& scratch) {
   const int abi = LandlockAbi();
   if (abi == 0) return absl::UnimplementedError("this kernel has no Landlock");
   Ruleset rules(abi, profile);
@@ -119,7 +117,12 @@ absl::Status RestrictByLandlock(const Profile& profile, const std::vector<std::s
     GILD_RETURN_IF_ERROR(rules.Let(absl::StrCat("/dev/", device), kReadFile | LANDLOCK_ACCESS_FS_WRITE_FILE));
   }
   GILD_RETURN_IF_ERROR(rules.Let(scratch, kChange | execute));
-  return rules.Apply();
+  return LandlockRules(std::move(rules).Take());
+}
+
+absl::Status LandlockRules::Apply() const {
+  if (syscall(SYS_landlock_restrict_self, fd_.get(), 0) != 0) return ErrnoStatus(errno, "landlock: restrict");
+  return absl::OkStatus();
 }
 
 }  // namespace gild

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/base/unique_fd.h"
 #include "server/sandbox/policy.h"
 
 namespace gild {
@@ -14,9 +17,22 @@ namespace gild {
 // 0: the kernel has none, or it is switched off.
 int LandlockAbi();
 
-// For the calling thread and all that it starts: it may read `seen` and SeenPaths(), use the devices, write below
-// `scratch`, and nothing else. REQUIRES: no_new_privs. What an older ABI does not know of stays allowed.
-absl::Status RestrictByLandlock(const Profile& profile, const std::vector<std::string>& seen,
-                                const std::string& scratch);
+// Made of files as they are at that moment: of a scratch that is mounted anew they know nothing.
+class LandlockRules {
+ public:
+  // To read `seen` and SeenPaths(), use the devices, write below `scratch`, and nothing else. What an older ABI does
+  // not know of stays allowed. It takes two system calls a path, so whoever forks interpreters makes them beforehand.
+  static absl::StatusOr<LandlockRules> Make(const Profile& profile, const std::vector<std::string>& seen,
+                                            const std::string& scratch);
+
+  // From now on the calling thread and all that it starts may do nothing else. REQUIRES: no_new_privs.
+  absl::Status Apply() const;
+  int fd() const { return fd_.get(); }
+
+ private:
+  explicit LandlockRules(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  UniqueFd fd_;
+};
 
 }  // namespace gild

@@ -30,7 +30,8 @@ class LandlockTest : public ::testing::Test {
   std::string Behind(const Profile& profile, const std::function<std::string()>& wrong) {
     return InChild([&]() -> std::string {
       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-      const absl::Status restricted = RestrictByLandlock(profile, {"/proc/sys"}, scratch_);
+      const absl::StatusOr<LandlockRules> rules = LandlockRules::Make(profile, {"/proc/sys"}, scratch_);
+      const absl::Status restricted = rules.ok() ? rules->Apply() : rules.status();
       return restricted.ok() ? wrong() : std::string(restricted.message());
     });
   }
