@@ -166,6 +166,11 @@ void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
   (void)channel_->Send(frame);
 }
 
+int InterpreterHandle::pid() const {
+  absl::MutexLock lock(&mutex_);
+  return pid_;
+}
+
 bool InterpreterHandle::Close() {
   absl::MutexLock lock(&mutex_);
   if (state_ != State::kReady) return false;

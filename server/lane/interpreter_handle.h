@@ -116,6 +116,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // A task handed over now would run: it is ready, available, and nobody waits for a lock that is held for ever.
   bool Serving(int64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
+  int pid() const ABSL_LOCKS_EXCLUDED(mutex_);  // 0: not known yet
   // Fills in pid, running, lock, waiters and holder.
   void FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) const ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,6 +73,15 @@ void Lane::AddSlot(SlotKind kind, int seat, const std::string& suffix) {
   slot.kind = kind;
   slot.seat = seat;
   if (!config_.cores.empty()) slot.core = config_.cores[seat % config_.cores.size()];
+}
+
+bool Lane::IsDead(int pid) {
+  // proc(5): pid (name) state …, where a name may be anything.
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string text;
+  if (!std::getline(file, text, '\0')) return true;
+  const size_t name_end = text.rfind(") ");
+  return name_end != std::string::npos && (text[name_end + 2] == 'Z' || text[name_end + 2] == 'X');
 }
 
 // ---- from any thread ----
@@ -325,9 +336,15 @@ void Lane::OnDoomed(int slot) {
 void Lane::OnSilent(int slot) {
   BeginEnding(slot);
   SetTimer(slot, config_.silence_ns, [this, slot] {
-    if (const auto interpreter = InterpreterOf(slot)) {
-      interpreter->Doom(Retirement::kProtocolError, "it closed its channel and lived on");
+    const auto interpreter = InterpreterOf(slot);
+    if (!interpreter) return;
+    const int pid = interpreter->pid();
+    if (pid == 0 || !config_.is_dead(pid)) {
+      return interpreter->Doom(Retirement::kProtocolError, "it closed its channel and lived on");
     }
+    // Beside thousands of processes its init is slow to reap it.
+    SetTimer(slot, config_.kill_limit_ns,
+             [this, slot] { LoseSlot(slot, "a dead interpreter was not reaped in time"); });
   });
 }
 

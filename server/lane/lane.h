@@ -5,8 +5,8 @@
 // It makes the outcomes of tasks whose code did not end by itself: TIMED_OUT, CANCELLED, CPU_LIMIT, CRASHED, EXITED by
 // _exit, INTERPRETER_LOST, PROTOCOL_ERROR. It trusts nothing a child sends.
 //
-// Thread rule: Run, Replace, Cancel, ForgetSessions, Peek, Snapshot and Serving from any thread; all the rest happens on the
-// poller's thread. Events are called with no lock held, from the poller's thread.
+// Thread rule: Run, Replace, Cancel, ForgetSessions, Peek, Snapshot and Serving from any thread; all the rest happens
+// on the poller's thread. Events are called with no lock held, from the poller's thread.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,9 @@ namespace gild {
 
 class Lane {
  public:
+  // It is no process any more, or one that nobody has waited for yet.
+  static bool IsDead(int pid);
+
   struct Config {
     LaneKind kind = LaneKind::kCpu;
     int slots = 1;         // seats: each has one for tasks that ask for nothing, and
@@ -65,8 +68,10 @@ class Lane {
     int64_t inspect_ns = kInspectNs;
     int64_t begin_limit_ns = kBeginLimitNs;
     std::function<int64_t(int pid)> cpu_ns_of = InterpreterHandle::CpuNsOf;
-    // An interpreter whose channel is at its end is dying; after this it is killed.
+    // An interpreter whose channel is at its end is dying; after this it is killed, unless it is dead, and nobody has
+    // said so yet.
     int64_t silence_ns = 500 * kNsPerMs;
+    std::function<bool(int pid)> is_dead = IsDead;
     // A killed interpreter that is not reported dead in this time costs its slot.
     int64_t kill_limit_ns = 2 * kNsPerSecond;
   };

@@ -1,6 +1,9 @@
 // Interpreters that die, and whose doing it was.
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "tests/server/lane/lane_fixture.h"
 
@@ -211,6 +214,50 @@ TEST_F(LaneDeathTest, AnInterpreterThatClosesItsChannelAndLivesOnIsKilled) {
   child.CloseChannel();
   EXPECT_EQ(AwaitOutcome(task).ending, Ending::kProtocolError);
   EXPECT_EQ(slots_.AwaitKill(0).signal, SIGKILL);
+}
+
+TEST_F(LaneDeathTest, OneThatIsDeadIsWaitedForHoweverSlowItsInitIs) {
+  Lane::Config config = CpuConfig();
+  config.silence_ns = kSoon;
+  absl::Notification looked;
+  config.is_dead = [&](int pid) {
+    EXPECT_EQ(pid, getpid()) << "who it said it was";
+    looked.Notify();
+    return true;
+  };
+  FakeInterpreter child = OpenReady(config);
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  child.CloseChannel();
+  looked.WaitForNotification();
+  slots_.Ended(child, Signaled(SIGSEGV));
+  EXPECT_EQ(AwaitOutcome(task).ending, Ending::kCrashed);
+  EXPECT_EQ(slots_.kills(0), 0u);
+}
+
+TEST_F(LaneDeathTest, OneThatIsDeadAndNeverReapedCostsItsSlot) {
+  Lane::Config config = CpuConfig();
+  config.silence_ns = config.kill_limit_ns = kSoon;
+  config.is_dead = [](int) { return true; };
+  FakeInterpreter child = OpenReady(config);
+  auto task = NewTask();
+  StartAndBegin(child, task);
+  child.CloseChannel();
+  const Outcome outcome = AwaitOutcome(task);
+  EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
+  EXPECT_THAT(outcome.evidence.detail, HasSubstr("not reaped"));
+  slots_.AwaitOrder(0, 2);
+}
+
+TEST(IsDeadTest, AZombieIsAndAProcessIsNot) {
+  EXPECT_FALSE(Lane::IsDead(getpid()));
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  siginfo_t ended;
+  ASSERT_EQ(waitid(P_PID, child, &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_TRUE(Lane::IsDead(child));
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(Lane::IsDead(child));
 }
 
 TEST_F(LaneDeathTest, AnIdleInterpreterThatDiesIsReplaced) {
