@@ -194,6 +194,11 @@ void AddRun(CLI::App* root, Options* options) {
           "most time it may wait to start (60s)");
   AddUnit(app, "--cpu-time", &run.cpu_time, &ParseDuration, "TIME", kADuration, "most processor time; CPU lane (none)");
   AddUnit(app, "--memory", &run.memory_bytes, &ParseSize, "SIZE", kASize, "most memory it may add; CPU lane (none)");
+  app->add_option("--processes", run.processes, "most processes and threads beside its own; CPU lane (512)")
+      ->type_name("N");
+  AddUnit(app, "--scratch", &run.scratch_bytes, &ParseSize, "SIZE", kASize,
+          "most its files may take; CPU lane (256MiB)");
+  app->add_option("--scratch-files", run.scratch_files, "most files; CPU lane (16384)")->type_name("N");
   AddUnit(app, "--output", &run.output_bytes, &ParseSize, "SIZE", kASize, "of stdout and of stderr, kept (1MiB)");
   app->add_option("--file", run.files, "a file for its working directory")
       ->type_name("LOCAL[:NAME]")

@@ -63,6 +63,8 @@ std::string TimeLimit(const google::protobuf::Duration& limit) {
 
 std::string ByteLimit(uint64_t bytes) { return bytes == 0 ? "none" : SizeText(bytes); }
 
+std::string CountLimit(uint64_t count) { return count == 0 ? "none" : absl::StrCat(count); }
+
 std::string LimitsText(const v1::Info& info, const std::function<std::string(const std::string&)>& bold) {
   Table table({{"LIMIT"}, {"DEFAULT", Align::kRight}, {"CEILING", Align::kRight}});
   const v1::Limits& usual = info.default_limits();
@@ -71,6 +73,9 @@ std::string LimitsText(const v1::Info& info, const std::function<std::string(con
   table.Row({"queue", TimeLimit(usual.queue()), TimeLimit(most.queue())});
   table.Row({"cpu", TimeLimit(usual.cpu()), TimeLimit(most.cpu())});
   table.Row({"memory", ByteLimit(usual.memory_bytes()), ByteLimit(most.memory_bytes())});
+  table.Row({"processes", CountLimit(usual.processes()), CountLimit(most.processes())});
+  table.Row({"scratch", ByteLimit(usual.scratch_bytes()), ByteLimit(most.scratch_bytes())});
+  table.Row({"scratch files", CountLimit(usual.scratch_files()), CountLimit(most.scratch_files())});
   table.Row({"output", ByteLimit(usual.output_bytes()), ByteLimit(most.output_bytes())});
   table.Row({"result", ByteLimit(usual.result_bytes()), ByteLimit(most.result_bytes())});
   return table.Text(bold);

@@ -117,6 +117,9 @@ void SetLimits(const RunOptions& options, v1::Task* task) {
   if (options.queue_timeout) *task->mutable_limits()->mutable_queue() = ToProto(*options.queue_timeout);
   if (options.cpu_time) *task->mutable_limits()->mutable_cpu() = ToProto(*options.cpu_time);
   if (options.memory_bytes) task->mutable_limits()->set_memory_bytes(*options.memory_bytes);
+  if (options.processes) task->mutable_limits()->set_processes(*options.processes);
+  if (options.scratch_bytes) task->mutable_limits()->set_scratch_bytes(*options.scratch_bytes);
+  if (options.scratch_files) task->mutable_limits()->set_scratch_files(*options.scratch_files);
   if (options.output_bytes) task->mutable_limits()->set_output_bytes(*options.output_bytes);
 }
 

@@ -30,6 +30,9 @@ struct RunOptions {
   std::optional<absl::Duration> queue_timeout;
   std::optional<absl::Duration> cpu_time;
   std::optional<uint64_t> memory_bytes;
+  std::optional<uint64_t> processes;
+  std::optional<uint64_t> scratch_bytes;
+  std::optional<uint64_t> scratch_files;
   std::optional<uint64_t> output_bytes;
   std::string session;
   std::string name;

@@ -19,6 +19,7 @@
 #include "server/ipc/blocking_channel.h"
 #include "server/sandbox/descriptor.h"
 #include "server/sandbox/enter.h"
+#include "server/sandbox/scratch_quota.h"
 #include "server/sandbox/slot_files.h"
 
 namespace gild {
@@ -163,13 +164,20 @@ class SlotInit {
     if (!denied_) {
       UniqueFd listener = ReceiveDescriptor(handover_.get());
       handover_.reset();
-      if (listener.valid()) denied_.emplace(std::move(listener));
+      if (listener.valid())
+        denied_.emplace(std::move(listener), [this](const seccomp_data& call) { return Grant(call); });
       return;
     }
     denied_waits_ = true;
     const bool listening = denied_->Answer();
     if (!listening || NowNs() - denied_reported_ns_ >= kDeniedReportMs * kNsPerMs) ReportDeniedCalls();
     if (!listening) denied_.reset();
+  }
+
+  std::optional<int> Grant(const seccomp_data& call) const {
+    const std::optional<ScratchBounds> quota = own_files_ ? ScratchQuotaAsked(call) : std::nullopt;
+    if (!quota) return std::nullopt;
+    return SetScratchQuota(*quota, Bounds());
   }
 
   void ReportDeniedCalls() {

@@ -20,6 +20,7 @@
 #include "server/interpreter/stop_signal.h"
 #include "server/interpreter/thread_times.h"
 #include "server/meter/lock_hooks.h"
+#include "server/sandbox/scratch_quota.h"
 
 namespace gild {
 namespace {
@@ -121,6 +122,10 @@ void Bring(Collected collected, uint64_t room, internal::TaskEnded* ended) {
 
 }  // namespace
 
+bool HasScratchQuota(const internal::StartTask& start) {
+  return start.scratch_bytes() > 0 || start.scratch_files() > 0;
+}
+
 bool WantsFolder(const internal::StartTask& start) { return start.files_size() > 0 || start.collect_size() > 0; }
 
 void SetLockUsage(const Row& row, internal::TaskEnded* ended) {
@@ -155,6 +160,11 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
   if (options_.alone) {
     // Nothing of the task is there any more, nor of its folder, but for what it left.
     auto& ended = std::get<internal::TaskEnded>(end);
+    if (HasScratchQuota(start) && options_.own_scratch) {
+      EndIfFull(FullnessOf(scratch_.path.c_str()), &ended);
+      // Where it could not be lifted, there are not as many files to be had as before: residue.
+      (void)AskScratchQuota({.bytes = 0, .inodes = 0});
+    }
     residue_->Look(ended.peak_memory_bytes(), &ended);
     if (++tasks_ == options_.tasks_max) ended.set_spent(true);
   }
@@ -423,9 +433,11 @@ void TaskRunner::ForgetStreams(uint64_t serial) {
 }
 
 PyRef TaskRunner::Execute(const internal::StartTask& start, const TaskState& task, PyObject* name_space) {
+  const ScratchBounds scratch = {.bytes = start.scratch_bytes(), .inodes = start.scratch_files()};
   if ((start.memory_bytes() > 0 && !LimitMemory(start.memory_bytes())) ||
-      (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns()))) {
-    PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory or processor time");
+      (start.cpu_ns() > 0 && !LimitCpu(start.cpu_ns())) ||
+      (HasScratchQuota(start) && !(options_.own_scratch && AskScratchQuota(scratch)))) {
+    PyErr_SetString(PyExc_OSError, "gild could not set this task's limits on memory, processor time or files");
     return PyRef();
   }
   return IsCall(start) ? CallFunction(start, task) : ExecuteSource(start, name_space);

@@ -208,7 +208,8 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
   if (death.alone && OutOfMemory(death)) {
     outcome->ending = Ending::kMemoryLimit;
     outcome->evidence.limit = "memory";
-    outcome->evidence.allowed = death.end->memory_allowed_bytes;
+    const int64_t asked = doomed.task->limits.memory_bytes;
+    outcome->evidence.allowed = asked > 0 ? asked : death.end->memory_allowed_bytes;
     outcome->evidence.detail =
         absl::StrCat("the kernel killed it for want of memory (oom_kill ", death.end->oom_kills, ")");
     return;
@@ -362,7 +363,9 @@ void EndReported(internal::TaskEnded* ended, const Task& task, StopReason stop, 
     case internal::CODE_SCRATCH_LIMIT:
       outcome->ending = Ending::kScratchLimit;
       evidence.limit = ended->scratch_files() ? "scratch_files" : "scratch";
-      evidence.allowed = evidence.used = ended->scratch_files() ? kScratchInodes : kScratchBytes;
+      evidence.allowed = evidence.used = ended->scratch_files()
+                                             ? (limits.scratch_files > 0 ? limits.scratch_files : kScratchInodes)
+                                             : (limits.scratch_bytes > 0 ? limits.scratch_bytes : kScratchBytes);
       evidence.detail = "its file system was full";
       return;
     case internal::CODE_STOPPED: return EndStopped(stop, limits, wall_used_ns, outcome);

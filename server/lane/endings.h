@@ -68,9 +68,9 @@ void EndDoomed(const DoomedTask& doomed, const InterpreterDeath& death, Outcome*
 
 // The words that restarts are counted by.
 inline constexpr const char* kRestartCauses[] = {
-    "cancelled",     "cpu_limit",      "crashed",        "exited",       "killed",   "loop_died",
-    "memory_limit",  "principal",      "processes_left", "protocol_error", "residue",  "restless", "spent",
-    "session_stuck", "slot_lost",      "start_failed",   "threads_left", "timed_out"};
+    "cancelled",    "cpu_limit",     "crashed",        "exited",         "killed",       "loop_died",
+    "memory_limit", "principal",     "processes_left", "protocol_error", "residue",      "restless",
+    "spent",        "session_stuck", "slot_lost",      "start_failed",   "threads_left", "timed_out"};
 // One of them.
 const char* RestartCause(const InterpreterDeath& death, bool was_ready, const std::optional<Ending>& only_task_ended);
 

@@ -45,6 +45,8 @@ void SetStart(const Task& task, uint32_t row, internal::StartTask* start_message
   start.set_end_on_output_overflow(task.limits.end_on_output_overflow);
   start.set_cpu_ns(task.limits.cpu_ns);
   start.set_memory_bytes(task.limits.memory_bytes);
+  start.set_scratch_bytes(task.limits.scratch_bytes);
+  start.set_scratch_files(task.limits.scratch_files);
   start.set_session(task.session_number);
   for (const File& file : task.files) {
     internal::File& placed = *start.add_files();
@@ -128,6 +130,7 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
     page_->OfferTask(row, serial);
     if (ahead && patience_timer_ == 0) SetPatienceTimer(sent_ns + config_.ahead_patience_ns);
   }
+  if (task->limits.OfSlot()) Narrow(*task);
   // Outside the lock: a frame may be large. An error means that the interpreter is going: Finish ends the task.
   SendStart(*task, row);
 
@@ -144,6 +147,17 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
   // Asked for while the task was on its way: the order to stop must not overtake the task.
   if (stop != StopReason::kNone && !alone()) SendStop(serial);
   return true;
+}
+
+void InterpreterHandle::Narrow(const Task& task) {
+  absl::Status kept = absl::UnavailableError("it has no control groups of its own");
+  if (config_.narrow) kept = config_.narrow(task.limits);
+  // A memory limit is kept by the interpreter as well.
+  if (kept.ok() || task.limits.processes == 0) return;
+  absl::MutexLock lock(&mutex_);
+  if (auto found = in_flight_.find(task.serial); found != in_flight_.end()) {
+    found->second.warning = absl::StrCat("limits.processes was not kept by ", config_.name, ": ", kept.message());
+  }
 }
 
 void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
@@ -363,7 +377,9 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   const int64_t now_ns = NowNs();
   pace_.Ended(in_flight.sent_ns, ended->end_ns(), now_ns);
   Outcome outcome = ReportedOutcome(in_flight, ended, now_ns);
-  EndRefused(PidsRefused(*ended), config_.pids_allowed, &outcome);
+  const int64_t processes = in_flight.task->limits.processes;
+  EndRefused(PidsRefused(*ended), processes > 0 ? processes : config_.pids_allowed, &outcome);
+  if (in_flight.task->limits.OfSlot() && config_.widen) config_.widen();
   page_->Clear(in_flight.row);
   {
     absl::MutexLock lock(&mutex_);
@@ -688,8 +704,8 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
     death.detail = detail_;
     death.culprit = culprit_;
     was_ready = ready_ns_ != 0;
-    epitaph.healthy = was_ready && (completed_ > 0 || death.at_ns - ready_ns_ >= kHealthyNs ||
-                                    retirement_ == Retirement::kPrincipal);
+    epitaph.healthy =
+        was_ready && (completed_ > 0 || death.at_ns - ready_ns_ >= kHealthyNs || retirement_ == Retirement::kPrincipal);
   }
   if (auto culprit = in_flight.find(CulpritOf(death)); culprit != in_flight.end()) {
     death.culprit_name = absl::StrCat("'", culprit->second.task->name, "' (", culprit->second.task->id, ")");
@@ -742,6 +758,7 @@ Outcome InterpreterHandle::KilledOutcome(const InFlight& in_flight, const Interp
     const int64_t peak_bytes = death.end->peak_memory_bytes;
     if (peak_bytes > page_->UnknownPeakBytes(in_flight.row)) usage.peak_memory_bytes = peak_bytes;
   }
+  if (!in_flight.warning.empty()) outcome.warnings.push_back(in_flight.warning);
   EndDoomed(doomed, death, &outcome);
   return outcome;
 }
@@ -799,6 +816,7 @@ Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::
     outcome.warnings.push_back(absl::StrCat("child processes outlived the task: they were ended",
                                             alone() && !once() ? " and its interpreter was replaced" : ""));
   }
+  if (!in_flight.warning.empty()) outcome.warnings.push_back(in_flight.warning);
   EndReported(ended, task, in_flight.stop, end_ns - sent_ns, &outcome);
   return outcome;
 }

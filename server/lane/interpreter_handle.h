@@ -2,10 +2,10 @@
 // hands tasks over, stops them, and makes an outcome of every ending: one for each task that Run took, whatever
 // happens.
 //
-// Thread rule: Run, Close, ForgetSessions and the read-only calls from any thread; the rest, and all events, on the poller's thread, with no
-// lock held. It owns the page and the server's end of the channel, and lives in a shared_ptr: a Run may still be under
-// way when its lane has let go of it. It kills nothing itself: it says on_doomed, and whoever can (the lane) kills and
-// then calls Finish.
+// Thread rule: Run, Close, ForgetSessions and the read-only calls from any thread; the rest, and all events, on the
+// poller's thread, with no lock held. It owns the page and the server's end of the channel, and lives in a shared_ptr:
+// a Run may still be under way when its lane has let go of it. It kills nothing itself: it says on_doomed, and whoever
+// can (the lane) kills and then calls Finish.
 //
 //   starting --InterpreterReady--> ready --Doom or end of file--> doomed --Finish--> finished
 #pragma once
@@ -53,7 +53,11 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     std::function<uint64_t()> pids_refused = nullptr;
     int64_t pids_allowed = 0;
     bool starts_processes = false;  // its tasks may
-    int64_t tasks_max = 0;          // after so many it is spent; 0: any
+    // Has its slot's groups keep a task's limits (Limits::OfSlot) until `widen`; an error is why they do not. Any
+    // thread. Empty: it has none.
+    std::function<absl::Status(const Limits& limits)> narrow = nullptr;
+    std::function<void()> widen = nullptr;
+    int64_t tasks_max = 0;  // after so many it is spent; 0: any
   };
   // That it has used so far, in all its threads; 0: it is gone.
   static int64_t CpuNsOf(int pid);
@@ -133,6 +137,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     int64_t wall_over_ns = 0;  // when its wall limit passes
     StopReason stop = StopReason::kNone;
     bool overdue = false;  // stopped, and has not ended soon
+    std::string warning;   // for its outcome
     Poller::TimerId overdue_timer = 0;
     Poller::TimerId grace_timer = 0;
   };
@@ -171,6 +176,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   Poller::TimerId After(int64_t when_ns, void (InterpreterHandle::*then)(uint64_t), uint64_t serial);
   void CancelTimers(const InFlight& in_flight);
 
+  // Before the task is sent.
+  void Narrow(const Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
   void SendStart(const Task& task, uint32_t row) ABSL_LOCKS_EXCLUDED(functions_mutex_);
   // Usage, lock and output of a task that did not end by itself.
   Outcome KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const;

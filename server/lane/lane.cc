@@ -259,7 +259,13 @@ void Lane::StartInterpreter(int slot) {
                                    .pids_allowed = config_.limits.pids,
                                    .tasks_max = TasksMax(slot)};
   if (s.group != nullptr) {
+    s.group->Widen();
     config.pids_refused = [group = s.group.get()] { return group->PidsRefused().value_or(0); };
+    config.narrow = [group = s.group.get()](const Limits& limits) {
+      const int64_t memory_bytes = limits.memory_bytes > 0 ? limits.memory_bytes + kTaskMemorySlackBytes : 0;
+      return group->Narrow(limits.processes, memory_bytes);
+    };
+    config.widen = [group = s.group.get()] { group->Widen(); };
     // What a process of its tasks was refused, only the kernel knows.
     config.starts_processes = s.kind.subprocess;
   }

@@ -357,7 +357,8 @@ absl::Status Server::OpenDoors() {
        // Each that polls beside another costs a wake-up at every event; one kept up with 20,000 tasks a second
        // on two cores.
        .threads = std::clamp<int>(static_cast<int>(cores_.size()) / 8, 1, 4),
-       .queue_capacity = options_.queue_tasks},
+       .queue_capacity = options_.queue_tasks,
+       .task_memory_bytes_max = options_.cpu_memory_bytes},
       scheduler_.get(), metrics_.get(), [this] { return Info(); }, snapshot, &poller_);
   if (!rpc.ok()) return rpc.status();
   rpc_ = *std::move(rpc);
@@ -564,7 +565,8 @@ ServerInfo Server::Info() const {
           .preloaded = zygote.preloaded,
           .cores = cores_,
           .core_split_exact = core_meter_->exact(),
-          .core_split_detail = core_meter_->detail()};
+          .core_split_detail = core_meter_->detail(),
+          .task_memory_bytes_max = options_.cpu_memory_bytes};
 }
 
 std::vector<SlotSnapshot> Server::Slots(int64_t now_ns) const {

@@ -164,6 +164,29 @@ absl::Status SlotGroup::LimitMemory(int64_t bytes) {
   return absl::OkStatus();
 }
 
+absl::Status SlotGroup::LimitPids(int64_t pids) { return Write(Layer::kPidsGroup, "pids.max", absl::StrCat(pids)); }
+
+absl::Status SlotGroup::Narrow(int64_t pids, int64_t memory_bytes) {
+  narrowed_.store(true);
+  if (pids > 0) {
+    const std::optional<int64_t> now = Read(Layer::kPidsGroup, "pids.current", "");
+    if (!now) return absl::UnavailableError(absl::StrCat("there is no ", Name(Layer::kPidsGroup)));
+    GILD_RETURN_IF_ERROR(LimitPids(std::min(limits_.pids, *now + pids)));
+  }
+  if (memory_bytes > 0) {
+    const std::optional<int64_t> now = MemoryBytes();
+    if (!now) return absl::UnavailableError(absl::StrCat("there is no ", Name(Layer::kMemoryGroup)));
+    GILD_RETURN_IF_ERROR(LimitMemory(std::min(limits_.memory_bytes, *now + memory_bytes)));
+  }
+  return absl::OkStatus();
+}
+
+void SlotGroup::Widen() {
+  if (!narrowed_.exchange(false)) return;
+  (void)LimitPids(limits_.pids);
+  (void)LimitMemory(limits_.memory_bytes);
+}
+
 bool SlotGroup::Kill() { return Write(Layer::kKillGroup, "cgroup.kill", "1").ok(); }
 
 absl::Status SlotGroup::Write(Layer layer, const char* file, const std::string& text) const {
@@ -266,7 +289,7 @@ SlotGroups::~SlotGroups() {
 
 absl::StatusOr<std::unique_ptr<SlotGroup>> SlotGroups::MakeSlot(const std::string& name,
                                                                 const SlotLimits& limits) const {
-  std::unique_ptr<SlotGroup> group(new SlotGroup(files_));
+  std::unique_ptr<SlotGroup> group(new SlotGroup(files_, limits));
   for (const auto& [layer, controller] : tree_of_) {
     const std::string folder = absl::StrCat(trees_.at(controller).folder, "/", name);
     if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return ErrnoStatus(errno, "make " + folder);
@@ -275,7 +298,7 @@ absl::StatusOr<std::unique_ptr<SlotGroup>> SlotGroups::MakeSlot(const std::strin
   }
   if (tree_of_.contains(Layer::kMemoryGroup)) GILD_RETURN_IF_ERROR(group->LimitMemory(limits.memory_bytes));
   if (tree_of_.contains(Layer::kPidsGroup)) {
-    GILD_RETURN_IF_ERROR(group->Write(Layer::kPidsGroup, "pids.max", absl::StrCat(limits.pids)));
+    GILD_RETURN_IF_ERROR(group->LimitPids(limits.pids));
   }
   if (limits.background && tree_of_.contains(Layer::kCpuGroup)) {
     GILD_RETURN_IF_ERROR(group->Write(Layer::kCpuGroup, files_->cpu_weight, absl::StrCat(files_->background_weight)));

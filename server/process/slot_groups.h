@@ -12,6 +12,7 @@
 // (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -67,18 +68,26 @@ class SlotGroup {
   std::optional<int64_t> MemoryBytes() const;  // now
 
   absl::Status LimitMemory(int64_t bytes);
+  // Until Widen: so many processes and threads, and so much memory, more than there are now, but no more than the slot
+  // may have; 0: that. Any thread. REQUIRES: one after the other.
+  absl::Status Narrow(int64_t pids, int64_t memory_bytes);
+  void Widen();
   // Everybody in it, at once, and whoever they start meanwhile. False: it cannot be done here.
   bool Kill();
 
  private:
   friend class SlotGroups;
-  explicit SlotGroup(const GroupFiles* files) : files_(files) {}
+  SlotGroup(const GroupFiles* files, const SlotLimits& limits) : files_(files), limits_(limits) {}
+
+  absl::Status LimitPids(int64_t pids);
 
   absl::Status Write(Layer layer, const char* file, const std::string& text) const;
   // The number behind a word in a file, or the only one (`word` empty).
   std::optional<int64_t> Read(Layer layer, const char* file, const char* word) const;
 
   const GroupFiles* const files_;
+  const SlotLimits limits_;
+  std::atomic<bool> narrowed_{false};
   std::map<Layer, std::string> folders_;
   std::string why_no_fence_;
 };

@@ -121,8 +121,10 @@ bool DeniedCalls::Answer() {
   if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) return true;
   seccomp_notif_resp answer{};
   answer.id = call.id;
-  answer.error = -EPERM;
+  const std::optional<int> granted = grant_ ? grant_(call.data) : std::nullopt;
+  answer.error = -granted.value_or(EPERM);
   (void)ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  if (granted) return true;
 
   const std::unique_ptr<char, void (*)(void*)> name(seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call.data.nr),
                                                     &free);

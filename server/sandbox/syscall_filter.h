@@ -9,10 +9,14 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,13 +41,18 @@ class SyscallFilter {
   std::vector<sock_filter> failing_;
 };
 
-// The init's end of one interpreter's refused calls: answers each with EPERM and counts it. One thread.
+// The init's end of one interpreter's refused calls: answers each with EPERM and counts it, unless it is a request that
+// it grants. One thread.
 class DeniedCalls {
  public:
   // Beyond so many names they are counted together, as "(other)".
   static constexpr size_t kNamesMax = 64;
 
-  explicit DeniedCalls(UniqueFd listener) : listener_(std::move(listener)) {}
+  // What becomes of a call: 0 or an errno, or (empty) it is refused.
+  using Grant = std::function<std::optional<int>(const seccomp_data& call)>;
+
+  explicit DeniedCalls(UniqueFd listener, Grant grant = nullptr)
+      : listener_(std::move(listener)), grant_(std::move(grant)) {}
 
   // Readable when a call waits; at its end of file when no process with the filter is left. -1: none.
   int fd() const { return listener_.get(); }
@@ -54,6 +63,7 @@ class DeniedCalls {
 
  private:
   UniqueFd listener_;
+  Grant grant_;
   std::map<std::string, uint64_t> counts_;
 };
 

@@ -340,8 +340,9 @@ void Scheduler::CountPlaced(LaneState& state, const Slot& slot, int placed) {
   if (slot.seat >= 0) state.on_seat[slot.seat] += placed;
 }
 
-Scheduler::Slots::iterator Scheduler::FreeSlot(LaneState& state, SlotKind kind, const Principal* principal,
+Scheduler::Slots::iterator Scheduler::FreeSlot(LaneState& state, const Task& task, const Principal* principal,
                                                const KeptSlots& kept) {
+  const SlotKind kind = SlotKind::Of(task);
   const auto takes = [&](const Slot& slot) {
     return slot.Takes(kind, principal) && std::find(kept.begin(), kept.end(), &slot) == kept.end();
   };
@@ -352,12 +353,12 @@ Scheduler::Slots::iterator Scheduler::FreeSlot(LaneState& state, SlotKind kind, 
     if (!takes(slot->second) || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
     if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
   }
-  if (best != state.slots.end()) return best;
+  if (best != state.slots.end() || task.limits.OfSlot()) return best;
 
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const int ahead = slot->second.on_threads - slot->second.capacity.threads;
     if (!takes(slot->second) || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) continue;
-    if (SeatWanted(state, slot->second)) continue;
+    if (slot->second.narrowed || SeatWanted(state, slot->second)) continue;
     if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
   }
   return best;
@@ -395,9 +396,8 @@ bool Scheduler::StartsAtOnce(LaneState& state, const Task& task, const Principal
   // Where others wait, slots may be kept for them.
   if (state.queued > 0 && state.principals.size() > (principal == nullptr ? 0 : 1)) return false;
   if (session == nullptr || session->slot < 0) {
-    const SlotKind kind = SlotKind::Of(task);
-    if (principal != nullptr && !principal->waiting[kind.index()].empty()) return false;
-    return FreeSlot(state, kind, principal) != state.slots.end();
+    if (principal != nullptr && !principal->waiting[SlotKind::Of(task).index()].empty()) return false;
+    return FreeSlot(state, task, principal) != state.slots.end();
   }
   const Slot& slot = state.slots.at(session->slot);
   return slot.waiting.empty() && slot.HasRoom();
@@ -499,10 +499,10 @@ std::pair<uint64_t, Scheduler::Slots::iterator> Scheduler::NextToStart(LaneKind 
       if (slot.HasRoom() && std::find(kept.begin(), kept.end(), &slot) == kept.end()) return {first.serial, first.slot};
       continue;
     }
-    const SlotKind kind = SlotKind::Of(*entries_.at(first.serial).task);
-    const auto free = FreeSlot(state, kind, first.principal, kept);
+    const Task& task = *entries_.at(first.serial).task;
+    const auto free = FreeSlot(state, task, first.principal, kept);
     if (free != none) return {first.serial, free};
-    const auto claimed = SlotToClaim(state, kind, *first.principal);
+    const auto claimed = SlotToClaim(state, SlotKind::Of(task), *first.principal);
     if (claimed == none) continue;
     if (claimed->second.InFlight() == 0 && !SeatTaken(state, claimed->second)) {
       ChangeHands(lane, claimed, first.principal, actions);
@@ -533,6 +533,7 @@ void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
       ++entry.principal->slots;
     }
     ++slot->second.on_threads;
+    slot->second.narrowed = entry.task->limits.OfSlot();
     CountPlaced(state, slot->second, 1);
     ++state.running;
     actions->hand_overs.push_back({entry.task, slot->first, slot->second.readies});

@@ -3,11 +3,11 @@
 // Of the tasks that some slot has room for, the one that was accepted first is next. A task of a session whose globals
 // lie in a slot waits for that slot, in a queue of its own, and nobody waits behind it.
 //
-// A slot is its principal's, from the first task on: nobody else's runs there. Who waits and has fewer slots than a fair
-// share (those of the kind divided by the principals that have tasks for it, but one at least) claims another's: one of
-// a principal that has more than that or has no tasks, or any, when he has none himself; the one that was idle for the
-// longest. Where all of these are busy, what was accepted after the claim does not start in the one that will be it.
-// Its interpreter is replaced before it changes hands. An interpreter that runs one task is nobody's.
+// A slot is its principal's, from the first task on: nobody else's runs there. Who waits and has fewer slots than a
+// fair share (those of the kind divided by the principals that have tasks for it, but one at least) claims another's:
+// one of a principal that has more than that or has no tasks, or any, when he has none himself; the one that was idle
+// for the longest. Where all of these are busy, what was accepted after the claim does not start in the one that will
+// be it. Its interpreter is replaced before it changes hands. An interpreter that runs one task is nobody's.
 //
 // Passive: one mutex, no thread, no clock, no I/O. Time comes in as an argument; what must be done outside (hand a task
 // to a lane, tell a client) is collected under the lock and done after it, on the caller's thread.
@@ -151,7 +151,7 @@ class Scheduler {
   struct Entry {
     std::shared_ptr<const Task> task;
     Done done;
-    Principal* principal = nullptr;  // lives as long as the entry
+    Principal* principal = nullptr;        // lives as long as the entry
     Sessions::Session* session = nullptr;  // lives as long as the entry; null: none
     int64_t bytes = 0;
     int64_t accepted_ns = 0;
@@ -174,13 +174,14 @@ class Scheduler {
     // Placed and not yet ended, whichever interpreter they were placed for.
     int on_threads = 0;
     int on_loop = 0;
-    bool stuck = false;  // a task lay ready there for too long, and none has ended there since
+    bool narrowed = false;  // to the limits of the task in it, so nothing lies ready behind that
+    bool stuck = false;     // a task lay ready there for too long, and none has ended there since
     SlotKind kind;
     int seat = -1;
     Principal* principal = nullptr;  // whose it is; null: nobody has used its interpreter, or it runs one task only
     int64_t idle_since_ns = 0;       // while nothing is in flight
     bool changing_hands = false;     // until the port's `replace` has returned
-    uint64_t readies = 0;  // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
+    uint64_t readies = 0;            // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
     absl::btree_set<uint64_t> waiting;  // tasks of its sessions, by serial
     int sessions = 0;                   // that have their globals here
 
@@ -229,9 +230,9 @@ class Scheduler {
 
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
-  // Where a task of the principal goes next that may run in any such slot: to a thread, or to lie ready; end(): nowhere.
-  // `kept`: slots that it must not take.
-  static Slots::iterator FreeSlot(LaneState& state, SlotKind kind, const Principal* principal,
+  // Where a task of the principal goes next that may run in any slot of its kind: to a thread, or to lie ready; end():
+  // nowhere. `kept`: slots that it must not take.
+  static Slots::iterator FreeSlot(LaneState& state, const Task& task, const Principal* principal,
                                   const KeptSlots& kept = {});
   // Another's slot that is to become the principal's, which waits for one; end(): none. It may still be busy.
   static Slots::iterator SlotToClaim(LaneState& state, SlotKind kind, const Principal& principal);

@@ -52,12 +52,10 @@ class LimitReader {
   }
 
   int64_t Bytes(const char* field, uint64_t wire, int64_t otherwise, int64_t ceiling) {
-    if (wire == 0) return otherwise;
-    if (wire > static_cast<uint64_t>(ceiling)) {
-      Lowered(field, absl::StrCat(wire, " bytes"), absl::StrCat(ceiling, " bytes"));
-      return ceiling;
-    }
-    return static_cast<int64_t>(wire);
+    return Amount(field, wire, otherwise, ceiling, " bytes");
+  }
+  int64_t Count(const char* field, uint64_t wire, int64_t otherwise, int64_t ceiling) {
+    return Amount(field, wire, otherwise, ceiling, "");
   }
 
   int64_t Fail(const char* field, const char* description) {
@@ -69,6 +67,15 @@ class LimitReader {
   std::vector<std::string> TakeWarnings() { return std::move(warnings_); }
 
  private:
+  int64_t Amount(const char* field, uint64_t wire, int64_t otherwise, int64_t ceiling, const char* unit) {
+    if (wire == 0) return otherwise;
+    if (wire > static_cast<uint64_t>(ceiling)) {
+      Lowered(field, absl::StrCat(wire, unit), absl::StrCat(ceiling, unit));
+      return ceiling;
+    }
+    return static_cast<int64_t>(wire);
+  }
+
   void Lowered(const char* field, const std::string& from, const std::string& to) {
     warnings_.push_back(absl::StrCat("limits.", field, " lowered from ", from, " to the server's ceiling of ", to));
   }
@@ -153,15 +160,18 @@ std::optional<InvalidField> ReadTag(const v1::Task& wire, Task* task) {
   }
 }
 
-std::optional<InvalidField> ReadLimits(const v1::Limits& wire, Task* task) {
+std::optional<InvalidField> ReadLimits(const v1::Limits& wire, int64_t memory_bytes_max, Task* task) {
   LimitReader reader;
   Limits& limits = task->limits;
   limits.wall_ns = reader.Ns("wall", wire.has_wall(), wire.wall(), kWallNsDefault, kWallNsMax);
   limits.queue_ns = reader.Ns("queue", wire.has_queue(), wire.queue(), kQueueNsDefault, kQueueNsMax);
   limits.cpu_ns = reader.Ns("cpu", wire.has_cpu(), wire.cpu(), 0, kWallNsMax);
-  limits.memory_bytes = reader.Bytes("memory_bytes", wire.memory_bytes(), 0, kMemoryBytesMax);
+  limits.memory_bytes = reader.Bytes("memory_bytes", wire.memory_bytes(), 0, memory_bytes_max);
   limits.output_bytes = reader.Bytes("output_bytes", wire.output_bytes(), kOutputBytesDefault, kOutputBytesMax);
   limits.result_bytes = reader.Bytes("result_bytes", wire.result_bytes(), kResultBytesDefault, kResultBytesMax);
+  limits.processes = reader.Count("processes", wire.processes(), 0, kCpuPidsMax);
+  limits.scratch_bytes = reader.Bytes("scratch_bytes", wire.scratch_bytes(), 0, kScratchBytes);
+  limits.scratch_files = reader.Count("scratch_files", wire.scratch_files(), 0, kScratchInodes);
   switch (wire.output_overflow()) {
     case v1::TRUNCATE: limits.end_on_output_overflow = false; break;
     case v1::END_TASK: limits.end_on_output_overflow = true; break;
@@ -171,6 +181,9 @@ std::optional<InvalidField> ReadLimits(const v1::Limits& wire, Task* task) {
     constexpr char kCpuOnly[] = "needs an interpreter of its own: use tag CPU";
     if (limits.cpu_ns != 0) reader.Fail("cpu", kCpuOnly);
     if (limits.memory_bytes != 0) reader.Fail("memory_bytes", kCpuOnly);
+    if (limits.processes != 0) reader.Fail("processes", kCpuOnly);
+    if (limits.scratch_bytes != 0) reader.Fail("scratch_bytes", kCpuOnly);
+    if (limits.scratch_files != 0) reader.Fail("scratch_files", kCpuOnly);
   }
   for (std::string& warning : reader.TakeWarnings()) task->warnings.push_back(std::move(warning));
   return reader.error();
@@ -341,7 +354,8 @@ grpc::Status MakeStatus(grpc::StatusCode code, const std::string& message,
 
 }  // namespace
 
-std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, FunctionStore* functions) {
+std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, FunctionStore* functions,
+                                                               int64_t memory_bytes_max) {
   Task task;
   task.id = NewTaskId();
   switch (wire.body_case()) {
@@ -351,7 +365,7 @@ std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, 
   }
   if (auto invalid = ReadTag(wire, &task)) return *invalid;
   if (auto invalid = ReadLabels(&wire, &task)) return *invalid;
-  if (auto invalid = ReadLimits(wire.limits(), &task)) return *invalid;
+  if (auto invalid = ReadLimits(wire.limits(), memory_bytes_max, &task)) return *invalid;
   if (auto invalid = ReadFiles(&wire, &task)) return *invalid;
   task.allow_subprocess = wire.allow_subprocess();
   if (task.allow_subprocess && task.lane == LaneKind::kIo && !task.session.empty()) {
@@ -551,13 +565,19 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
   SetDuration(kQueueNsDefault, defaults->mutable_queue());
   defaults->set_output_bytes(kOutputBytesDefault);
   defaults->set_result_bytes(kResultBytesDefault);
+  defaults->set_processes(kCpuPidsMax);
+  defaults->set_scratch_bytes(kScratchBytes);
+  defaults->set_scratch_files(kScratchInodes);
   v1::Limits* const ceilings = wire.mutable_ceiling_limits();
   SetDuration(kWallNsMax, ceilings->mutable_wall());
   SetDuration(kQueueNsMax, ceilings->mutable_queue());
   SetDuration(kWallNsMax, ceilings->mutable_cpu());
-  ceilings->set_memory_bytes(kMemoryBytesMax);
+  ceilings->set_memory_bytes(info.task_memory_bytes_max);
   ceilings->set_output_bytes(kOutputBytesMax);
   ceilings->set_result_bytes(kResultBytesMax);
+  ceilings->set_processes(kCpuPidsMax);
+  ceilings->set_scratch_bytes(kScratchBytes);
+  ceilings->set_scratch_files(kScratchInodes);
   for (const std::string& module : info.preloaded) wire.add_preloaded(RepairUtf8(module));
   wire.set_stream_tasks_max(kStreamTasksMax);
   wire.set_stream_bytes_max(kStreamBytesMax);

@@ -42,7 +42,8 @@ struct UnknownTask {
 };
 
 // A task with a new id and without a serial; the function it calls is looked up in the store.
-std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, FunctionStore* functions);
+std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, FunctionStore* functions,
+                                                               int64_t memory_bytes_max = kMemoryBytesMax);
 
 v1::Tag ToWire(Tag tag);
 v1::Lane ToWire(LaneKind lane);

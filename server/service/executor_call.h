@@ -31,6 +31,7 @@ struct CallContext {
   // Replies of Run that their clients have not read, and how many bytes of them there may be before more is refused.
   std::atomic<int64_t>* unread_bytes;
   int64_t unread_bytes_max;
+  int64_t task_memory_bytes_max;  // the ceiling of limits.memory_bytes
 };
 
 }  // namespace gild

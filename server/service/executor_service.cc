@@ -39,7 +39,8 @@ struct ExecutorService::Rpcs : public AsyncExecutor {
   grpc::Status List(Context*, const v1::ListRequest*, v1::ListReply*) override { return Later("List"); }
 };
 
-ExecutorService::ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max)
+ExecutorService::ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max,
+                                 int64_t task_memory_bytes_max)
     : rpcs_(std::make_unique<Rpcs>()),
       watches_({.wait = [this](auto... arguments) { rpcs_->RequestWatch(arguments...); },
                 .scheduler = scheduler,
@@ -53,7 +54,8 @@ ExecutorService::ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* 
                .watches = &watches_,
                .live = &live_,
                .unread_bytes = &unread_bytes_,
-               .unread_bytes_max = unread_bytes_max},
+               .unread_bytes_max = unread_bytes_max,
+               .task_memory_bytes_max = task_memory_bytes_max},
       put_function_{.wait = [this](auto... arguments) { rpcs_->RequestPutFunction(arguments...); },
                     .answer =
                         [this](const v1::PutFunctionRequest& request, v1::PutFunctionReply* reply) {

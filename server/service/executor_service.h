@@ -28,7 +28,8 @@ namespace gild {
 class ExecutorService {
  public:
   // All outlive it.
-  ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max);
+  ExecutorService(Scheduler* scheduler, Poller* poller, Metrics* metrics, int64_t unread_bytes_max,
+                  int64_t task_memory_bytes_max);
   ~ExecutorService();
 
   grpc::Service* service();

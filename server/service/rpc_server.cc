@@ -90,7 +90,7 @@ absl::Status WhyNotListening(const std::string& address) {
 
 RpcServer::RpcServer(const Options& options, Scheduler* scheduler, Metrics* metrics, std::function<ServerInfo()> info,
                      std::function<ServerSnapshot()> snapshot, Poller* poller)
-    : executor_(scheduler, poller, metrics, options.unread_bytes_max),
+    : executor_(scheduler, poller, metrics, options.unread_bytes_max, options.task_memory_bytes_max),
       monitor_(std::move(info), options.queue_capacity, std::move(snapshot), poller),
       health_(Health::Names()) {}
 

@@ -31,6 +31,7 @@ class RpcServer {
     int threads = 1;                           // that take calls and hand them to the scheduler, a queue each
     int64_t queue_capacity = kQueuedTasksMax;  // told by GetInfo
     int64_t unread_bytes_max = kUnreadBytesMax;
+    int64_t task_memory_bytes_max = kMemoryBytesMax;  // the ceiling of limits.memory_bytes
   };
 
   // UNAVAILABLE when the port is in use.

@@ -38,7 +38,7 @@ void RunCall::Arrived(bool ok) {
   Post(context_, queue_);
 
   const bool announce = request_->announce_id();
-  auto read = TaskFromWire(std::move(*request_->mutable_task()), context_->functions);
+  auto read = TaskFromWire(std::move(*request_->mutable_task()), context_->functions, context_->task_memory_bytes_max);
   request_->Clear();
   if (const InvalidField* invalid = std::get_if<InvalidField>(&read)) {
     context_->metrics->Refused("invalid_argument");

@@ -133,7 +133,7 @@ void StreamCall::SubmitOne(v1::StreamTask* wire) {
     Deliver(*outcome);
   };
 
-  auto read = TaskFromWire(std::move(*wire->mutable_task()), context_->functions);
+  auto read = TaskFromWire(std::move(*wire->mutable_task()), context_->functions, context_->task_memory_bytes_max);
   bool is_new;
   {
     absl::MutexLock lock(&mutex_);

@@ -65,6 +65,9 @@ inline constexpr int kCollectLooksMax = 65536;  // files and folders looked at
 // MEMORY_LIMIT.
 inline constexpr int64_t kIoMemoryBytesDefault = int64_t{4} << 30;
 inline constexpr int64_t kCpuMemoryBytesDefault = int64_t{2} << 30;
+// More than a task's own memory limit for all that its processes take together: what the kernel keeps for them, and
+// pages of the interpreter that it writes to.
+inline constexpr int64_t kTaskMemorySlackBytes = int64_t{64} << 20;
 // Processes and threads, likewise. Full: EAGAIN, which is an OSError or RuntimeError in Python, and PROCESS_LIMIT.
 inline constexpr int64_t kIoPidsMax = 4096;
 inline constexpr int64_t kCpuPidsMax = 512;

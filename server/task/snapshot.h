@@ -12,6 +12,7 @@
 
 #include "server/base/core_split.h"
 #include "server/base/cores.h"
+#include "server/task/capacity.h"
 #include "server/task/outcome.h"
 
 namespace gild {
@@ -101,6 +102,7 @@ struct ServerInfo {
   std::vector<int> cores;
   bool core_split_exact = false;
   std::string core_split_detail;
+  int64_t task_memory_bytes_max = kMemoryBytesMax;  // the ceiling of limits.memory_bytes
 };
 
 }  // namespace gild

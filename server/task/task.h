@@ -40,6 +40,14 @@ struct Limits {
   int64_t output_bytes = kOutputBytesDefault;
   int64_t result_bytes = kResultBytesDefault;
   bool end_on_output_overflow = false;
+  // 0: its slot's.
+  int64_t processes = 0;
+  int64_t scratch_bytes = 0;
+  int64_t scratch_files = 0;
+
+  // The slot's control groups keep some of them: while the task runs it has the slot to itself, so nothing lies ready
+  // behind it.
+  bool OfSlot() const { return memory_bytes > 0 || processes > 0; }
 };
 
 struct Task {

@@ -135,6 +135,37 @@ TEST_P(CpuLimitsTest, MemoryWithinItsBoundIsFine) {
   EXPECT_EQ(Run(Call(v1::CPU, "hogs.py", "memory", {Json("268435456")})).ending(), v1::SUCCEEDED);
 }
 
+TEST_P(CpuLimitsTest, WhatOneTaskIsNotAllowedTheNextIs) {
+  StartSmallServer();
+  const std::string writes = "open('a', 'wb').write(bytes(4 << 20)); open('b', 'x').close()\n";
+  v1::Task task = Script(v1::CPU, writes);
+  task.mutable_limits()->set_scratch_bytes(1 << 20);
+  ExpectLimit(Run(task), v1::SCRATCH_LIMIT, "scratch", 1 << 20);
+  EXPECT_EQ(Run(Script(v1::CPU, writes)).ending(), v1::SUCCEEDED);
+  task.mutable_limits()->set_scratch_bytes(0);
+  task.mutable_limits()->set_scratch_files(1);
+  ExpectLimit(Run(task), v1::SCRATCH_LIMIT, "scratch_files", 1);
+  EXPECT_EQ(Run(Script(v1::CPU, writes)).ending(), v1::SUCCEEDED);
+
+  const std::string threads =
+      "import threading\n"
+      "all = [threading.Thread(target=threading.Event().wait, args=(0.1,)) for _ in range(5)]\n"
+      "for one in all: one.start()\n"
+      "for one in all: one.join()\n";
+  v1::Task starts = Script(v1::CPU, threads);
+  starts.mutable_limits()->set_processes(4);
+  ExpectLimit(Run(starts), v1::PROCESS_LIMIT, "processes", 4);
+  EXPECT_EQ(Run(Script(v1::CPU, threads)).ending(), v1::SUCCEEDED);
+  starts.mutable_limits()->set_processes(5);
+  const v1::Outcome within = Run(starts);
+  EXPECT_EQ(within.ending(), v1::SUCCEEDED) << within.DebugString();
+  EXPECT_THAT(within.warnings(), ::testing::IsEmpty());
+  // One that dies under its limits leaves none to the next.
+  starts.mutable_source()->set_code("import os\nos._exit(0)\n");
+  Run(starts);
+  EXPECT_EQ(Run(Script(v1::CPU, threads + writes)).ending(), v1::SUCCEEDED);
+}
+
 TEST_P(CpuLimitsTest, QueueLimitEndsATaskThatNeverStarted) {
   StartSmallServer();
   std::unique_ptr<PendingRun> first = RunLater(Call(v1::CPU, "blocks.py", "spin"));

@@ -59,9 +59,9 @@ class Reader {
 };
 
 void CheckNames(const Names& names) {
-  static const std::set<std::string> known = {"lanes",  "ends",    "error",    "evidence",   "prints",
-                                              "warns",  "refused", "wall",     "cpu",        "memory",
-                                              "output", "result",  "overflow", "subprocess", "entry"};
+  static const std::set<std::string> known = {"lanes",    "ends",       "error", "evidence", "prints", "warns",
+                                              "refused",  "wall",       "cpu",   "memory",   "output", "result",
+                                              "overflow", "subprocess", "entry", "scratch",  "files",  "processes"};
   for (const auto& [name, value] : names) {
     const std::string bare = name.substr(0, name.find('.'));
     const std::string lane = name.substr(bare.size());
@@ -91,6 +91,9 @@ Citizen Read(const std::string& name, const std::string& code, const Names& name
   if (tag == v1::CPU) {
     *limits.mutable_cpu() = OfMs(head.Number("cpu"));
     limits.set_memory_bytes(head.Number("memory") << 20);
+    limits.set_scratch_bytes(head.Number("scratch") << 20);
+    limits.set_scratch_files(head.Number("files"));
+    limits.set_processes(head.Number("processes"));
   }
   limits.set_output_bytes(head.Number("output") << 20);
   limits.set_result_bytes(head.Number("result") << 20);

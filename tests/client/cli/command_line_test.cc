@@ -232,6 +232,9 @@ TEST_F(MakeTaskTest, EveryOptionReachesTheTask) {
   options_.queue_timeout = absl::Seconds(2);
   options_.cpu_time = absl::Seconds(3);
   options_.memory_bytes = 4;
+  options_.processes = 6;
+  options_.scratch_bytes = 7;
+  options_.scratch_files = 8;
   options_.output_bytes = 5;
   options_.session = "s";
   options_.name = "n";
@@ -247,6 +250,9 @@ TEST_F(MakeTaskTest, EveryOptionReachesTheTask) {
   EXPECT_EQ(task.limits().queue().seconds(), 2);
   EXPECT_EQ(task.limits().cpu().seconds(), 3);
   EXPECT_EQ(task.limits().memory_bytes(), 4u);
+  EXPECT_EQ(task.limits().processes(), 6u);
+  EXPECT_EQ(task.limits().scratch_bytes(), 7u);
+  EXPECT_EQ(task.limits().scratch_files(), 8u);
   EXPECT_EQ(task.limits().output_bytes(), 5u);
   EXPECT_EQ(task.session(), "s");
   EXPECT_EQ(task.name(), "n");

@@ -41,6 +41,7 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
   info.mutable_default_limits()->mutable_wall()->set_seconds(30);
   info.mutable_default_limits()->mutable_queue()->set_seconds(60);
   info.mutable_default_limits()->set_output_bytes(1 << 20);
+  info.mutable_default_limits()->set_processes(512);
   info.mutable_ceiling_limits()->mutable_wall()->set_seconds(3600);
   info.mutable_ceiling_limits()->set_memory_bytes(uint64_t{8} << 30);
   EXPECT_EQ(InfoText(info, "here:1", Plain()),
@@ -56,13 +57,16 @@ TEST(InfoTextTest, ShowsWhatTheServerIs) {
             "I/O              1           128   4096\n"
             "CPU              2             1   4096\n"
             "\n"
-            "LIMIT   DEFAULT  CEILING\n"
-            "wall      30.0s    1h00m\n"
-            "queue     60.0s     none\n"
-            "cpu        none     none\n"
-            "memory     none    8 GiB\n"
-            "output    1 MiB     none\n"
-            "result     none     none\n");
+            "LIMIT          DEFAULT  CEILING\n"
+            "wall             30.0s    1h00m\n"
+            "queue            60.0s     none\n"
+            "cpu               none     none\n"
+            "memory            none    8 GiB\n"
+            "processes          512     none\n"
+            "scratch           none     none\n"
+            "scratch files     none     none\n"
+            "output           1 MiB     none\n"
+            "result            none     none\n");
 }
 
 TEST(InfoTextTest, SaysWhyThereIsNoMeterAndWhatThereIsNoneOf) {

@@ -55,6 +55,9 @@ class FakeTreeTest : public ::testing::Test {
                                             {"memory.peak", "4096\n"},
                                             {"pids.max", "max"},
                                             {"pids.events", "max 7\n"},
+                                            {"pids.current", "3\n"},
+                                            {"memory.current", "1000\n"},
+                                            {"memory.usage_in_bytes", "2000\n"},
                                             {"cpu.weight", "100"},
                                             {"memory.limit_in_bytes", ""},
                                             {"memory.memsw.limit_in_bytes", ""},
@@ -155,6 +158,29 @@ TEST_F(FakeTreeTest, Version1LimitsAndCountsInATreeForEach) {
   EXPECT_EQ((*group)->OomKills(), 5u);
   EXPECT_EQ((*group)->PeakMemoryBytes(), 8192);
   EXPECT_FALSE((*group)->Kill()) << "there is no cgroup v2";
+}
+
+TEST_F(FakeTreeTest, ATasksLimitsAreBeyondWhatIsThereAndWithinTheSlots) {
+  Mount("unified", "cgroup2", "");
+  const std::unique_ptr<SlotGroups> groups = MakeFilled();
+  const auto group = groups->MakeSlot("cpu-0", {.memory_bytes = 9'000'000, .pids = 9});
+  ASSERT_TRUE(group.ok()) << group.status();
+  const fs::path folder = Ours("unified") / "cpu-0";
+  // Files of the test's own keep what was longer before.
+  const auto number = [&](const char* file) { return std::stoll(ReadFile(folder / file)); };
+  ASSERT_TRUE((*group)->Narrow(2, 4'000'000).ok());
+  EXPECT_EQ(number("pids.max"), 5);
+  EXPECT_EQ(number("memory.max"), 4'001'000);
+  (*group)->Widen();
+  EXPECT_EQ(number("pids.max"), 9);
+  EXPECT_EQ(number("memory.max"), 9'000'000);
+  ASSERT_TRUE((*group)->Narrow(8, 8'999'999).ok());
+  EXPECT_EQ(number("pids.max"), 9);
+  EXPECT_EQ(number("memory.max"), 9'000'000);
+  ASSERT_TRUE((*group)->Narrow(0, 1'000'000).ok());
+  EXPECT_EQ(number("pids.max"), 9) << "nothing is said of them";
+  fs::remove(folder / "pids.current");
+  EXPECT_THAT((*group)->Narrow(1, 0).message(), HasSubstr("pids-group"));
 }
 
 TEST_F(FakeTreeTest, AnotherServersFolderIsRemovedOnlyWhenItIsGone) {

@@ -24,6 +24,7 @@
 #include <thread>
 
 #include "server/sandbox/descriptor.h"
+#include "server/sandbox/scratch_quota.h"
 #include "tests/server/sandbox/in_child.h"
 
 namespace gild {
@@ -50,7 +51,8 @@ std::string Behind(const Profile& profile, const std::function<std::string()>& w
 }
 
 // A thread of the init's answers what is refused in the child; what it counted.
-std::map<std::string, uint64_t> Counted(const Profile& profile, const std::function<std::string()>& wrong) {
+std::map<std::string, uint64_t> Counted(const Profile& profile, const std::function<std::string()>& wrong,
+                                        const DeniedCalls::Grant& grant = nullptr) {
   absl::StatusOr<SyscallFilter> filter = SyscallFilter::Make(profile);
   EXPECT_TRUE(filter.ok()) << filter.status();
   int ends[2];
@@ -59,7 +61,7 @@ std::map<std::string, uint64_t> Counted(const Profile& profile, const std::funct
   std::thread init([&] {
     pollfd handed{.fd = ends[0], .events = POLLIN, .revents = 0};
     poll(&handed, 1, -1);
-    DeniedCalls denied(ReceiveDescriptor(ends[0]));
+    DeniedCalls denied(ReceiveDescriptor(ends[0]), grant);
     do {
       pollfd watched{.fd = denied.fd(), .events = POLLIN, .revents = 0};
       poll(&watched, 1, -1);
@@ -95,6 +97,26 @@ TEST(SyscallFilterTest, WhatIsRefusedIsToldAndCountedByName) {
                                Expect("no name", Refused(syscall(9999)));
                       }),
               ElementsAre(Pair("(unknown)", 1), Pair("bpf", 1), Pair("ptrace", 1), Pair("socket", 2)));
+}
+
+TEST(SyscallFilterTest, ARequestIsAnsweredAndNotCounted) {
+  std::vector<std::pair<uint64_t, uint64_t>> asked;
+  const auto grant = [&asked](const seccomp_data& call) -> std::optional<int> {
+    const std::optional<ScratchBounds> quota = ScratchQuotaAsked(call);
+    if (!quota) return std::nullopt;
+    asked.emplace_back(quota->bytes, quota->inodes);
+    return quota->bytes == 1 ? 0 : ENOSPC;
+  };
+  EXPECT_THAT(Counted(
+                  kOrdinary,
+                  [] {
+                    return Expect("granted", AskScratchQuota({.bytes = 1, .inodes = 7})) +
+                           Expect("not granted", !AskScratchQuota({.bytes = 2, .inodes = 0}) && errno == ENOSPC) +
+                           Expect("another's", Refused(syscall(SYS_quotactl, 0, nullptr, 0, nullptr)));
+                  },
+                  grant),
+              ElementsAre(Pair("quotactl", 1)));
+  EXPECT_THAT(asked, ::testing::UnorderedElementsAre(Pair(1, 7), Pair(2, 0)));
 }
 
 TEST(SyscallFilterTest, NumbersWithoutANameAreCountedTogether) {

@@ -10,8 +10,10 @@
 namespace gild {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // Two cores, each with a slot for ordinary tasks and one for those that may start processes.
 class SeatTest : public SchedulerTest {
@@ -196,6 +198,22 @@ TEST_F(AheadTest, AFreeSlotComesFirst) {
   scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1, .ahead = 31}, 0);
   for (int i = 0; i < 4; ++i) Submit(CpuTask());
   EXPECT_THAT(cpu_.Slots(), ElementsAre(0, 1, 0, 1));
+}
+
+TEST_F(AheadTest, ATaskWithLimitsThatItsSlotKeepsHasTheSlotToItself) {
+  Open(10 * kNsPerUs, 2);
+  Task limited = CpuTask();
+  limited.limits.memory_bytes = 1;
+  const uint64_t first = Submit(CpuTask()), waits = Submit(limited);
+  EXPECT_THAT(cpu_.Started(), Contains(first));
+  EXPECT_THAT(cpu_.Started(), Not(Contains(waits))) << "nor does it lie ready";
+  End(first);
+  EXPECT_THAT(cpu_.Started(), Contains(waits));
+  const uint64_t next = Submit(CpuTask());
+  EXPECT_THAT(cpu_.Started(), Not(Contains(next)));
+  End(waits);
+  EXPECT_THAT(cpu_.Started(), Contains(next));
+  EXPECT_THAT(cpu_.Started(), Contains(Submit(CpuTask()))) << "which lies ready behind it";
 }
 
 TEST_F(AheadTest, WhatComesBackWaitsInItsPlaceForASlotThatMoves) {

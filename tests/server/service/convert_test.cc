@@ -268,7 +268,13 @@ TEST_F(TaskFromWireTest, LimitsAreTaken) {
   wire_.mutable_limits()->set_output_bytes(10);
   wire_.mutable_limits()->set_result_bytes(20);
   wire_.mutable_limits()->set_output_overflow(v1::END_TASK);
+  wire_.mutable_limits()->set_processes(4);
+  wire_.mutable_limits()->set_scratch_bytes(5);
+  wire_.mutable_limits()->set_scratch_files(6);
   const Task task = Good();
+  EXPECT_EQ(task.limits.processes, 4);
+  EXPECT_EQ(task.limits.scratch_bytes, 5);
+  EXPECT_EQ(task.limits.scratch_files, 6);
   EXPECT_EQ(task.limits.wall_ns, 500 * kNsPerMs);
   EXPECT_EQ(task.limits.queue_ns, 2 * kNsPerSecond);
   EXPECT_EQ(task.limits.cpu_ns, 3 * kNsPerSecond);
@@ -292,7 +298,13 @@ TEST_F(TaskFromWireTest, LimitsAreLoweredToTheirCeilingsWithAWarning) {
   wire_.mutable_limits()->set_memory_bytes(~uint64_t{0});
   wire_.mutable_limits()->set_output_bytes(kOutputBytesMax + 1);
   wire_.mutable_limits()->set_result_bytes(kResultBytesMax + 1);
+  wire_.mutable_limits()->set_processes(513);
+  wire_.mutable_limits()->set_scratch_bytes(kScratchBytes + 1);
+  wire_.mutable_limits()->set_scratch_files(kScratchInodes + 1);
   const Task task = Good();
+  EXPECT_EQ(task.limits.processes, 512);
+  EXPECT_EQ(task.limits.scratch_bytes, kScratchBytes);
+  EXPECT_EQ(task.limits.scratch_files, kScratchInodes);
   EXPECT_EQ(task.limits.wall_ns, kWallNsMax);
   EXPECT_EQ(task.limits.queue_ns, kQueueNsMax);
   EXPECT_EQ(task.limits.memory_bytes, kMemoryBytesMax);
@@ -300,7 +312,11 @@ TEST_F(TaskFromWireTest, LimitsAreLoweredToTheirCeilingsWithAWarning) {
   EXPECT_EQ(task.limits.result_bytes, kResultBytesMax);
   EXPECT_THAT(task.warnings, ElementsAre("limits.wall lowered from 7200 s to the server's ceiling of 3600 s",
                                          HasSubstr("limits.queue"), HasSubstr("limits.memory_bytes"),
-                                         HasSubstr("limits.output_bytes"), HasSubstr("limits.result_bytes")));
+                                         HasSubstr("limits.output_bytes"), HasSubstr("limits.result_bytes"),
+                                         "limits.processes lowered from 513 to the server's ceiling of 512",
+                                         HasSubstr("limits.scratch_bytes"), HasSubstr("limits.scratch_files")));
+  const auto read = TaskFromWire(v1::Task(wire_), &functions_, /*memory_bytes_max=*/1 << 20);
+  EXPECT_EQ(std::get<Task>(read).limits.memory_bytes, 1 << 20) << "this server's";
 }
 
 TEST_F(TaskFromWireTest, NegativeAndMalformedDurationsAreInvalid) {
@@ -324,6 +340,15 @@ TEST_F(TaskFromWireTest, CpuLaneLimitsAreInvalidInTheIoLane) {
   wire_.mutable_limits()->set_memory_bytes(1);
   EXPECT_EQ(Bad(), "task.limits.memory_bytes");
   wire_.mutable_limits()->clear_memory_bytes();
+  wire_.mutable_limits()->set_processes(1);
+  EXPECT_EQ(Bad(), "task.limits.processes");
+  wire_.mutable_limits()->clear_processes();
+  wire_.mutable_limits()->set_scratch_bytes(1);
+  EXPECT_EQ(Bad(), "task.limits.scratch_bytes");
+  wire_.mutable_limits()->clear_scratch_bytes();
+  wire_.mutable_limits()->set_scratch_files(1);
+  EXPECT_EQ(Bad(), "task.limits.scratch_files");
+  wire_.mutable_limits()->clear_scratch_files();
   wire_.mutable_limits()->mutable_cpu()->set_seconds(1);
   EXPECT_EQ(Bad(), "task.limits.cpu");
   wire_.set_tag(v1::AUTO);
