@@ -1,0 +1,100 @@
+// Each layer is worth something: switched off, it lets a bad citizen through that all the others do not stop. (That
+// none gets through when all are in force is what citizens_test.cc says.)
+//
+// GILD_LAYERS=kind,kind by hand: which citizens of those kinds get through without each layer. In a cage: they do.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/testing/citizen.h"
+#include "tests/testing/server_fixture.h"
+
+namespace gild::testing {
+namespace {
+
+struct Worth {
+  const char* layer;
+  const char* citizen;
+  v1::Tag tag = v1::CPU;
+};
+
+const Worth kWorths[] = {
+    {"own-uid", "escapes/links_out"},
+    {"user-namespace", "escapes/owners"},
+    {"pid-namespace", "escapes/signals_by_descriptor"},
+    {"mount-namespace", "escapes/above_the_root"},
+    {"uts-namespace", "escapes/machine_name"},
+    {"cgroup-namespace", "escapes/control_groups"},
+    {"network-namespace", "escapes/network_tables"},
+    {"memory-group", "escapes/memory_limit_lifted"},
+    {"pids-group", "bombs/processes_of_its_own"},
+    {"no-exec-memory", "escapes/memory_file_started"},
+    {"seccomp", "escapes/keyrings"},
+    {"landlock", "escapes/own_program_started"},
+    {"no-capabilities", "escapes/capabilities"},
+    {"oom-score", "escapes/process_settings"},
+};
+
+class LayersTest : public ServerFixture {
+ protected:
+  void StartWithout(const std::string& layer) {
+    StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1", "--cpu-memory", "192MiB", "--io-memory", "384MiB",
+                 "--without-layers", layer});
+  }
+};
+
+class LayerTest : public LayersTest, public ::testing::WithParamInterface<Worth> {};
+
+INSTANTIATE_TEST_SUITE_P(Layers, LayerTest, ::testing::ValuesIn(kWorths), [](const auto& info) {
+  std::string name = info.param.layer;
+  name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+  return name;
+});
+
+TEST_P(LayerTest, WithoutItOneGetsThrough) {
+  StartServer({"--cpu-interpreters", "1"});
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "another layer may be missing as well";
+  StopServer();
+  StartWithout(GetParam().layer);
+  const std::string name = GetParam().citizen;
+  int met = 0;
+  for (const Citizen& citizen : Citizens(name.substr(0, name.find('/')))) {
+    if (citizen.name != name || citizen.tag != GetParam().tag) continue;
+    ++met;
+    EXPECT_NE(Unexpected(citizen, Run(citizen.task)), "") << name << " is stopped all the same";
+  }
+  EXPECT_EQ(met, 1) << "there is no such citizen: " << name;
+}
+
+TEST_F(LayersTest, WhoGetsThroughByHand) {
+  const char* const kinds = getenv("GILD_LAYERS");
+  if (kinds == nullptr) GTEST_SKIP() << "by hand, with GILD_LAYERS";
+  StartServer();
+  const v1::Info info = GetInfo();
+  StopServer();
+  std::set<std::string> layers;
+  for (const v1::LaneInfo& lane : info.lanes()) layers.insert(lane.isolation().begin(), lane.isolation().end());
+  for (const std::string& layer : layers) {
+    StartWithout(layer);
+    std::cout << layer << ":" << std::flush;
+    for (const std::string& kind : std::vector<std::string>(absl::StrSplit(kinds, ','))) {
+      for (const Citizen& citizen : Citizens(kind)) {
+        if (Unexpected(citizen, Run(citizen.task)).empty()) continue;
+        std::cout << " " << citizen.name << (citizen.tag == v1::IO ? " (I/O)" : "") << std::flush;
+      }
+    }
+    std::cout << "\n";
+    StopServer();
+  }
+}
+
+}  // namespace
+}  // namespace gild::testing
