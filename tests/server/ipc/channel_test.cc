@@ -262,7 +262,7 @@ TEST_F(ChannelTest, ALargeFrameIsInASealedFileThatNobodyKeeps) {
   Open();
   const int before = OpenDescriptors();
   ASSERT_TRUE(channel_->Send(StopFrame(1)).ok());
-  ASSERT_TRUE(channel_->Send(LargeFrame(5 << 20)).ok());
+  ASSERT_TRUE(channel_->Send(LargeFrame(kInFileBytesMin + 5)).ok());
   ASSERT_TRUE(channel_->Send(LargeFrame(kInFileBytesMin)).ok());
   ASSERT_TRUE(channel_->Send(StopFrame(2)).ok());
   int waiting = 0;
@@ -274,7 +274,7 @@ TEST_F(ChannelTest, ALargeFrameIsInASealedFileThatNobodyKeeps) {
   internal::ToInterpreter frame;
   ASSERT_TRUE(child.Receive(&frame).value());
   EXPECT_EQ(frame.stop().serial(), 1u);
-  for (const size_t bytes : {size_t{5 << 20}, kInFileBytesMin}) {
+  for (const size_t bytes : {kInFileBytesMin + 5, kInFileBytesMin}) {
     ASSERT_TRUE(child.Receive(&frame).value());
     EXPECT_EQ(frame.start().code(), std::string(bytes, 'x'));
   }
