@@ -49,7 +49,7 @@ libgtest-dev            runs the tests
 libgmock-dev            matchers of the tests
 docker-compose          checks docker-compose.yml
 python3-grpcio          asks gRPC health in tests/bench/promises.py
-libpython3.11-testsuite the standard library's own tests, as tasks
+libpython3.11-testsuite the tests of the standard library, which run as tasks
 '
 
 packages_for_clang='
