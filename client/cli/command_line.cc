@@ -194,7 +194,7 @@ void AddRun(CLI::App* root, Options* options) {
           "most time it may wait to start (60s)");
   AddUnit(app, "--cpu-time", &run.cpu_time, &ParseDuration, "TIME", kADuration, "most processor time; CPU lane (none)");
   AddUnit(app, "--memory", &run.memory_bytes, &ParseSize, "SIZE", kASize, "most memory it may add; CPU lane (none)");
-  app->add_option("--processes", run.processes, "most processes and threads beside its own; CPU lane (512)")
+  app->add_option("--processes", run.processes, "most processes and threads beside its own; CPU lane (510)")
       ->type_name("N");
   AddUnit(app, "--scratch", &run.scratch_bytes, &ParseSize, "SIZE", kASize,
           "most its files may take; CPU lane (256MiB)");

@@ -98,6 +98,7 @@ void SendEnded(BlockingChannel* channel, internal::TaskEnded ended) {
   KeepFreedMemory();
   TaskRunner runner(std::move(inheritance), {.alone = true,
                                              .own_scratch = setup.own_scratch,
+                                             .subprocess = setup.walls.profile.subprocess,
                                              .tasks_max = setup.tasks_max,
                                              .growth_bytes_max = static_cast<int64_t>(setup.growth_bytes_max)});
   PyThreadState* const main_state = PyEval_SaveThread();

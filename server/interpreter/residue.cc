@@ -36,10 +36,11 @@ ino_t LeadsTo(int descriptor) {
   return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
-std::optional<int64_t> FreeFiles(int folder) {
+// How many files there may still be, and how much all may take; empty: that has no bound.
+std::optional<Residue::Room> RoomIn(int folder) {
   struct statfs status;
   if (fstatfs(folder, &status) != 0 || status.f_files == 0) return std::nullopt;
-  return static_cast<int64_t>(status.f_ffree);
+  return Residue::Room{.free_files = status.f_ffree, .blocks = status.f_blocks};
 }
 
 struct sigaction HandlerOf(int signal) {
@@ -107,7 +108,7 @@ Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), o
   scratch_folder_.reset(open(scratch_->path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   descriptors_ = Descriptors(own_descriptors_.get());
   for (size_t i = 0; i < lead_to_.size(); ++i) lead_to_[i] = LeadsTo(static_cast<int>(i));
-  free_files_ = FreeFiles(scratch_folder_.get());
+  room_ = RoomIn(scratch_folder_.get());
   for (const Setting setting :
        {Setting::kPlace, Setting::kHandlers, Setting::kLimits, Setting::kLocale, Setting::kDescriptors}) {
     (void)WasSet(setting);
@@ -172,11 +173,11 @@ bool Residue::LimitsChanged() const {
 }
 
 bool Residue::FilesLeft(internal::TaskEnded* ended) const {
-  if (!options_.own_scratch || !free_files_ || FreeFiles(scratch_folder_.get()) == free_files_) return false;
+  if (!options_.own_scratch || !room_ || RoomIn(scratch_folder_.get()) == room_) return false;
   EndIfFull(FullnessOf(scratch_->path.c_str()), ended);
   scratch_->Empty();
-  // What is still open, or mapped, holds its place without a name.
-  return FreeFiles(scratch_folder_.get()) != free_files_;
+  // What is still open, or mapped, holds its place without a name. And somebody may have asked for a quota.
+  return RoomIn(scratch_folder_.get()) != room_;
 }
 
 bool Residue::HasGrown(std::optional<int64_t> peak_bytes) const {

@@ -44,6 +44,14 @@ class Residue {
     int64_t growth_bytes_max = 0;  // of resident memory, for good; 0: any
   };
 
+  // Of the scratch.
+  struct Room {
+    uint64_t free_files;
+    uint64_t blocks;
+
+    bool operator==(const Room&) const = default;
+  };
+
   // `scratch` outlives it.
   Residue(const Scratch* scratch, Options options);
 
@@ -71,7 +79,7 @@ class Residue {
   std::array<ino_t, kFirstDescriptors> lead_to_{};  // those of the first of them
   UniqueFd own_descriptors_;                        // the folder /proc/self/fd
   UniqueFd scratch_folder_;
-  std::optional<int64_t> free_files_;
+  std::optional<Room> room_;
   int64_t resident_bytes_ = 0;
 };
 

@@ -175,7 +175,9 @@ class SlotInit {
   }
 
   std::optional<int> Grant(const seccomp_data& call) const {
-    const std::optional<ScratchBounds> quota = own_files_ ? ScratchQuotaAsked(call) : std::nullopt;
+    // Where many tasks share a scratch, none of them may say how much all may have.
+    if (!own_files_ || setup_.slot.shared()) return std::nullopt;
+    const std::optional<ScratchBounds> quota = ScratchQuotaAsked(call);
     if (!quota) return std::nullopt;
     return SetScratchQuota(*quota, Bounds());
   }

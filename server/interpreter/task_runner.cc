@@ -161,8 +161,9 @@ std::variant<internal::TaskEnded, Coroutine> TaskRunner::Run(const internal::Sta
     // Nothing of the task is there any more, nor of its folder, but for what it left.
     auto& ended = std::get<internal::TaskEnded>(end);
     if (HasScratchQuota(start) && options_.own_scratch) {
-      EndIfFull(FullnessOf(scratch_.path.c_str()), &ended);
-      // Where it could not be lifted, there are not as many files to be had as before: residue.
+      // What its processes met nobody else sees.
+      if (options_.subprocess) EndIfFull(FullnessOf(scratch_.path.c_str()), &ended);
+      // Where it could not be lifted, that is residue.
       (void)AskScratchQuota({.bytes = 0, .inodes = 0});
     }
     residue_->Look(ended.peak_memory_bytes(), &ended);

@@ -58,27 +58,26 @@ void Channel::Start() {
   });
 }
 
-absl::StatusOr<Channel::Unsent> Channel::Encode(const google::protobuf::MessageLite& message,
-                                                std::vector<UniqueFd> descriptors) {
+Channel::Unsent Channel::Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
   GILD_CHECK(descriptors.size() <= kDescriptorsPerFrameMax);
   // Beside others a file's place among the descriptors would have to be told.
-  if (!descriptors.empty() || message.ByteSizeLong() < kInFileBytesMin) {
-    return Unsent{.bytes = EncodeFrame(message), .descriptors = std::move(descriptors)};
+  if (descriptors.empty() && message.ByteSizeLong() >= kInFileBytesMin) {
+    absl::StatusOr<FrameInFile> in_file = EncodeFrameInFile(message);
+    if (in_file.ok()) {
+      Unsent frame{.bytes = std::move(in_file->frame), .in_file_bytes = in_file->bytes};
+      frame.descriptors.push_back(std::move(in_file->file));
+      return frame;
+    }
+    // No descriptor to be had, or no memory for files: then through the socket.
   }
-  absl::StatusOr<FrameInFile> in_file = EncodeFrameInFile(message);
-  if (!in_file.ok()) return in_file.status();
-  Unsent frame{.bytes = std::move(in_file->frame), .in_file_bytes = in_file->bytes};
-  frame.descriptors.push_back(std::move(in_file->file));
-  return frame;
+  return Unsent{.bytes = EncodeFrame(message), .descriptors = std::move(descriptors)};
 }
 
 absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
-  absl::StatusOr<Unsent> encoded = Encode(message, std::move(descriptors));
+  Unsent frame = Encode(message, std::move(descriptors));
 
   absl::MutexLock lock(&send_mutex_);
   if (!send_status_.ok()) return send_status_;
-  if (!encoded.ok()) return FailLater(encoded.status());
-  Unsent& frame = *encoded;
   // Where something is unsent, somebody has promised to write it.
   const bool promised = !unsent_.empty();
   unsent_bytes_ += frame.bytes.size() + frame.in_file_bytes;

@@ -86,7 +86,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
     std::vector<UniqueFd> descriptors;  // ride on the first byte
     size_t in_file_bytes = 0;           // of one of them, unsent as long as the frame is
   };
-  static absl::StatusOr<Unsent> Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors);
+  static Unsent Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors);
 
   void OnEvents(uint32_t events);
   void OnRested();

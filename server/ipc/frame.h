@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message_lite.h"
 #include "server/base/unique_fd.h"
+#include "server/task/capacity.h"
 
 namespace gild {
 
@@ -24,6 +25,7 @@ inline constexpr uint32_t kInFile = uint32_t{1} << 31;
 // 32 the file is there in 87 % of the time (until the task begins; tests' machine), since through the socket both sides
 // copy at once.
 inline constexpr size_t kInFileBytesMin = 16 << 20;
+static_assert(kInFileBytesMin > size_t{kLargeTaskBytes});
 
 // REQUIRES: the message is no larger than kFrameBytesMax.
 std::string EncodeFrame(const google::protobuf::MessageLite& message);

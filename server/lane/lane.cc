@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
@@ -81,7 +82,12 @@ bool Lane::IsDead(int pid) {
   std::string text;
   if (!std::getline(file, text, '\0')) return true;
   const size_t name_end = text.rfind(") ");
-  return name_end != std::string::npos && (text[name_end + 2] == 'Z' || text[name_end + 2] == 'X');
+  if (name_end == std::string::npos) return false;
+  const std::vector<std::string> fields = absl::StrSplit(text.substr(name_end + 2), ' ');
+  // State and number of threads: where only the first one has ended, others live.
+  constexpr size_t kThreads = 17;
+  return fields.size() > kThreads && (fields[0] == "Z" || fields[0] == "X") &&
+         (fields[kThreads] == "0" || fields[kThreads] == "1");
 }
 
 // ---- from any thread ----
@@ -259,13 +265,13 @@ void Lane::StartInterpreter(int slot) {
                                    .pids_allowed = config_.limits.pids,
                                    .tasks_max = TasksMax(slot)};
   if (s.group != nullptr) {
-    s.group->Widen();
+    s.group->BeginInterpreter(generation);
     config.pids_refused = [group = s.group.get()] { return group->PidsRefused().value_or(0); };
-    config.narrow = [group = s.group.get()](const Limits& limits) {
+    config.narrow = [group = s.group.get(), generation](const Limits& limits) {
       const int64_t memory_bytes = limits.memory_bytes > 0 ? limits.memory_bytes + kTaskMemorySlackBytes : 0;
-      return group->Narrow(limits.processes, memory_bytes);
+      return group->Narrow(generation, limits.processes, memory_bytes);
     };
-    config.widen = [group = s.group.get()] { group->Widen(); };
+    config.widen = [group = s.group.get(), generation] { group->Widen(generation); };
     // What a process of its tasks was refused, only the kernel knows.
     config.starts_processes = s.kind.subprocess;
   }

@@ -166,23 +166,36 @@ absl::Status SlotGroup::LimitMemory(int64_t bytes) {
 
 absl::Status SlotGroup::LimitPids(int64_t pids) { return Write(Layer::kPidsGroup, "pids.max", absl::StrCat(pids)); }
 
-absl::Status SlotGroup::Narrow(int64_t pids, int64_t memory_bytes) {
-  narrowed_.store(true);
-  if (pids > 0) {
-    const std::optional<int64_t> now = Read(Layer::kPidsGroup, "pids.current", "");
-    if (!now) return absl::UnavailableError(absl::StrCat("there is no ", Name(Layer::kPidsGroup)));
-    GILD_RETURN_IF_ERROR(LimitPids(std::min(limits_.pids, *now + pids)));
-  }
-  if (memory_bytes > 0) {
-    const std::optional<int64_t> now = MemoryBytes();
-    if (!now) return absl::UnavailableError(absl::StrCat("there is no ", Name(Layer::kMemoryGroup)));
-    GILD_RETURN_IF_ERROR(LimitMemory(std::min(limits_.memory_bytes, *now + memory_bytes)));
-  }
-  return absl::OkStatus();
+void SlotGroup::BeginInterpreter(uint64_t generation) {
+  absl::MutexLock lock(&mutex_);
+  generation_ = generation;
+  WidenNow();
 }
 
-void SlotGroup::Widen() {
-  if (!narrowed_.exchange(false)) return;
+absl::Status SlotGroup::Narrow(uint64_t generation, int64_t pids, int64_t memory_bytes) {
+  absl::MutexLock lock(&mutex_);
+  // Its interpreter may be gone meanwhile, and another's tasks have nothing to do with these limits.
+  if (generation != generation_) return absl::UnavailableError("its interpreter is gone");
+  narrowed_ = true;
+  if (memory_bytes > 0) {
+    if (const std::optional<int64_t> now = MemoryBytes()) {
+      (void)LimitMemory(std::min(limits_.memory_bytes, *now + memory_bytes));
+    }
+  }
+  if (pids == 0) return absl::OkStatus();
+  const std::optional<int64_t> now = Read(Layer::kPidsGroup, "pids.current", "");
+  // Where nobody is in it, the slot's init could not join it.
+  if (now.value_or(0) == 0) return absl::UnavailableError(absl::StrCat("there is no ", Name(Layer::kPidsGroup)));
+  return LimitPids(std::min(limits_.pids, *now + pids));
+}
+
+void SlotGroup::Widen(uint64_t generation) {
+  absl::MutexLock lock(&mutex_);
+  if (generation == generation_) WidenNow();
+}
+
+void SlotGroup::WidenNow() {
+  if (!std::exchange(narrowed_, false)) return;
   (void)LimitPids(limits_.pids);
   (void)LimitMemory(limits_.memory_bytes);
 }

@@ -12,7 +12,6 @@
 // (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,8 +20,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "server/base/unique_fd.h"
 #include "server/process/network_fence.h"
 #include "server/sandbox/layer.h"
@@ -68,10 +69,13 @@ class SlotGroup {
   std::optional<int64_t> MemoryBytes() const;  // now
 
   absl::Status LimitMemory(int64_t bytes);
+  // Any thread:
+  // The limits are the slot's, and from now on narrowed for this interpreter alone.
+  void BeginInterpreter(uint64_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
   // Until Widen: so many processes and threads, and so much memory, more than there are now, but no more than the slot
-  // may have; 0: that. Any thread. REQUIRES: one after the other.
-  absl::Status Narrow(int64_t pids, int64_t memory_bytes);
-  void Widen();
+  // may have; 0: that. An error is why processes are not bounded so; memory is, as far as it can be.
+  absl::Status Narrow(uint64_t generation, int64_t pids, int64_t memory_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Widen(uint64_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
   // Everybody in it, at once, and whoever they start meanwhile. False: it cannot be done here.
   bool Kill();
 
@@ -80,6 +84,7 @@ class SlotGroup {
   SlotGroup(const GroupFiles* files, const SlotLimits& limits) : files_(files), limits_(limits) {}
 
   absl::Status LimitPids(int64_t pids);
+  void WidenNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Status Write(Layer layer, const char* file, const std::string& text) const;
   // The number behind a word in a file, or the only one (`word` empty).
@@ -87,9 +92,11 @@ class SlotGroup {
 
   const GroupFiles* const files_;
   const SlotLimits limits_;
-  std::atomic<bool> narrowed_{false};
   std::map<Layer, std::string> folders_;
   std::string why_no_fence_;
+  absl::Mutex mutex_;  // of the limits, once it is made
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool narrowed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class SlotGroups {

@@ -93,8 +93,10 @@ void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
     if (found == entries_.end()) return;
     Entry& entry = found->second;
     if (!entry.placed) {
+      const LaneKind lane = entry.task->lane;
       Dequeue(entry);
       EndStopped(serial, stop, now_ns, &actions);
+      Place(lane, now_ns, &actions);  // a slot may have been kept for it
     } else if (entry.handing_over) {
       // The lane may not know the task yet, and would not remember a cancel: Placed sees to it.
       if (entry.stop == Stop::kNo) entry.stop = stop;
@@ -128,13 +130,18 @@ Glimpse Scheduler::Peek(uint64_t serial, OutputPoint after) const {
   return Port(lane).peek(slot, serial, after);
 }
 
-void Scheduler::Pause(const std::vector<uint64_t>& serials) {
-  absl::MutexLock lock(&mutex_);
-  for (const uint64_t serial : serials) {
-    auto found = entries_.find(serial);
-    if (found == entries_.end() || found->second.placed || std::exchange(found->second.paused, true)) continue;
-    LeaveQueue(found->second);
+void Scheduler::Pause(const std::vector<uint64_t>& serials, int64_t now_ns) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const uint64_t serial : serials) {
+      auto found = entries_.find(serial);
+      if (found == entries_.end() || found->second.placed || std::exchange(found->second.paused, true)) continue;
+      LeaveQueue(found->second);
+    }
+    for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
   }
+  Act(std::move(actions), now_ns);
 }
 
 void Scheduler::Resume(const std::vector<uint64_t>& serials, int64_t now_ns) {
@@ -166,6 +173,7 @@ void Scheduler::Expire(int64_t now_ns) {
                     .used = now_ns - entry.accepted_ns},
                    now_ns, &actions);
     }
+    for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
     while (const std::optional<Sessions::Forgotten> forgotten = sessions_.ForgetIdle(now_ns)) {
       Forget(*forgotten, &actions);
     }
@@ -353,12 +361,17 @@ Scheduler::Slots::iterator Scheduler::FreeSlot(LaneState& state, const Task& tas
     if (!takes(slot->second) || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
     if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
   }
-  if (best != state.slots.end() || task.limits.OfSlot()) return best;
+  if (best != state.slots.end() || task.limits.OfSlot() || task.Large()) return best;
+  // Nor where one of the seat's slots is kept: that is waited for until nothing is in flight on the seat.
+  const auto seat_kept = [&kept](const Slot& slot) {
+    return slot.seat >= 0 &&
+           std::any_of(kept.begin(), kept.end(), [&slot](const Slot* other) { return other->seat == slot.seat; });
+  };
 
   for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
     const int ahead = slot->second.on_threads - slot->second.capacity.threads;
     if (!takes(slot->second) || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) continue;
-    if (slot->second.narrowed || SeatWanted(state, slot->second)) continue;
+    if (slot->second.narrowed || seat_kept(slot->second) || SeatWanted(state, slot->second)) continue;
     if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
   }
   return best;

@@ -92,7 +92,7 @@ class Scheduler {
   Glimpse Peek(uint64_t serial, OutputPoint after) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Those of the tasks that wait are not started before Resume; they still expire, and count as queued.
-  void Pause(const std::vector<uint64_t>& serials);
+  void Pause(const std::vector<uint64_t>& serials, int64_t now_ns);
   void Resume(const std::vector<uint64_t>& serials, int64_t now_ns);
 
   // Ends what waited longer than its limits.queue, and forgets sessions that were idle for too long. Call now and then.

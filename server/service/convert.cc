@@ -169,7 +169,7 @@ std::optional<InvalidField> ReadLimits(const v1::Limits& wire, int64_t memory_by
   limits.memory_bytes = reader.Bytes("memory_bytes", wire.memory_bytes(), 0, memory_bytes_max);
   limits.output_bytes = reader.Bytes("output_bytes", wire.output_bytes(), kOutputBytesDefault, kOutputBytesMax);
   limits.result_bytes = reader.Bytes("result_bytes", wire.result_bytes(), kResultBytesDefault, kResultBytesMax);
-  limits.processes = reader.Count("processes", wire.processes(), 0, kCpuPidsMax);
+  limits.processes = reader.Count("processes", wire.processes(), 0, kTaskProcessesMax);
   limits.scratch_bytes = reader.Bytes("scratch_bytes", wire.scratch_bytes(), 0, kScratchBytes);
   limits.scratch_files = reader.Count("scratch_files", wire.scratch_files(), 0, kScratchInodes);
   switch (wire.output_overflow()) {
@@ -565,7 +565,7 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
   SetDuration(kQueueNsDefault, defaults->mutable_queue());
   defaults->set_output_bytes(kOutputBytesDefault);
   defaults->set_result_bytes(kResultBytesDefault);
-  defaults->set_processes(kCpuPidsMax);
+  defaults->set_processes(kTaskProcessesMax);
   defaults->set_scratch_bytes(kScratchBytes);
   defaults->set_scratch_files(kScratchInodes);
   v1::Limits* const ceilings = wire.mutable_ceiling_limits();
@@ -575,7 +575,7 @@ v1::Info ToWire(const ServerInfo& info, const std::vector<LaneSnapshot>& lanes, 
   ceilings->set_memory_bytes(info.task_memory_bytes_max);
   ceilings->set_output_bytes(kOutputBytesMax);
   ceilings->set_result_bytes(kResultBytesMax);
-  ceilings->set_processes(kCpuPidsMax);
+  ceilings->set_processes(kTaskProcessesMax);
   ceilings->set_scratch_bytes(kScratchBytes);
   ceilings->set_scratch_files(kScratchInodes);
   for (const std::string& module : info.preloaded) wire.add_preloaded(RepairUtf8(module));

@@ -224,7 +224,7 @@ void StreamCall::Ended(uint64_t client_id, const Task& task, Outcome&& outcome) 
       paused = Serials();
     }
   }
-  if (!paused.empty()) context_->scheduler->Pause(paused);
+  if (!paused.empty()) context_->scheduler->Pause(paused, NowNs());
   if (broken) {
     Break(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
                        absl::StrCat("the client leaves more than ", kStreamBytesBroken >> 20,

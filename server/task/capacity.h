@@ -39,6 +39,9 @@ inline constexpr int kResidueMax = 8;
 inline constexpr int64_t kFunctionBytesMax = 16 << 20;
 // A frame between server and child: a task, with the function that it calls. Larger from a child: PROTOCOL_ERROR.
 inline constexpr int64_t kFrameBytesMax = kMessageBytesMax + kFunctionBytesMax + (1 << 20);
+// From here on a task goes to an interpreter only when that is idle: it may travel in a file. Less than the smallest of
+// these (kInFileBytesMin), since a frame is a little more than what is in it.
+inline constexpr int64_t kLargeTaskBytes = 8 << 20;
 // All that clients have put. Full: the one used the longest ago is forgotten; a task that calls it is refused with
 // FAILED_PRECONDITION, which names it.
 inline constexpr size_t kFunctionsMax = 4096;
@@ -71,6 +74,8 @@ inline constexpr int64_t kTaskMemorySlackBytes = int64_t{64} << 20;
 // Processes and threads, likewise. Full: EAGAIN, which is an OSError or RuntimeError in Python, and PROCESS_LIMIT.
 inline constexpr int64_t kIoPidsMax = 4096;
 inline constexpr int64_t kCpuPidsMax = 512;
+// Of these a task of the CPU lane has all but two: its interpreter, and the slot's init.
+inline constexpr int64_t kTaskProcessesMax = kCpuPidsMax - 2;
 // What tasks of one interpreter may write to their working directory. Full: ENOSPC, which is an OSError in Python, and
 // SCRATCH_LIMIT.
 inline constexpr int64_t kScratchBytes = int64_t{256} << 20;
@@ -104,7 +109,8 @@ inline constexpr int64_t kSessionFunctionsBytesMax = 16 << 20;
 inline constexpr int64_t kQueuedTasksMax = 16384;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 
-// What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. Full: its
+// What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. (Files that ride
+// along are counted until they are on their way: one a task in flight at most, and its task is as large.) Full: its
 // conversation, and so the interpreter, is ended.
 inline constexpr int64_t kUnsentBytesMax = kQueuedBytesMax;
 

@@ -27,4 +27,8 @@ int64_t Task::Bytes() const {
   return bytes;
 }
 
+bool Task::Large() const {
+  return Bytes() + static_cast<int64_t>(function == nullptr ? 0 : function->pickled.size()) >= kLargeTaskBytes;
+}
+
 }  // namespace gild

@@ -76,6 +76,8 @@ struct Task {
 
   // What it weighs in a queue.
   int64_t Bytes() const;
+  // It may reach its interpreter in a file (ipc/frame.h), which must not lie open beside another task.
+  bool Large() const;
 };
 
 }  // namespace gild

@@ -145,6 +145,9 @@ TEST_P(CpuLimitsTest, WhatOneTaskIsNotAllowedTheNextIs) {
   task.mutable_limits()->set_scratch_bytes(0);
   task.mutable_limits()->set_scratch_files(1);
   ExpectLimit(Run(task), v1::SCRATCH_LIMIT, "scratch_files", 1);
+  task.mutable_limits()->set_scratch_files(2);
+  task.mutable_limits()->set_scratch_bytes(4 << 20);
+  EXPECT_EQ(Run(task).ending(), v1::SUCCEEDED) << "just as much as it may";
   EXPECT_EQ(Run(Script(v1::CPU, writes)).ending(), v1::SUCCEEDED);
 
   const std::string threads =

@@ -168,19 +168,24 @@ TEST_F(FakeTreeTest, ATasksLimitsAreBeyondWhatIsThereAndWithinTheSlots) {
   const fs::path folder = Ours("unified") / "cpu-0";
   // Files of the test's own keep what was longer before.
   const auto number = [&](const char* file) { return std::stoll(ReadFile(folder / file)); };
-  ASSERT_TRUE((*group)->Narrow(2, 4'000'000).ok());
+  (*group)->BeginInterpreter(1);
+  ASSERT_TRUE((*group)->Narrow(1, 2, 4'000'000).ok());
   EXPECT_EQ(number("pids.max"), 5);
   EXPECT_EQ(number("memory.max"), 4'001'000);
-  (*group)->Widen();
+  (*group)->Widen(1);
   EXPECT_EQ(number("pids.max"), 9);
   EXPECT_EQ(number("memory.max"), 9'000'000);
-  ASSERT_TRUE((*group)->Narrow(8, 8'999'999).ok());
+  ASSERT_TRUE((*group)->Narrow(1, 8, 8'999'999).ok());
   EXPECT_EQ(number("pids.max"), 9);
   EXPECT_EQ(number("memory.max"), 9'000'000);
-  ASSERT_TRUE((*group)->Narrow(0, 1'000'000).ok());
+  ASSERT_TRUE((*group)->Narrow(1, 0, 1'000'000).ok());
   EXPECT_EQ(number("pids.max"), 9) << "nothing is said of them";
-  fs::remove(folder / "pids.current");
-  EXPECT_THAT((*group)->Narrow(1, 0).message(), HasSubstr("pids-group"));
+  std::ofstream(folder / "pids.current") << "0\n";
+  EXPECT_THAT((*group)->Narrow(1, 1, 0).message(), HasSubstr("pids-group")) << "nobody is in it";
+  (*group)->BeginInterpreter(2);
+  EXPECT_EQ(number("memory.max"), 9'000'000);
+  EXPECT_FALSE((*group)->Narrow(1, 0, 1'000'000).ok()) << "its interpreter is gone";
+  EXPECT_EQ(number("memory.max"), 9'000'000);
 }
 
 TEST_F(FakeTreeTest, AnotherServersFolderIsRemovedOnlyWhenItIsGone) {

@@ -197,6 +197,48 @@ TEST_F(PrincipalTest, ManyThreadsAreOnesAndAreWaitedFor) {
   EXPECT_EQ(SlotOf(io_, late), 0);
 }
 
+TEST_F(PrincipalTest, AClaimThatGoesAwayKeepsNobody) {
+  for (int way = 0; way < 3; ++way) {
+    SCOPED_TRACE(way);
+    scheduler_.reset();
+    io_.starts.clear();
+    outcomes_.clear();
+    scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 8}, 0);
+    Submit(Of("ann", IoTask()));
+    Task short_of_patience = Of("bob", IoTask());
+    short_of_patience.limits.queue_ns = 100;
+    const uint64_t bob = Submit(short_of_patience);
+    const uint64_t late = Submit(Of("ann", IoTask()));
+    EXPECT_EQ(SlotOf(io_, late), -1);
+    if (way == 0) scheduler().Cancel(bob, 0);
+    if (way == 1) scheduler().Pause({bob}, 0);
+    if (way == 2) scheduler().Expire(100);
+    EXPECT_EQ(SlotOf(io_, late), 0);
+  }
+}
+
+TEST_F(PrincipalTest, NothingLiesReadyOnASeatWhoseOtherSlotIsClaimed) {
+  const Scheduler::Capacity plain = {.threads = 1, .ahead = 4, .seat = 0};
+  Scheduler::Capacity sub = {.threads = 1, .seat = 0};
+  sub.kind.subprocess = true;
+  scheduler().SlotReady(LaneKind::kCpu, 0, plain, 0);
+  scheduler().SlotReady(LaneKind::kCpu, 1, sub, 0);
+  Task with_processes = Of("ann");
+  with_processes.allow_subprocess = true;
+  End(Submit(with_processes), 1);
+  End(Submit(Of("ann")), 1);  // tasks are short
+  const uint64_t running = Submit(Of("ann"));
+  with_processes.principal = "bob";
+  const uint64_t bob = Submit(with_processes);
+  const uint64_t later = Submit(Of("ann"));
+  EXPECT_EQ(SlotOf(later), -1) << "Bob waits for this seat";
+  End(running, 2);
+  EXPECT_THAT(cpu_.replaced, ElementsAre(1));
+  scheduler().SlotReady(LaneKind::kCpu, 1, sub, 2);
+  End(later, 3);
+  EXPECT_EQ(SlotOf(bob), 1);
+}
+
 TEST_F(PrincipalTest, SessionsOfASlotThatChangesHandsBeginAnew) {
   scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 8}, 0);
   const auto end_in = [this](const char* interpreter, uint64_t serial) {

@@ -197,6 +197,8 @@ class SchedulerModel {
     for (int round = 0; round < 200; ++round) {
       for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) {
         for (int slot = 0; slot < kSlots; ++slot) {
+          // What is ready is not heard of again.
+          if (Capacity(lane, slot) > 0) continue;
           Capacity(lane, slot) = CapacityOf(lane);
           scheduler_.SlotReady(lane, slot, {.threads = CapacityOf(lane)}, now_ns_);
         }

@@ -96,11 +96,11 @@ TEST_F(PlacementTest, TheSlotWithTheLeastInFlightIsTaken) {
 
 TEST_F(PlacementTest, PausedTasksKeepTheirPlaceAndLetOthersPass) {
   const uint64_t a = Submit(CpuTask()), b = Submit(CpuTask()), c = Submit(CpuTask());
-  scheduler().Pause({a, b, 99});
+  scheduler().Pause({a, b, 99}, 0);
   EXPECT_EQ(Lane(LaneKind::kCpu).queued, 3);
   scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   EXPECT_THAT(cpu_.Started(), ElementsAre(c));
-  scheduler().Pause({c});  // runs: too late
+  scheduler().Pause({c}, 0);  // runs: too late
   scheduler().Cancel(b, 0);
   EXPECT_EQ(Lane(LaneKind::kCpu).queued, 1);
   End(c);

@@ -113,7 +113,7 @@ TEST_F(SessionSlotTest, TasksThatCameBeforeTheirSessionHadASlotFollowTheFirstOfT
   EXPECT_THAT(io_.Started(), ElementsAre(a1, b));
   // In whichever queue they are: one can be stopped and one be paused.
   scheduler().Cancel(a2, 0);
-  scheduler().Pause({a3});
+  scheduler().Pause({a3}, 0);
   EXPECT_EQ(Lane(LaneKind::kIo).queued, 1);
   End(a1);
   EXPECT_EQ(SlotOf(a3), -1);

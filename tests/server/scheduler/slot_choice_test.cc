@@ -216,6 +216,17 @@ TEST_F(AheadTest, ATaskWithLimitsThatItsSlotKeepsHasTheSlotToItself) {
   EXPECT_THAT(cpu_.Started(), Contains(Submit(CpuTask()))) << "which lies ready behind it";
 }
 
+TEST_F(AheadTest, ALargeTaskNeverLiesReady) {
+  Open(10 * kNsPerUs, 2);
+  Task large = CpuTask();
+  large.code = std::string(kLargeTaskBytes, ' ');
+  const uint64_t first = Submit(CpuTask()), waits = Submit(large);
+  EXPECT_THAT(cpu_.Started(), Not(Contains(waits)));
+  End(first);
+  EXPECT_THAT(cpu_.Started(), Contains(waits));
+  EXPECT_THAT(cpu_.Started(), Contains(Submit(CpuTask()))) << "others lie ready behind it";
+}
+
 TEST_F(AheadTest, WhatComesBackWaitsInItsPlaceForASlotThatMoves) {
   Open(10 * kNsPerUs, 2);
   const uint64_t runs = Submit(CpuTask()), first = Submit(CpuTask()), second = Submit(CpuTask());

@@ -302,7 +302,7 @@ TEST_F(TaskFromWireTest, LimitsAreLoweredToTheirCeilingsWithAWarning) {
   wire_.mutable_limits()->set_scratch_bytes(kScratchBytes + 1);
   wire_.mutable_limits()->set_scratch_files(kScratchInodes + 1);
   const Task task = Good();
-  EXPECT_EQ(task.limits.processes, 512);
+  EXPECT_EQ(task.limits.processes, 510);
   EXPECT_EQ(task.limits.scratch_bytes, kScratchBytes);
   EXPECT_EQ(task.limits.scratch_files, kScratchInodes);
   EXPECT_EQ(task.limits.wall_ns, kWallNsMax);
@@ -313,7 +313,7 @@ TEST_F(TaskFromWireTest, LimitsAreLoweredToTheirCeilingsWithAWarning) {
   EXPECT_THAT(task.warnings, ElementsAre("limits.wall lowered from 7200 s to the server's ceiling of 3600 s",
                                          HasSubstr("limits.queue"), HasSubstr("limits.memory_bytes"),
                                          HasSubstr("limits.output_bytes"), HasSubstr("limits.result_bytes"),
-                                         "limits.processes lowered from 513 to the server's ceiling of 512",
+                                         "limits.processes lowered from 513 to the server's ceiling of 510",
                                          HasSubstr("limits.scratch_bytes"), HasSubstr("limits.scratch_files")));
   const auto read = TaskFromWire(v1::Task(wire_), &functions_, /*memory_bytes_max=*/1 << 20);
   EXPECT_EQ(std::get<Task>(read).limits.memory_bytes, 1 << 20) << "this server's";
