@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <cerrno>
 
 #include "server/base/clock.h"
 #include "server/base/errors.h"
@@ -32,24 +33,30 @@ thread_local int forced_in_a_row = 0;
 // woken onto the core on which another does so.
 constexpr int kHogReleases = 4;
 
+// What CPython knows of its lock, followed from outside. Guarded by gil->mutex, which libpython holds wherever it is
+// used.
+struct Lock {
+  const ThreadLedger* last_holder = nullptr;
+  uint64_t switches = 0;  // from one holder to another
+  bool taken = false;
+  bool asked = false;  // its holder has been asked to let go
+} lock;
+
 // One thread's way from letting go of the lock and back to it.
 struct Departure {
-  bool released = false;    // it let go and has not come back
-  bool hand_shake = false;  // another thread had asked for the lock
-  bool straight = false;    // it came back, and did nothing else in between
-  // Sampled when it let go: how often it had blocked, and what it had worked.
-  bool sampled = false;
+  bool released = false;  // it let go and has not come back
+  // Sampled when it let go: whether it had been asked to, how often it had blocked, and what it had worked.
+  bool asked = false;
   int64_t blocked = 0;
   int64_t cpu_ns = 0;
   uint64_t serial = 0;  // of the task that let go
 };
 thread_local Departure departure;
 
-// A thread is asked to let go after a whole switch interval (5 ms). Shorter holds are not worth the microsecond of a
-// sample.
-constexpr int64_t kLongHoldNs = 200 * kNsPerUs;
-// The processor time that the way back through the eval loop may take.
-constexpr int64_t kWayBackCpuNs = 50 * kNsPerUs;
+// The processor time that the way back through the eval loop may take. A few microseconds by itself; a virtual
+// machine's clock counts what the host took meanwhile, too. Who had been asked, but let go by himself to compute for
+// less without the lock, is booked as waiting for so long: once after a switch interval (5 ms) of holding it.
+constexpr int64_t kWayBackCpuNs = kNsPerMs;
 
 int64_t TimesBlocked() {
   rusage usage;
@@ -62,43 +69,46 @@ int64_t CpuNs() { return ClockNs(CLOCK_THREAD_CPUTIME_ID); }
 
 void OnReleased() {
   const int64_t now_ns = NowNs();
-  const bool long_hold = now_ns - thread_ledger.hold_since_ns > kLongHoldNs;
   ProcessLedger().OnRelease(&thread_ledger, now_ns);
-  departure = {.released = true, .serial = thread_ledger.serial};
-  if (long_hold) {
-    departure.sampled = true;
+  lock.taken = false;
+  departure = {.released = true, .asked = lock.asked, .serial = thread_ledger.serial};
+  if (departure.asked) {
     departure.blocked = TimesBlocked();
     departure.cpu_ns = CpuNs();
   }
   if (auto* const tell = tell_released.load(std::memory_order_relaxed); tell && departure.serial != 0) tell();
 }
 
+// Waiting for the other to take the lock is no leaving.
 void OnHandShake() {
-  departure.hand_shake = true;
-  // Waiting for the other to take the lock is no leaving.
-  if (departure.sampled) departure.blocked = TimesBlocked();
+  if (departure.asked) departure.blocked = TimesBlocked();
 }
 
 void OnComingBack() {
   departure.released = false;
-  departure.straight = departure.sampled && departure.serial == thread_ledger.serial &&
-                       TimesBlocked() == departure.blocked && CpuNs() - departure.cpu_ns < kWayBackCpuNs;
-  if (departure.straight && departure.hand_shake) ProcessLedger().OnForcedRelease(&thread_ledger);
-  forced_in_a_row = departure.straight ? forced_in_a_row + 1 : 0;
+  const bool forced = departure.asked && departure.serial == thread_ledger.serial &&
+                      TimesBlocked() == departure.blocked && CpuNs() - departure.cpu_ns < kWayBackCpuNs;
+  if (forced) ProcessLedger().OnForcedRelease(&thread_ledger);
+  forced_in_a_row = forced ? forced_in_a_row + 1 : 0;
   if (forced_in_a_row >= kHogReleases) core_binding.Bind(hog_core.Choose(sched_getcpu(), NowNs()));
 }
 
-void OnFoundTaken() {
-  if (departure.straight) {
-    departure.straight = false;
-    ProcessLedger().OnForcedRelease(&thread_ledger);
-  } else {
-    ProcessLedger().OnWant(&thread_ledger, NowNs());
-  }
+// The calling thread waits for the lock until `wait` returns. After a whole switch interval in which it stayed with one
+// thread, that one is asked to let go.
+template <typename Wait>
+int WaitForLock(Wait wait) {
+  const uint64_t switches = lock.switches;
+  ProcessLedger().OnWant(&thread_ledger, NowNs());
+  const int error = wait();
+  if (error == ETIMEDOUT && lock.taken && lock.switches == switches) lock.asked = true;
+  return error;
 }
 
 void OnTaken() {
-  departure.straight = false;
+  if (lock.last_holder != &thread_ledger) ++lock.switches;
+  lock.last_holder = &thread_ledger;
+  lock.taken = true;
+  lock.asked = false;
   ProcessLedger().OnTake(&thread_ledger, NowNs());
   if (auto* const tell = tell_taken.load(std::memory_order_relaxed); tell && thread_ledger.serial != 0) tell();
   core_binding.Undo();
@@ -135,7 +145,7 @@ __attribute__((visibility("default"))) int pthread_cond_timedwait(pthread_cond_t
     gild::gil_cond.store(cond, std::memory_order_relaxed);
   }
   if (cond == gild::gil_cond.load(std::memory_order_relaxed)) {
-    gild::OnFoundTaken();
+    return gild::WaitForLock([&] { return real(cond, mutex, until); });
   }
   return real(cond, mutex, until);
 }

@@ -7,11 +7,12 @@
 // has the lock. The addresses are learned at start-up by one deliberate contended acquire, so nothing depends on
 // CPython's private layout.
 //
-// When was a release forced? The hand-shake alone does not say: a thread that lets go in order to sleep goes through it
-// too, and when the other thread is quick it does not happen at all. It was forced when the thread comes straight back, when it
-// neither blocked nor worked in between, which the kernel tells (getrusage(RUSAGE_THREAD) voluntary switches, thread CPU
-// time; sampled after long holds only, since nobody is asked to let go sooner). Then it has wanted the lock since the release, although the one it woke may have
-// pushed it off its core.
+// When was a release forced? A waiter asks the holder to let go when a timed wait of its (the switch interval, 5 ms) ran
+// out and the lock did not change hands meanwhile: that much is seen here as CPython sees it. But a thread that was asked
+// may also let go by itself, in order to sleep or to compute without the lock. It was forced when it comes straight back,
+// when it neither blocked nor worked in between, which the kernel tells (getrusage(RUSAGE_THREAD) voluntary switches,
+// thread CPU time). Then it has wanted the lock since the release, although the one it woke may have pushed it off its
+// core.
 //
 // What it cannot see: a free-threaded build has no lock; there the learning never completes and the meter says so.
 #pragma once
