@@ -40,8 +40,9 @@ std::string EncodeFrame(const google::protobuf::MessageLite& message) {
   const size_t bytes = message.ByteSizeLong();
   GILD_CHECK(bytes <= static_cast<size_t>(kFrameBytesMax));
   std::string frame = Header(bytes);
-  frame.reserve(kFrameHeaderBytes + bytes);
-  GILD_CHECK(message.AppendPartialToString(&frame));  // into memory that nobody has filled with zeros before
+  frame.resize(kFrameHeaderBytes + bytes);
+  // Its size is known: no second count.
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(&frame[kFrameHeaderBytes]));
   return frame;
 }
 

@@ -45,11 +45,11 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     if (draining_) return Refusal{Refusal::Reason::kDraining, kDrainingRetryNs};
     const int64_t bytes = task.Bytes();
     const bool in_session = lane == LaneKind::kIo && !task.session.empty();
-    const Sessions::Name session_name(task.principal, task.session);
-    const Sessions::Session* const session = in_session ? sessions_.Find(session_name) : nullptr;
+    const Sessions::Session* const session = in_session ? sessions_.Find({task.principal, task.session}) : nullptr;
     const auto known = state.principals.find(task.principal);
+    Principal* principal = known == state.principals.end() ? nullptr : &known->second;
     // What can start at once does not wait, so the bounds of the queue say nothing about it.
-    if (!StartsAtOnce(state, task, known == state.principals.end() ? nullptr : &known->second, session)) {
+    if (!StartsAtOnce(state, task, principal, session)) {
       if (state.queued >= bounds_.queued_tasks) return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
       if (state.queued_bytes + bytes > bounds_.queued_bytes) {
         return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
@@ -63,12 +63,13 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t 
     Entry& entry = entries_[serial];
     if (in_session) {
       std::optional<Sessions::Forgotten> forgotten;
-      entry.session = sessions_.Begin(session_name, now_ns, &forgotten);
+      entry.session = sessions_.Begin({task.principal, task.session}, now_ns, &forgotten);
       task.session_number = entry.session->number();
       if (forgotten) Forget(*forgotten, &actions);
     }
-    entry.principal = &state.principals[task.principal];
-    ++entry.principal->tasks;
+    if (principal == nullptr) principal = &state.principals[task.principal];
+    entry.principal = principal;
+    ++principal->tasks;
     entry.bytes = bytes;
     entry.accepted_ns = now_ns;
     entry.expires_ns = now_ns + task.limits.queue_ns;
