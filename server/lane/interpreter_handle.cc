@@ -404,7 +404,11 @@ uint64_t InterpreterHandle::PidsRefused(const internal::TaskEnded& ended) {
 
 void InterpreterHandle::ReportEnded() {
   if (ended_.empty()) return;
-  events_.on_tasks_ended(std::exchange(ended_, {}));
+  // As many will come again.
+  std::vector<EndedTask> ended;
+  ended.reserve(ended_.size());
+  ended.swap(ended_);
+  events_.on_tasks_ended(std::move(ended));
   if (!alone()) return;
   size_t ready;
   {

@@ -35,7 +35,7 @@ const char* Name(Refusal::Reason reason) {
 Scheduler::Scheduler(LanePort io, LanePort cpu, Bounds bounds)
     : io_port_(std::move(io)), cpu_port_(std::move(cpu)), bounds_(bounds), sessions_(bounds.sessions) {}
 
-std::variant<uint64_t, Refusal> Scheduler::Submit(Task task, Done done, int64_t now_ns) {
+std::variant<uint64_t, Refusal> Scheduler::Submit(Task&& task, Done done, int64_t now_ns) {
   Actions actions;
   uint64_t serial = 0;
   {
@@ -560,7 +560,7 @@ void Scheduler::Forget(const Sessions::Forgotten& forgotten, Actions* actions) {
   actions->forgets[forgotten.slot].push_back(forgotten.number);
 }
 
-void Scheduler::Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Actions* actions) {
+void Scheduler::Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) {
   const uint64_t serial = hand_over.task->serial;
   const LaneKind lane = hand_over.task->lane;
   auto found = entries_.find(serial);
@@ -568,13 +568,13 @@ void Scheduler::Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Ac
   Entry& entry = found->second;
   entry.handing_over = false;
   const bool returned = std::exchange(entry.returned, false);
-  if (taken && !returned) {
+  if (hand_over.taken && !returned) {
     if (entry.stop != Stop::kNo) actions->cancels.emplace_back(lane, serial);
     return;
   }
   Slot& slot = State(lane).slots[hand_over.slot];
   // Unless a successor reported ready meanwhile: the refusal was not its own, and its SlotReady will not come again.
-  if (!taken && slot.readies == hand_over.readies) slot.capacity = kGone;
+  if (!hand_over.taken && slot.readies == hand_over.readies) slot.capacity = kGone;
   Unplace(entry, now_ns, actions);
 }
 
@@ -653,12 +653,14 @@ void Scheduler::Act(Actions actions, int64_t now_ns) {
     std::vector<HandOver> hand_overs;
     hand_overs.swap(actions.hand_overs);
     const SendTogether together;
-    for (const HandOver& hand_over : hand_overs) {
-      const LaneKind lane = hand_over.task->lane;
-      const bool taken = Port(lane).run(hand_over.slot, hand_over.task);
+    for (HandOver& hand_over : hand_overs) {
+      hand_over.taken = Port(hand_over.task->lane).run(hand_over.slot, hand_over.task);
+    }
+    if (!hand_overs.empty()) {
       absl::MutexLock lock(&mutex_);
-      Placed(hand_over, taken, now_ns, &actions);
-      if (!taken) Place(lane, now_ns, &actions);
+      for (const HandOver& hand_over : hand_overs) Placed(hand_over, now_ns, &actions);
+      // What a lane refused or gave back meanwhile waits again.
+      for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
     }
     for (const auto& [lane, slot] : std::exchange(actions.replacements, {})) {
       Port(lane).replace(slot);

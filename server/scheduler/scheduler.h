@@ -80,7 +80,7 @@ class Scheduler {
   Scheduler(LanePort io, LanePort cpu, Bounds bounds);
 
   // Accepts the task (its serial is returned and `done` will be called) or refuses it. May start it, here and now.
-  std::variant<uint64_t, Refusal> Submit(Task task, Done done, int64_t now_ns);
+  std::variant<uint64_t, Refusal> Submit(Task&& task, Done done, int64_t now_ns);
   // A waiting task ends as CANCELLED, a running one is stopped; nothing happens when it has ended.
   void Cancel(uint64_t serial, int64_t now_ns);
   // The client's own deadline passed: as Cancel, but a waiting task ends as EXPIRED.
@@ -214,6 +214,7 @@ class Scheduler {
     std::shared_ptr<const Task> task;
     int slot;
     uint64_t readies;
+    bool taken = false;
   };
   struct Finish {
     std::shared_ptr<const Task> task;
@@ -259,8 +260,7 @@ class Scheduler {
 
   void EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Placed(const HandOver& hand_over, bool taken, int64_t now_ns, Actions* actions)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopTask(uint64_t serial, Stop stop, int64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

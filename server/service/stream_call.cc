@@ -82,11 +82,15 @@ void StreamCall::CancelAsked() {
 void StreamCall::Pump() {
   const SendTogether together;
   while (next_task_ < request_->tasks_size()) {
+    v1::StreamTask* const task = request_->mutable_tasks(next_task_);
+    bool is_new;
     {
       absl::MutexLock lock(&mutex_);
       if (over_ || !HasRoom()) return;  // Written comes back here
+      is_new = in_flight_.emplace(task->client_id(), 0).second;
     }
-    SubmitOne(request_->mutable_tasks(next_task_++));
+    ++next_task_;
+    SubmitOne(task, is_new);
   }
   {
     absl::MutexLock lock(&mutex_);
@@ -117,11 +121,12 @@ bool StreamCall::HasRoom() const {
   return tasks == 0 || (tasks < static_cast<size_t>(kStreamTasksMax) && bytes <= static_cast<size_t>(kStreamBytesMax));
 }
 
-void StreamCall::SubmitOne(v1::StreamTask* wire) {
+void StreamCall::SubmitOne(v1::StreamTask* wire, bool is_new) {
   const uint64_t client_id = wire->client_id();
-  const auto refuse = [this, client_id](const grpc::Status& status, const char* reason) {
+  const auto refuse = [this, client_id, is_new](const grpc::Status& status, const char* reason) {
     context_->metrics->Refused(reason);
     absl::MutexLock lock(&mutex_);
+    if (is_new) in_flight_.erase(client_id);
     if (over_) return;
     v1::StreamOutcome* const outcome = AddOutcome(0);
     outcome->set_client_id(client_id);
@@ -134,17 +139,8 @@ void StreamCall::SubmitOne(v1::StreamTask* wire) {
   };
 
   auto read = TaskFromWire(std::move(*wire->mutable_task()), context_->functions, context_->task_memory_bytes_max);
-  bool is_new;
-  {
-    absl::MutexLock lock(&mutex_);
-    is_new = in_flight_.emplace(client_id, 0).second;
-  }
   if (!is_new) read = InvalidField{"tasks.client_id", "is that of another task in flight"};
   if (!std::holds_alternative<Task>(read)) {
-    if (is_new) {
-      absl::MutexLock lock(&mutex_);
-      in_flight_.erase(client_id);
-    }
     const MissingFunction* missing = std::get_if<MissingFunction>(&read);
     return missing != nullptr ? refuse(ToStatus(*missing), "function_missing")
                               : refuse(ToStatus(std::get<InvalidField>(read)), "invalid_argument");
@@ -159,10 +155,6 @@ void StreamCall::SubmitOne(v1::StreamTask* wire) {
       },
       NowNs());
   if (const Refusal* refusal = std::get_if<Refusal>(&submitted)) {
-    {
-      absl::MutexLock lock(&mutex_);
-      in_flight_.erase(client_id);
-    }
     return refuse(ToStatus(*refusal, lane), Name(refusal->reason));
   }
   const uint64_t serial = std::get<uint64_t>(submitted);

@@ -61,7 +61,8 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetRequest();
-  void SubmitOne(v1::StreamTask* wire) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `is_new`: it has just been put in flight; otherwise another with its client_id is there, and it is refused.
+  void SubmitOne(v1::StreamTask* wire, bool is_new) ABSL_LOCKS_EXCLUDED(mutex_);
   void CancelAsked() ABSL_LOCKS_EXCLUDED(mutex_);
   // Where to put an outcome of about so many bytes; Deliver once it is there.
   v1::StreamOutcome* AddOutcome(size_t about_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
