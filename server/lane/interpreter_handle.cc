@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,11 @@ constexpr char kDidNotBegin[] = "it did not begin the task that it had";
 // Wall limits that pass so soon after others may be met together, and the more tasks there are to look at, the later.
 constexpr int64_t kWallTimerGapNs = 2 * kNsPerMs;
 constexpr int64_t kWallTimerGapNsPerTask = kNsPerUs;
+
+// For the arena of one frame: as a rule it needs no more.
+struct FrameMemory {
+  alignas(std::max_align_t) char block[2 << 10];
+};
 
 void SetStart(const Task& task, uint32_t row, internal::StartTask* start_message) {
   internal::StartTask& start = *start_message;
@@ -161,7 +167,8 @@ void InterpreterHandle::Narrow(const Task& task) {
 }
 
 void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
-  google::protobuf::Arena arena;
+  FrameMemory memory;
+  google::protobuf::Arena arena(memory.block, sizeof memory.block);
   auto& frame = *google::protobuf::Arena::CreateMessage<internal::ToInterpreter>(&arena);
   internal::StartTask& start = *frame.mutable_start();
   SetStart(task, row, &start);
@@ -263,7 +270,8 @@ void InterpreterHandle::FillSnapshot(int64_t now_ns, SlotSnapshot* snapshot) con
 
 void InterpreterHandle::OnFrame(absl::string_view payload) {
   pace_.Read(payload.size());
-  google::protobuf::Arena arena;
+  FrameMemory memory;
+  google::protobuf::Arena arena(memory.block, sizeof memory.block);
   auto& frame = *google::protobuf::Arena::CreateMessage<internal::FromInterpreter>(&arena);
   if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
     return Doom(Retirement::kProtocolError, "a frame that does not parse");

@@ -482,7 +482,7 @@ void ToWire(const Task& task, Outcome&& outcome, v1::Outcome* wire) {
     wire->mutable_error()->set_traceback(std::move(outcome.error->traceback));
     wire->mutable_error()->set_before_start(outcome.error->before_start);
   }
-  ToWire(outcome.evidence, wire->mutable_evidence());
+  if (outcome.evidence != Evidence{}) ToWire(outcome.evidence, wire->mutable_evidence());
   ToWire(outcome.usage, wire->mutable_usage());
   if (outcome.lock) ToWire(*outcome.lock, wire->mutable_lock());
   if (const auto verdict = VerdictOf(outcome.usage, outcome.lock)) ToWire(*verdict, wire->mutable_verdict());

@@ -79,6 +79,8 @@ struct Evidence {
   std::optional<int64_t> allowed;
   std::optional<int64_t> used;
   bool safe_to_retry = false;
+
+  bool operator==(const Evidence&) const = default;
 };
 
 // How long one function itself held the lock.
