@@ -1,10 +1,7 @@
 #include "server/scheduler/scheduler.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include "server/ipc/channel.h"
@@ -191,7 +188,7 @@ void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t no
   Actions actions;
   {
     absl::MutexLock lock(&mutex_);
-    Slot& ready = State(lane).slots[slot];
+    Slots::Slot& ready = State(lane).slots[slot];
     ready.capacity = capacity;
     ready.kind = capacity.kind;
     ready.seat = capacity.seat;
@@ -204,7 +201,7 @@ void Scheduler::SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t no
 
 void Scheduler::SlotGone(LaneKind lane, int slot) {
   absl::MutexLock lock(&mutex_);
-  State(lane).slots[slot].capacity = kGone;
+  State(lane).slots[slot].capacity = Slots::kGone;
 }
 
 void Scheduler::OnLoop(uint64_t serial, int64_t now_ns) {
@@ -214,7 +211,7 @@ void Scheduler::OnLoop(uint64_t serial, int64_t now_ns) {
     auto found = entries_.find(serial);
     if (found == entries_.end() || !found->second.placed || std::exchange(found->second.on_loop, true)) return;
     const LaneKind lane = found->second.task->lane;
-    Slot& slot = State(lane).slots[found->second.slot];
+    Slots::Slot& slot = State(lane).slots[found->second.slot];
     --slot.on_threads;
     ++slot.on_loop;
     Place(lane, now_ns, &actions);
@@ -239,9 +236,8 @@ void Scheduler::EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) {
   Entry& entry = found->second;
   LaneState& state = State(entry.task->lane);
   --state.running;
-  Slot& slot = state.slots[entry.slot];
-  --(entry.on_loop ? slot.on_loop : slot.on_threads);
-  CountPlaced(state, slot, -1);
+  Slots::Slot& slot = state.slots[entry.slot];
+  state.slots.Leave(&slot, entry.on_loop);
   slot.stuck = false;
   slot.idle_since_ns = now_ns;
   Outcome& outcome = ended.outcome;
@@ -308,10 +304,7 @@ std::vector<LaneSnapshot> Scheduler::Lanes() const {
   std::vector<LaneSnapshot> lanes;
   for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) {
     const LaneState& state = lane == LaneKind::kIo ? io_ : cpu_;
-    int ahead = 0;
-    for (const auto& [number, slot] : state.slots) {
-      if (slot.capacity.ahead > 0) ahead += std::max(0, slot.on_threads - slot.capacity.threads);
-    }
+    const int ahead = state.slots.Ahead();
     lanes.push_back({.lane = lane,
                      .queued = static_cast<int>(state.queued) + ahead,
                      .queued_bytes = state.queued_bytes,
@@ -326,63 +319,6 @@ SessionsSnapshot Scheduler::SessionsNow(int64_t now_ns) const {
   return sessions_.Snapshot(now_ns);
 }
 
-bool Scheduler::SeatTaken(const LaneState& state, const Slot& slot) {
-  if (slot.seat < 0 || slot.InFlight() > 0) return false;
-  auto placed = state.on_seat.find(slot.seat);
-  return placed != state.on_seat.end() && placed->second > 0;
-}
-
-bool Scheduler::SeatWanted(const LaneState& state, const Slot& slot) {
-  if (slot.seat < 0) return false;
-  const auto waits_for = [&state](const Slot& other) {
-    return std::any_of(state.principals.begin(), state.principals.end(), [&other](const auto& principal) {
-      return other.Takes(other.kind, &principal.second) && !principal.second.waiting[other.kind.index()].empty();
-    });
-  };
-  return std::any_of(state.slots.begin(), state.slots.end(), [&](const auto& entry) {
-    const Slot& other = entry.second;
-    return other.seat == slot.seat && other.kind != slot.kind && other.HasRoom() && waits_for(other);
-  });
-}
-
-void Scheduler::CountPlaced(LaneState& state, const Slot& slot, int placed) {
-  if (slot.seat >= 0) state.on_seat[slot.seat] += placed;
-}
-
-Scheduler::Slots::iterator Scheduler::FreeSlot(LaneState& state, const Task& task, const Principal* principal,
-                                               const KeptSlots& kept) {
-  const SlotKind kind = SlotKind::Of(task);
-  const auto takes = [&](const Slot& slot) {
-    return slot.Takes(kind, principal) && std::find(kept.begin(), kept.end(), &slot) == kept.end();
-  };
-  auto best = state.slots.end();
-  for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    // Among idle slots the one with fewer sessions, since they stay, and of these its own.
-    const auto load = [](const Slot& s) { return std::make_tuple(s.InFlight(), s.sessions, s.principal == nullptr); };
-    if (!takes(slot->second) || !slot->second.HasRoom() || SeatTaken(state, slot->second)) continue;
-    if (best == state.slots.end() || load(slot->second) < load(best->second)) best = slot;
-  }
-  if (best != state.slots.end() || task.limits.OfSlot() || task.Large()) return best;
-  // Nor where one of the seat's slots is kept: that is waited for until nothing is in flight on the seat.
-  const auto seat_kept = [&kept](const Slot& slot) {
-    return slot.seat >= 0 &&
-           std::any_of(kept.begin(), kept.end(), [&slot](const Slot* other) { return other->seat == slot.seat; });
-  };
-
-  for (auto slot = state.slots.begin(); slot != state.slots.end(); ++slot) {
-    const int ahead = slot->second.on_threads - slot->second.capacity.threads;
-    if (!takes(slot->second) || ahead < 0 || slot->second.stuck || ahead >= AheadMax(state, slot->second)) continue;
-    if (slot->second.narrowed || seat_kept(slot->second) || SeatWanted(state, slot->second)) continue;
-    if (best == state.slots.end() || slot->second.on_threads < best->second.on_threads) best = slot;
-  }
-  return best;
-}
-
-int Scheduler::AheadMax(const LaneState& state, const Slot& slot) {
-  if (state.run_ns_average <= 0) return 0;
-  return static_cast<int>(std::min<double>(slot.capacity.ahead, kAheadNs / state.run_ns_average));
-}
-
 absl::btree_set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
   LaneState& state = State(entry.task->lane);
   const bool placed = entry.session != nullptr && entry.session->slot >= 0;
@@ -391,11 +327,7 @@ absl::btree_set<uint64_t>& Scheduler::QueueOf(const Entry& entry) {
 }
 
 int64_t Scheduler::RetryAfterNs(const LaneState& state) {
-  int capacity = 0;
-  for (const auto& [number, slot] : state.slots) {
-    if (slot.kind == SlotKind{}) capacity += slot.capacity.threads;  // the others share their seats
-  }
-  const double wait_ns = state.run_ns_average * state.queued / std::max(capacity, 1);
+  const double wait_ns = state.run_ns_average * state.queued / std::max(state.slots.Threads(), 1);
   return std::clamp(wait_ns, double{kRetryAfterNsMin}, double{kRetryAfterNsMax});
 }
 
@@ -411,58 +343,19 @@ bool Scheduler::StartsAtOnce(LaneState& state, const Task& task, const Principal
   if (state.queued > 0 && state.principals.size() > (principal == nullptr ? 0 : 1)) return false;
   if (session == nullptr || session->slot < 0) {
     if (principal != nullptr && !principal->waiting[SlotKind::Of(task).index()].empty()) return false;
-    return FreeSlot(state, task, principal) != state.slots.end();
+    return state.slots.Free(task, principal, state.principals, state.run_ns_average) != state.slots.end();
   }
-  const Slot& slot = state.slots.at(session->slot);
+  const Slots::Slot& slot = state.slots.at(session->slot);
   return slot.waiting.empty() && slot.HasRoom();
 }
 
-Scheduler::Slots::iterator Scheduler::SlotToClaim(LaneState& state, SlotKind kind, const Principal& principal) {
-  const auto none = state.slots.end();
-  if (kind.fresh || state.principals.size() == 1) return none;
-
-  // Who has how many slots of the kind, and who has tasks for it.
-  std::map<const Principal*, int> slots_of;
-  std::set<const Principal*> active;
-  int slots = 0;
-  size_t coming = 0;  // its own, on their way: for one task each at least
-  for (const auto& [name, other] : state.principals) {
-    if (!other.waiting[kind.index()].empty()) active.insert(&other);
-  }
-  for (const auto& [number, slot] : state.slots) {
-    if (slot.kind != kind) continue;
-    ++slots;
-    if (slot.principal == nullptr) continue;
-    ++slots_of[slot.principal];
-    if (slot.principal == &principal && slot.capacity.threads == 0) ++coming;
-    if (slot.InFlight() > 0 || !slot.waiting.empty()) active.insert(slot.principal);
-  }
-  const int fair_share = std::max(1, slots / static_cast<int>(active.size()));
-  const int has = slots_of[&principal];
-  if (has >= fair_share || coming >= principal.waiting[kind.index()].size()) return none;
-
-  auto best = none;
-  const auto order = [&state](const Slot& slot) {
-    const bool idle = slot.HasRoom() && slot.InFlight() == 0 && !SeatTaken(state, slot);
-    return std::make_tuple(!idle, slot.InFlight(), slot.idle_since_ns);
-  };
-  for (auto slot = state.slots.begin(); slot != none; ++slot) {
-    const Slot& s = slot->second;
-    if (s.kind != kind || s.principal == nullptr || s.principal == &principal || s.capacity.threads == 0) continue;
-    if (s.changing_hands) continue;
-    if (has > 0 && active.count(s.principal) != 0 && slots_of[s.principal] <= fair_share) continue;
-    if (best == none || order(s) < order(best->second)) best = slot;
-  }
-  return best;
-}
-
-void Scheduler::ChangeHands(LaneKind lane, Slots::iterator slot, Principal* to, Actions* actions) {
-  Slot& s = slot->second;
+void Scheduler::ChangeHands(LaneKind lane, Slots::Iterator slot, Principal* to, Actions* actions) {
+  Slots::Slot& s = slot->second;
   Principal* const from = std::exchange(s.principal, to);
   --from->slots;
   ++to->slots;
   s.changing_hands = true;
-  s.capacity = kGone;
+  s.capacity = Slots::kGone;
   // Its sessions begin anew, wherever their next tasks run.
   if (lane == LaneKind::kIo) sessions_.LeaveSlot(slot->first);
   s.sessions = 0;
@@ -478,13 +371,13 @@ void Scheduler::DropIfGone(LaneState& state, const Principal* principal) {
   state.principals.erase(found);
 }
 
-std::pair<uint64_t, Scheduler::Slots::iterator> Scheduler::NextToStart(LaneKind lane, Actions* actions) {
+std::pair<uint64_t, Slots::Iterator> Scheduler::NextToStart(LaneKind lane, Actions* actions) {
   LaneState& state = State(lane);
   const auto none = state.slots.end();
   struct First {
     uint64_t serial;
     Principal* principal;  // null: of a session
-    Slots::iterator slot;  // of its session
+    Slots::Iterator slot;  // of its session
   };
   absl::InlinedVector<First, 8> firsts;
   for (auto& [name, principal] : state.principals) {
@@ -506,19 +399,19 @@ std::pair<uint64_t, Scheduler::Slots::iterator> Scheduler::NextToStart(LaneKind 
   }
   std::sort(firsts.begin(), firsts.end(), [](const First& a, const First& b) { return a.serial < b.serial; });
 
-  KeptSlots kept;
+  Slots::Kept kept;
   for (const First& first : firsts) {
     if (first.principal == nullptr) {
-      const Slot& slot = first.slot->second;
+      const Slots::Slot& slot = first.slot->second;
       if (slot.HasRoom() && std::find(kept.begin(), kept.end(), &slot) == kept.end()) return {first.serial, first.slot};
       continue;
     }
     const Task& task = *entries_.at(first.serial).task;
-    const auto free = FreeSlot(state, task, first.principal, kept);
+    const auto free = state.slots.Free(task, first.principal, state.principals, state.run_ns_average, kept);
     if (free != none) return {first.serial, free};
-    const auto claimed = SlotToClaim(state, SlotKind::Of(task), *first.principal);
+    const auto claimed = state.slots.ToClaim(SlotKind::Of(task), *first.principal, state.principals);
     if (claimed == none) continue;
-    if (claimed->second.InFlight() == 0 && !SeatTaken(state, claimed->second)) {
+    if (state.slots.Idle(claimed->second)) {
       ChangeHands(lane, claimed, first.principal, actions);
     } else {
       kept.push_back(&claimed->second);
@@ -546,9 +439,7 @@ void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
       slot->second.principal = entry.principal;
       ++entry.principal->slots;
     }
-    ++slot->second.on_threads;
-    slot->second.narrowed = entry.task->limits.OfSlot();
-    CountPlaced(state, slot->second, 1);
+    state.slots.Enter(&slot->second, /*narrows=*/entry.task->limits.OfSlot());
     ++state.running;
     actions->hand_overs.push_back({entry.task, slot->first, slot->second.readies});
   }
@@ -572,17 +463,15 @@ void Scheduler::Placed(const HandOver& hand_over, int64_t now_ns, Actions* actio
     if (entry.stop != Stop::kNo) actions->cancels.emplace_back(lane, serial);
     return;
   }
-  Slot& slot = State(lane).slots[hand_over.slot];
+  Slots::Slot& slot = State(lane).slots[hand_over.slot];
   // Unless a successor reported ready meanwhile: the refusal was not its own, and its SlotReady will not come again.
-  if (!hand_over.taken && slot.readies == hand_over.readies) slot.capacity = kGone;
+  if (!hand_over.taken && slot.readies == hand_over.readies) slot.capacity = Slots::kGone;
   Unplace(entry, now_ns, actions);
 }
 
 void Scheduler::Unplace(Entry& entry, int64_t now_ns, Actions* actions) {
   LaneState& state = State(entry.task->lane);
-  Slot& slot = state.slots[entry.slot];
-  --slot.on_threads;
-  CountPlaced(state, slot, -1);
+  state.slots.Leave(&state.slots[entry.slot], /*from_loop=*/false);
   --state.running;
   entry.placed = false;
   const uint64_t serial = entry.task->serial;

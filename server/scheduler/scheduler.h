@@ -19,7 +19,6 @@
 // Wiring (main): the lanes' events call SlotReady, SlotGone, Ended and SessionsGone; the lane ports below reach down.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,12 +32,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_set.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "server/scheduler/sessions.h"
+#include "server/scheduler/slots.h"
 #include "server/task/glimpse.h"
 #include "server/task/outcome.h"
-#include "server/task/slot_kind.h"
 #include "server/task/snapshot.h"
 #include "server/task/task.h"
 
@@ -98,19 +96,7 @@ class Scheduler {
   // Ends what waited longer than its limits.queue, and forgets sessions that were idle for too long. Call now and then.
   void Expire(int64_t now_ns);
 
-  // What one interpreter takes at once: tasks on threads, and beside them tasks on its event loop. Where a task will
-  // run shows only when its code has returned, so each is placed on a thread.
-  struct Capacity {
-    int threads = 1;
-    int loop_tasks = 0;
-    // That may lie ready beside, where all threads are taken and the lane's tasks are short (kAheadNs): the next then
-    // begins without a wake-up.
-    int ahead = 0;
-    // It takes tasks that ask for this kind, and no others.
-    SlotKind kind = {};
-    // Of the slots of one seat (a core), only one runs tasks at a time. -1: it has one to itself.
-    int seat = -1;
-  };
+  using Capacity = Slots::Capacity;
 
   // From the lanes.
   void SlotReady(LaneKind lane, int slot, Capacity capacity, int64_t now_ns);
@@ -139,15 +125,6 @@ class Scheduler {
   // What a client asked of a task while its hand-over was under way.
   enum class Stop { kNo, kCancel, kDeadline };
 
-  // Somebody who has tasks in a lane, or slots.
-  struct Principal {
-    // For any slot of their kind; by serial: a task that a lane refuses is first again by itself. Among them, until
-    // they are met at the front, tasks whose session has got a slot since they came.
-    std::array<absl::btree_set<uint64_t>, kSlotKinds> waiting;
-    int tasks = 0;  // accepted and not yet ended
-    int slots = 0;
-  };
-
   struct Entry {
     std::shared_ptr<const Task> task;
     Done done;
@@ -167,47 +144,15 @@ class Scheduler {
     int64_t placed_ns = 0;
   };
 
-  static constexpr Capacity kGone = {.threads = 0, .loop_tasks = 0, .ahead = 0, .kind = {}, .seat = -1};
-
-  struct Slot {
-    Capacity capacity = kGone;
-    // Placed and not yet ended, whichever interpreter they were placed for.
-    int on_threads = 0;
-    int on_loop = 0;
-    bool narrowed = false;  // to the limits of the task in it, so nothing lies ready behind that
-    bool stuck = false;     // a task lay ready there for too long, and none has ended there since
-    SlotKind kind;
-    int seat = -1;
-    Principal* principal = nullptr;  // whose it is; null: nobody has used its interpreter, or it runs one task only
-    int64_t idle_since_ns = 0;       // while nothing is in flight
-    bool changing_hands = false;     // until the port's `replace` has returned
-    uint64_t readies = 0;            // SlotReady calls: tells a refusal by this interpreter from one by its predecessor
-    absl::btree_set<uint64_t> waiting;  // tasks of its sessions, by serial
-    int sessions = 0;                   // that have their globals here
-
-    int InFlight() const { return on_threads + on_loop; }
-    bool HasRoom() const {
-      return !changing_hands && on_threads < capacity.threads && InFlight() < capacity.threads + capacity.loop_tasks;
-    }
-    bool Takes(SlotKind wanted, const Principal* asker) const {
-      return kind == wanted && (principal == nullptr || principal == asker);
-    }
-  };
-
-  using Slots = std::map<int, Slot>;
-
   struct LaneState {
-    std::map<std::string, Principal> principals;
+    Principals principals;
     int64_t queued = 0;  // in a principal's queue, in a slot's, or paused
     int64_t queued_bytes = 0;
     int running = 0;
     Slots slots;
-    std::map<int, int> on_seat;  // tasks placed, by seat
     std::map<Ending, uint64_t> endings;
     double run_ns_average = 0;  // exponentially weighted
   };
-
-  using KeptSlots = absl::InlinedVector<const Slot*, 4>;
 
   // What is to be done once the lock is let go.
   struct HandOver {
@@ -231,27 +176,15 @@ class Scheduler {
 
   LaneState& State(LaneKind lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return lane == LaneKind::kIo ? io_ : cpu_; }
   const LanePort& Port(LaneKind lane) const { return lane == LaneKind::kIo ? io_port_ : cpu_port_; }
-  // Where a task of the principal goes next that may run in any slot of its kind: to a thread, or to lie ready; end():
-  // nowhere. `kept`: slots that it must not take.
-  static Slots::iterator FreeSlot(LaneState& state, const Task& task, const Principal* principal,
-                                  const KeptSlots& kept = {});
-  // Another's slot that is to become the principal's, which waits for one; end(): none. It may still be busy.
-  static Slots::iterator SlotToClaim(LaneState& state, SlotKind kind, const Principal& principal);
-  void ChangeHands(LaneKind lane, Slots::iterator slot, Principal* to, Actions* actions)
+  void ChangeHands(LaneKind lane, Slots::Iterator slot, Principal* to, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void DropIfGone(LaneState& state, const Principal* principal);
-  static bool SeatTaken(const LaneState& state, const Slot& slot);
-  // Somebody waits for another slot of this one's seat, which is ready: he would wait for all that lies ready here.
-  static bool SeatWanted(const LaneState& state, const Slot& slot);
-  static void CountPlaced(LaneState& state, const Slot& slot, int placed);
-  // How many tasks may lie ready in the slot.
-  static int AheadMax(const LaneState& state, const Slot& slot);
   static int64_t RetryAfterNs(const LaneState& state);
   // Where an entry is to wait that is not paused.
   absl::btree_set<uint64_t>& QueueOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveQueue(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest waiting task that may start now, and where; end() when there is none. Claims slots for those before it.
-  std::pair<uint64_t, Slots::iterator> NextToStart(LaneKind lane, Actions* actions)
+  std::pair<uint64_t, Slots::Iterator> NextToStart(LaneKind lane, Actions* actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether a new task starts without having to wait. `session`: null, or its own.
   static bool StartsAtOnce(LaneState& state, const Task& task, const Principal* principal,
