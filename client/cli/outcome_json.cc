@@ -120,11 +120,7 @@ std::string OutcomeJson(const v1::Outcome& outcome) {
     json.Null();
   }
   json.Key("evidence");
-  if (outcome.has_evidence()) {
-    WriteEvidence(outcome.evidence(), &json);
-  } else {
-    json.Null();
-  }
+  WriteEvidence(outcome.evidence(), &json);
   json.Key("usage");
   WriteUsage(outcome.usage(), &json);
   json.Key("lock");

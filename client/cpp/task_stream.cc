@@ -151,20 +151,15 @@ void TaskStream::Read() {
     memory.Reset();
     auto& reply = *google::protobuf::Arena::CreateMessage<v1::RunStreamReply>(&memory);
     if (!stream_->Read(&reply)) break;
-    std::vector<Callback> callbacks(reply.outcomes_size());
-    {
-      absl::MutexLock lock(&mutex_);
-      for (int i = 0; i < reply.outcomes_size(); ++i) {
-        const auto found = in_flight_.find(reply.outcomes(i).client_id());
+    for (const v1::StreamOutcome& outcome : reply.outcomes()) {
+      Callback done;
+      {
+        absl::MutexLock lock(&mutex_);
+        const auto found = in_flight_.find(outcome.client_id());
         if (found == in_flight_.end()) continue;  // the server's mistake: one callback was promised
-        callbacks[i] = std::move(found->second);
+        done = std::move(found->second);
         in_flight_.erase(found);
       }
-    }
-    for (int i = 0; i < reply.outcomes_size(); ++i) {
-      const v1::StreamOutcome& outcome = reply.outcomes(i);
-      const Callback done = std::move(callbacks[i]);
-      if (!done) continue;
       if (outcome.has_refusal()) {
         done(RefusalOf(outcome.refusal()));
       } else {

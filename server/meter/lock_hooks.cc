@@ -29,7 +29,7 @@ std::atomic<void (*)()> tell_taken{nullptr};
 HogCore hog_core;
 thread_local CoreBinding core_binding;
 thread_local int forced_in_a_row = 0;
-// After 20 ms of bytecode and nothing else a thread counts as a hog. Sooner, one that computes in C between would be
+// After 20 ms of bytecode and nothing else a thread counts as a hog. Sooner, one that computes in C between might be
 // woken onto the core on which another does so.
 constexpr int kHogReleases = 4;
 
@@ -54,8 +54,9 @@ struct Departure {
 thread_local Departure departure;
 
 // The processor time that the way back through the eval loop may take. A few microseconds by itself; a virtual
-// machine's clock counts what the host took meanwhile, too. Who had been asked, but let go by himself to compute for
-// less without the lock, is booked as waiting for so long: once after a switch interval (5 ms) of holding it.
+// machine's clock counts what the host took meanwhile, too: up to half a millisecond was seen. Who had been asked, but
+// let go in C before the eval loop could, and computed for less than this without the lock, is booked as waiting for so
+// long: at most once in the switch interval (5 ms) that the asking takes.
 constexpr int64_t kWayBackCpuNs = kNsPerMs;
 
 int64_t TimesBlocked() {
@@ -72,11 +73,12 @@ void OnReleased() {
   ProcessLedger().OnRelease(&thread_ledger, now_ns);
   lock.taken = false;
   departure = {.released = true, .asked = lock.asked, .serial = thread_ledger.serial};
+  if (auto* const tell = tell_released.load(std::memory_order_relaxed); tell && departure.serial != 0) tell();
+  // Last: telling may block.
   if (departure.asked) {
     departure.blocked = TimesBlocked();
     departure.cpu_ns = CpuNs();
   }
-  if (auto* const tell = tell_released.load(std::memory_order_relaxed); tell && departure.serial != 0) tell();
 }
 
 // Waiting for the other to take the lock is no leaving.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "server/ipc/channel.h"
@@ -430,7 +431,8 @@ void Scheduler::Place(LaneKind lane, int64_t now_ns, Actions* actions) {
     entry.placed = true;
     entry.handing_over = true;
     entry.slot = slot->first;
-    entry.placed_ns = now_ns;
+    // It may have come after `now_ns`, while a round was handed over.
+    entry.placed_ns = std::max(now_ns, entry.accepted_ns);
     if (entry.session != nullptr && entry.session->slot < 0) {
       entry.session->slot = slot->first;
       ++slot->second.sessions;
@@ -451,22 +453,23 @@ void Scheduler::Forget(const Sessions::Forgotten& forgotten, Actions* actions) {
   actions->forgets[forgotten.slot].push_back(forgotten.number);
 }
 
-void Scheduler::Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) {
+bool Scheduler::Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) {
   const uint64_t serial = hand_over.task->serial;
   const LaneKind lane = hand_over.task->lane;
   auto found = entries_.find(serial);
-  if (found == entries_.end()) return;  // it ended before `run` returned
+  if (found == entries_.end()) return false;  // it ended before its round was over
   Entry& entry = found->second;
   entry.handing_over = false;
   const bool returned = std::exchange(entry.returned, false);
   if (hand_over.taken && !returned) {
     if (entry.stop != Stop::kNo) actions->cancels.emplace_back(lane, serial);
-    return;
+    return false;
   }
   Slots::Slot& slot = State(lane).slots[hand_over.slot];
   // Unless a successor reported ready meanwhile: the refusal was not its own, and its SlotReady will not come again.
   if (!hand_over.taken && slot.readies == hand_over.readies) slot.capacity = Slots::kGone;
   Unplace(entry, now_ns, actions);
+  return true;
 }
 
 void Scheduler::Unplace(Entry& entry, int64_t now_ns, Actions* actions) {
@@ -547,9 +550,11 @@ void Scheduler::Act(Actions actions, int64_t now_ns) {
     }
     if (!hand_overs.empty()) {
       absl::MutexLock lock(&mutex_);
-      for (const HandOver& hand_over : hand_overs) Placed(hand_over, now_ns, &actions);
-      // What a lane refused or gave back meanwhile waits again.
-      for (const LaneKind lane : {LaneKind::kIo, LaneKind::kCpu}) Place(lane, now_ns, &actions);
+      std::set<LaneKind> again;
+      for (const HandOver& hand_over : hand_overs) {
+        if (Placed(hand_over, now_ns, &actions)) again.insert(hand_over.task->lane);
+      }
+      for (const LaneKind lane : again) Place(lane, now_ns, &actions);
     }
     for (const auto& [lane, slot] : std::exchange(actions.replacements, {})) {
       Port(lane).replace(slot);

@@ -133,7 +133,7 @@ class Scheduler {
     int64_t bytes = 0;
     int64_t accepted_ns = 0;
     int64_t expires_ns = 0;
-    // In a slot, from placement on; `handing_over` until the lane's run has returned.
+    // In a slot, from placement on; `handing_over` until the lane's run has returned, for it and all of its round.
     bool placed = false;
     bool paused = false;
     bool handing_over = false;
@@ -193,7 +193,9 @@ class Scheduler {
 
   void EndPlaced(EndedTask&& ended, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Place(LaneKind lane, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What follows from a hand-over. True: the lane refused the task, or gave it back meanwhile, and it is to be placed
+  // again unless it ended.
+  bool Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopTask(uint64_t serial, Stop stop, int64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

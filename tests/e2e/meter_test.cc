@@ -122,11 +122,25 @@ TEST_F(MeterSumsTest, SpinnersForceEachOtherToLetGo) {
   }
 }
 
+TEST_F(MeterSumsTest, WorkWithoutTheLockIsNoWaitForIt) {
+  StartSmallServer();
+  std::vector<std::unique_ptr<PendingRun>> runs;
+  for (int i = 0; i < 2; ++i) runs.push_back(RunLater(Call(v1::IO, "spins.py", "digest", {Json("1")})));
+  for (const auto& run : runs) {
+    const v1::Outcome& outcome = run->outcome();
+    ASSERT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
+    // They let go for each block, and come straight back; but nobody has asked them to.
+    EXPECT_GT(outcome.lock().takes(), 100u);
+    EXPECT_LT(outcome.lock().forced_releases() * 10, outcome.lock().takes()) << outcome.DebugString();
+    EXPECT_LT(BookedShare(outcome), 0.5) << outcome.DebugString();
+  }
+}
+
 TEST_F(MeterSumsTest, BooksCloseForSpinnersAndSleepersTogether) {
   constexpr int kNaps = 50;
   StartSmallServer();
-  // A host that takes the core away between a release and the way back counts it as the thread's work, which is no
-  // wait: a round in which it did says nothing, and is repeated. Any other must be right.
+  // Where a host takes the core away for a millisecond between a release and the way back, that counts as the thread's
+  // work, which is no wait: a round in which it did says nothing, and is repeated. Any other must be right.
   double worst = 1;
   bool stolen = true;
   for (int round = 0; round < 4 && worst > 0.02 && stolen; ++round) {

@@ -1,5 +1,6 @@
 """Tasks that want the lock all the time, and tasks that hardly want it."""
 
+import hashlib
 import os
 import sys
 import time
@@ -19,6 +20,14 @@ def sleep(seconds):
     begin = time.monotonic()
     time.sleep(seconds)
     return [begin, time.monotonic()]
+
+
+def digest(seconds):
+    """Computes without the lock all the time, in blocks of some tenths of a millisecond."""
+    block = bytes(100_000)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        hashlib.sha256(block)
 
 
 def nap(times, seconds):

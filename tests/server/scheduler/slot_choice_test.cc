@@ -268,6 +268,22 @@ TEST_F(AheadTest, OneThatComesBackDuringItsHandOverIsNotLost) {
   EXPECT_EQ(cpu_.starts.back().slot, 1);
 }
 
+TEST_F(AheadTest, OneThatComesBackDuringItsHandOverStartsWhereThereIsRoom) {
+  Open(10 * kNsPerUs, 1);
+  Submit(CpuTask());
+  cpu_.on_run = [this](int slot, const Task& task) {
+    if (slot == 1) return true;
+    // There is room by now, and nothing further happens that would have the scheduler look.
+    scheduler().SlotReady(LaneKind::kCpu, 1, {.threads = 1}, 0);
+    scheduler().Returned({task.serial}, 0);
+    return true;
+  };
+  const uint64_t serial = Submit(CpuTask());
+  EXPECT_EQ(cpu_.starts.back().serial, serial);
+  EXPECT_EQ(cpu_.starts.back().slot, 1);
+  EXPECT_EQ(Lane(LaneKind::kCpu).queued, 0);
+}
+
 TEST_F(AheadTest, AfterADrainsGraceOneThatComesBackIsLost) {
   Open(10 * kNsPerUs, 1);
   Submit(CpuTask());

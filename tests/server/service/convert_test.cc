@@ -449,6 +449,9 @@ TEST(ToWireTest, AnOutcomeLosesNothing) {
   EXPECT_EQ(wire.evidence().allowed(), 5);
   EXPECT_EQ(wire.evidence().used(), 6);
   EXPECT_TRUE(wire.evidence().safe_to_retry());
+  v1::Outcome says_nothing;
+  ToWire(task, Outcome(), &says_nothing);
+  EXPECT_FALSE(says_nothing.has_evidence());
   ASSERT_THAT(wire.lock_profile(), SizeIs(1));
   EXPECT_EQ(wire.lock_profile(0).function(), "f");
   EXPECT_EQ(wire.lock_profile(0).file(), "g");

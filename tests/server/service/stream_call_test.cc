@@ -164,10 +164,11 @@ TEST_F(StreamCallTest, AnIdThatIsInFlightIsRefusedAndTheFirstGoesOn) {
   const v1::StreamOutcome refused = Receive();
   EXPECT_EQ(refused.client_id(), 5u);
   EXPECT_THAT(refused.refusal().message(), HasSubstr("client_id"));
+  stream_->WritesDone();  // the first is in flight still, and is waited for
   End(*io_.AwaitStart(), "first");
   EXPECT_EQ(Receive().outcome().stdout(), "first");
   EXPECT_EQ(io_.started(), 1u);
-  EXPECT_TRUE(Close().ok());
+  EXPECT_TRUE(Over().ok());
 }
 
 TEST_F(StreamCallTest, AFullQueueRefusesWithATimeToRetry) {
