@@ -1,6 +1,7 @@
 // The slots of one lane: what each has room for, whose it is, and which one a task goes to next.
 //
-// Under the scheduler's lock; of who waits it sees what the principals' queues say.
+// Thread-compatible: all of it under the scheduler's lock. The principals are the scheduler's; one lives as long as a
+// slot is its own. Of who waits this sees what their queues say; it moves no task.
 #pragma once
 
 #include <array>
