@@ -68,13 +68,6 @@ KnownFunctions::Bounds FunctionBounds(uint64_t session) {
   return {.functions = kSessionFunctionsMax, .bytes = kSessionFunctionsBytesMax};
 }
 
-void SetOutput(PageFile::Output output, Outcome* outcome) {
-  outcome->out = std::move(output.out);
-  outcome->err = std::move(output.err);
-  outcome->out_truncated = output.out_truncated;
-  outcome->err_truncated = output.err_truncated;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<InterpreterHandle>> InterpreterHandle::Create(Poller* poller, Config config,
@@ -384,7 +377,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   CancelTimers(in_flight);
   const int64_t now_ns = NowNs();
   pace_.Ended(in_flight.sent_ns, ended->end_ns(), now_ns);
-  Outcome outcome = ReportedOutcome(in_flight, ended, now_ns);
+  Outcome outcome = ReportedOutcome(ran_in(), in_flight, ended, now_ns);
   const int64_t processes = in_flight.task->limits.processes;
   EndRefused(PidsRefused(*ended), processes > 0 ? processes : config_.pids_allowed, &outcome);
   if (in_flight.task->limits.OfSlot() && config_.widen) config_.widen();
@@ -523,7 +516,7 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
   return true;
 }
 
-std::optional<InterpreterHandle::InFlight> InterpreterHandle::TakeBack(InFlights::iterator task) {
+std::optional<InFlight> InterpreterHandle::TakeBack(InFlights::iterator task) {
   const uint32_t row = task->second.row;
   if (!task->second.ahead || !page_->TakeBack(row, task->first)) return std::nullopt;
   InFlight taken = std::move(task->second);
@@ -532,7 +525,7 @@ std::optional<InterpreterHandle::InFlight> InterpreterHandle::TakeBack(InFlights
   return taken;
 }
 
-std::vector<InterpreterHandle::InFlight> InterpreterHandle::TakeBackAll() {
+std::vector<InFlight> InterpreterHandle::TakeBackAll() {
   std::vector<InFlight> taken;
   for (auto task = in_flight_.begin(); task != in_flight_.end();) {
     if (std::optional<InFlight> mine = TakeBack(task++)) taken.push_back(*std::move(mine));
@@ -653,7 +646,7 @@ void InterpreterHandle::Inspect() {
   }
 }
 
-std::optional<InterpreterHandle::InFlight> InterpreterHandle::TakeStuck(int64_t now_ns) {
+std::optional<InFlight> InterpreterHandle::TakeStuck(int64_t now_ns) {
   // Alone, one waits for another. Among many, each is claimed at once: by a thread that never has the lock.
   const auto begun = [this](const auto& task) { return page_->BeginNs(task.second.row, task.first).has_value(); };
   if (alone() && std::any_of(in_flight_.begin(), in_flight_.end(), begun)) return std::nullopt;
@@ -728,7 +721,7 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
     CancelTimers(task);
     // What a task did to its interpreter says nothing about the next one's start.
     if (page_->BeginNs(task.row, serial)) epitaph.healthy = true;
-    outcomes.push_back({serial, KilledOutcome(task, death)});
+    outcomes.push_back({serial, KilledOutcome(ran_in(), task, death)});
   }
   std::optional<Ending> only_task_ended;
   if (alone() && outcomes.size() == 1) only_task_ended = outcomes.front().outcome.ending;
@@ -741,96 +734,6 @@ InterpreterHandle::Epitaph InterpreterHandle::Finish(const std::optional<Interpr
   Return(returned);
   if (!leaving_sessions.empty()) events_.on_sessions_gone(leaving_sessions.size());
   return epitaph;
-}
-
-Outcome InterpreterHandle::KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const {
-  const Task& task = *in_flight.task;
-  Outcome outcome;
-  outcome.started = true;
-  Usage& usage = outcome.usage;
-  usage.interpreter = config_.name;
-
-  const int64_t death_ns = std::max(death.at_ns, in_flight.sent_ns);
-  DoomedTask doomed{.task = &task,
-                    .stop = in_flight.stop,
-                    .sent_ns = in_flight.sent_ns,
-                    .begin_ns = page_->BeginNs(in_flight.row, task.serial)};
-  if (doomed.begin_ns) {
-    if (config_.core >= 0) usage.core = config_.core;
-    const int64_t begin_ns = std::clamp(*doomed.begin_ns, in_flight.sent_ns, death_ns);
-    usage.dispatch_ns = begin_ns - in_flight.sent_ns;
-    usage.run_ns = death_ns - begin_ns;
-    if (page_->meter_available()) outcome.lock = page_->RowLock(in_flight.row, task.serial, death_ns);
-    SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
-    outcome.progress = page_->ReadProgress(in_flight.row);
-  }
-  if (alone() && death.end && doomed.begin_ns) {
-    const int64_t cpu_ns = death.end->user_cpu_ns + death.end->system_cpu_ns;
-    doomed.cpu_ns = usage.cpu_ns = std::max<int64_t>(0, cpu_ns - page_->ProcessCpuAtBeginNs(in_flight.row));
-    const int64_t peak_bytes = death.end->peak_memory_bytes;
-    if (peak_bytes > page_->UnknownPeakBytes(in_flight.row)) usage.peak_memory_bytes = peak_bytes;
-  }
-  if (!in_flight.warning.empty()) outcome.warnings.push_back(in_flight.warning);
-  EndDoomed(doomed, death, &outcome);
-  return outcome;
-}
-
-Outcome InterpreterHandle::ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended,
-                                           int64_t now_ns) const {
-  const Task& task = *in_flight.task;
-  const int64_t sent_ns = in_flight.sent_ns;
-  const int64_t begin_ns = std::clamp(ended->begin_ns(), sent_ns, std::max(sent_ns, now_ns));
-  const int64_t end_ns = std::clamp(ended->end_ns(), begin_ns, std::max(begin_ns, now_ns));
-  const auto positive = [](int64_t value) { return std::max<int64_t>(0, value); };
-
-  Outcome outcome;
-  outcome.started = true;
-  Usage& usage = outcome.usage;
-  usage.interpreter = config_.name;
-  usage.dispatch_ns = begin_ns - sent_ns;
-  usage.run_ns = end_ns - begin_ns;
-  usage.cpu_ns = positive(ended->cpu_ns());
-  // Below zero: unavailable.
-  if (ended->cpu_wait_ns() >= 0) usage.cpu_wait_ns = ended->cpu_wait_ns();
-  if (in_flight.on_loop) usage.loop_wait_ns = positive(ended->loop_wait_ns());
-  if (alone() && ended->peak_memory_bytes() > 0) usage.peak_memory_bytes = ended->peak_memory_bytes();
-  if (ended->core() >= 0) usage.core = ended->core();
-  if (ended->lock_available()) {
-    outcome.lock = LockUsage{.wait_ns = positive(ended->lock_wait_ns()),
-                             .hold_ns = positive(ended->lock_hold_ns()),
-                             .takes = ended->lock_takes(),
-                             .contended_takes = ended->lock_contended_takes(),
-                             .forced_releases = ended->lock_forced_releases(),
-                             .longest_hold_ns = positive(ended->lock_longest_hold_ns())};
-  }
-  for (internal::FunctionHold& hold : *ended->mutable_lock_profile()) {
-    if (!task.profile_lock) break;
-    outcome.lock_profile.push_back({.function = RepairUtf8(hold.function()),
-                                    .file = RepairUtf8(hold.file()),
-                                    .line = hold.line(),
-                                    .hold_ns = positive(hold.hold_ns()),
-                                    .calls = hold.calls()});
-  }
-  SetOutput(page_->ReadOutput(in_flight.row, task.limits.output_bytes), &outcome);
-  outcome.progress = page_->ReadProgress(in_flight.row);
-  if (ended->ending() == internal::CODE_OUTPUT_LIMIT) {
-    outcome.evidence.used = static_cast<int64_t>(std::max(outcome.out.size(), outcome.err.size()));
-  }
-  if (ended->threads_left() > 0) {
-    outcome.warnings.push_back(absl::StrCat(ended->threads_left(), ended->threads_left() == 1 ? " thread" : " threads",
-                                            " outlived the task",
-                                            alone() && !once() ? ": its interpreter was replaced" : ""));
-  }
-  if (alone() && !once() && ended->residue_size() > 0) {
-    outcome.warnings.push_back(absl::StrCat("left behind: ", ResidueText(*ended), ": its interpreter was replaced"));
-  }
-  if (ended->processes_left()) {
-    outcome.warnings.push_back(absl::StrCat("child processes outlived the task: they were ended",
-                                            alone() && !once() ? " and its interpreter was replaced" : ""));
-  }
-  if (!in_flight.warning.empty()) outcome.warnings.push_back(in_flight.warning);
-  EndReported(ended, task, in_flight.stop, end_ns - sent_ns, &outcome);
-  return outcome;
 }
 
 }  // namespace gild

@@ -29,7 +29,9 @@
 #include "server/ipc/channel.h"
 #include "server/ipc/page_file.h"
 #include "server/lane/endings.h"
+#include "server/lane/in_flight.h"
 #include "server/lane/known_functions.h"
+#include "server/lane/outcomes.h"
 #include "server/lane/reading_pace.h"
 #include "server/task/snapshot.h"
 
@@ -127,23 +129,6 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
  private:
   enum class State { kStarting, kReady, kDoomed, kFinished };
 
-  struct InFlight {
-    std::shared_ptr<const Task> task;
-    uint32_t row = 0;
-    int64_t sent_ns = 0;
-    bool ahead = false;        // another was before it when it was handed over
-    bool handed_over = false;  // its StartTask is written: a StopTask may follow
-    bool on_loop = false;
-    int64_t wall_over_ns = 0;  // when its wall limit passes
-    StopReason stop = StopReason::kNone;
-    bool overdue = false;  // stopped, and has not ended soon
-    std::string warning;   // for its outcome
-    Poller::TimerId overdue_timer = 0;
-    Poller::TimerId grace_timer = 0;
-  };
-
-  using InFlights = std::map<uint64_t, InFlight>;  // by serial
-
   InterpreterHandle(Poller* poller, Config config, Events events, std::unique_ptr<PageFile> page);
 
   void OnFrame(absl::string_view payload);
@@ -179,12 +164,13 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   // Before the task is sent.
   void Narrow(const Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
   void SendStart(const Task& task, uint32_t row) ABSL_LOCKS_EXCLUDED(functions_mutex_);
-  // Usage, lock and output of a task that did not end by itself.
-  Outcome KilledOutcome(const InFlight& in_flight, const InterpreterDeath& death) const;
-  Outcome ReportedOutcome(const InFlight& in_flight, internal::TaskEnded* ended, int64_t now_ns) const;
   bool alone() const { return config_.alone; }
   // It runs one task, so whatever that leaves behind is nobody's.
   bool once() const { return config_.tasks_max == 1; }
+  RanIn ran_in() const {
+    return {
+        .name = config_.name, .page = *page_, .alone = alone(), .replaced = alone() && !once(), .core = config_.core};
+  }
 
   Poller* const poller_;
   const Config config_;
