@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "server/service/convert.h"
+#include "server/service/refusals.h"
 #include "server/service/run_call.h"
 #include "server/service/stream_call.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/service/convert.h"
+#include "server/service/refusals.h"
 #include "server/task/capacity.h"
 
 namespace gild {

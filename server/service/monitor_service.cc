@@ -6,7 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/clock.h"
-#include "server/service/convert.h"
+#include "server/service/refusals.h"
+#include "server/service/to_wire.h"
 #include "server/task/capacity.h"
 
 namespace gild {

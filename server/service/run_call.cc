@@ -5,8 +5,10 @@
 #include <variant>
 
 #include "server/base/clock.h"
-#include "server/service/convert.h"
+#include "server/service/refusals.h"
+#include "server/service/task_from_wire.h"
 #include "server/service/task_watches.h"
+#include "server/service/to_wire.h"
 
 namespace gild {
 namespace {

@@ -8,8 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/clock.h"
 #include "server/ipc/channel.h"
-#include "server/service/convert.h"
+#include "server/service/refusals.h"
+#include "server/service/task_from_wire.h"
 #include "server/service/task_watches.h"
+#include "server/service/to_wire.h"
 #include "server/task/capacity.h"
 
 namespace gild {

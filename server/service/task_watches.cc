@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/errors.h"
-#include "server/service/convert.h"
+#include "server/service/refusals.h"
 #include "server/task/capacity.h"
 
 namespace gild {

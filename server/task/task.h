@@ -1,7 +1,7 @@
 // Task: one piece of user code to run once, with its tag, arguments and limits, as the server knows it.
 //
-// The domain's own words; service/convert makes it from the wire and is the only one who does. Limits are already
-// clamped, texts already validated. Immutable once submitted, shared by shared_ptr between floors.
+// The domain's own words; service/task_from_wire makes it of what a client sends, and nobody else does. Limits are
+// already clamped, texts already validated. Immutable once submitted, shared by shared_ptr between floors.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 
 #include "gild/v1/task.pb.h"
 #include "server/base/errors.h"
-#include "server/service/convert.h"
+#include "server/service/task_from_wire.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   gild::v1::Task wire;
