@@ -246,7 +246,7 @@ void Lane::OnSlotReady(int slot) {
 
 void Lane::StartInterpreter(int slot) {
   Slot& s = slots_[slot];
-  if (s.group != nullptr) s.oom_kills = s.group->OomKills().value_or(0);
+  ForgetOomKills(slot);
   uint64_t generation;
   {
     absl::MutexLock lock(&mutex_);
@@ -279,7 +279,12 @@ void Lane::StartInterpreter(int slot) {
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
       .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
       .on_task_on_loop = [this](uint64_t serial) { events_.on_loop(serial); },
-      .on_tasks_ended = [this](std::vector<EndedTask> tasks) { events_.ended(std::move(tasks)); },
+      .on_tasks_ended =
+          [this, slot](std::vector<EndedTask> tasks) {
+            // A process that an earlier task started says nothing of what ends the next one.
+            if (alone() && slots_[slot].kind.subprocess) ForgetOomKills(slot);
+            events_.ended(std::move(tasks));
+          },
       .on_tasks_returned = [this](std::vector<uint64_t> serials) { events_.returned(std::move(serials)); },
       .on_sessions_gone = [this](size_t count) { events_.sessions_gone(count); },
       .on_doomed = [this, slot] { OnDoomed(slot); },
@@ -382,6 +387,11 @@ void Lane::OnInterpreterEnded(int slot, const InterpreterEnd& end) {
 uint64_t Lane::OomKills(int slot) const {
   const SlotGroup* const group = slots_[slot].group.get();
   return group == nullptr ? 0 : group->OomKills().value_or(0) - slots_[slot].oom_kills;
+}
+
+void Lane::ForgetOomKills(int slot) {
+  Slot& s = slots_[slot];
+  if (s.group != nullptr) s.oom_kills = s.group->OomKills().value_or(0);
 }
 
 void Lane::OnDenied(int slot, const std::map<std::string, uint64_t>& calls) {

@@ -140,7 +140,7 @@ class Lane {
     int core = -1;
 
     std::unique_ptr<SlotGroup> group;  // made with the first of its processes
-    uint64_t oom_kills = 0;            // in it, when the interpreter was started
+    uint64_t oom_kills = 0;            // in it, when they were forgotten last
     std::unique_ptr<SlotProcess> process;
     int64_t back_off_ns = 0;
     int64_t ended_ns = 0;       // when the last one's end was heard of; 0: it has a successor
@@ -174,8 +174,9 @@ class Lane {
   void OnInterpreterStarted(int slot, uint64_t generation, int error_number);
   void OnInterpreterEnded(int slot, const InterpreterEnd& end);
   void OnDenied(int slot, const std::map<std::string, uint64_t>& calls) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Since its interpreter was started.
+  // Since they were forgotten last: when its interpreter was started, and after each task that may start processes.
   uint64_t OomKills(int slot) const;
+  void ForgetOomKills(int slot);
   void OnSlotGone(int slot, const absl::Status& reason);
   // The slot's init does not do what it should: it is let go of, as if it had gone.
   void LoseSlot(int slot, const std::string& why);

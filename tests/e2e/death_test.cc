@@ -137,6 +137,27 @@ TEST_F(DeathTest, TimerOfATaskEndsItAsItWouldAScript) {
   EXPECT_EQ(outcome.evidence().signal(), SIGALRM);
 }
 
+TEST_F(DeathTest, WhatEndedAProcessOfAnEarlierTaskIsNotToBlame) {
+  StartServer({"--io-interpreters", "1", "--cpu-interpreters", "1", "--cpu-memory", "192MiB"});
+  v1::Task takes_memory = Script(v1::CPU,
+                                 "import os\n"
+                                 "child = os.fork()\n"
+                                 "while child == 0: bytearray(1 << 30)\n"
+                                 "print(os.waitpid(child, 0)[1])");
+  takes_memory.set_allow_subprocess(true);
+  v1::Task has_itself_killed = Script(v1::CPU,
+                                      "import os, signal\n"
+                                      "if os.fork() == 0: os.kill(os.getppid(), signal.SIGKILL)\n"
+                                      "signal.pause()");
+  has_itself_killed.set_allow_subprocess(true);
+  const v1::Outcome first = Run(takes_memory);
+  ASSERT_EQ(first.stdout(), "9\n") << first.DebugString();
+  const v1::Outcome second = Run(has_itself_killed);
+  EXPECT_EQ(second.usage().interpreter(), first.usage().interpreter());
+  EXPECT_NE(second.ending(), v1::MEMORY_LIMIT) << second.DebugString();
+  EXPECT_EQ(second.evidence().signal(), SIGKILL) << second.DebugString();
+}
+
 class ClosedChannelTest : public BothLanesFixture {};
 INSTANTIATE_IN_BOTH_LANES(ClosedChannelTest);
 
