@@ -30,6 +30,11 @@ KnownNames::KnownNames() {
   take(ContentsOf("sys"), [](const std::string& name) {
     return name == "stdout" || name == "stderr" || name == "__stdout__" || name == "__stderr__";
   });
+  // What the server tells of an exception with.
+  for (const char* const module : {"traceback", "linecache"}) take(ContentsOf(module), every);
+  // In a thread that is started a tracer that has lost its globals raises, and the thread ends where nobody looks.
+  take(ContentsOf("threading"),
+       [](const std::string& name) { return name == "_trace_hook" || name == "_profile_hook"; });
   take(PyImport_GetModuleDict(), [](const std::string& name) { return name == "gild"; });
   PyErr_Clear();
 }

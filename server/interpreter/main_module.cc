@@ -5,6 +5,9 @@
 namespace gild {
 namespace {
 
+// What Linux gives a thread whose starter did not say.
+constexpr size_t kUsualStackBytes = size_t{8} << 20;
+
 PyRef FirstNamespace(PyObject* name) {
   const PyRef module(PyModule_NewObject(name));
   GILD_CHECK(module);
@@ -26,6 +29,7 @@ MainModule::MainModule()
       file_(PyUnicode_InternFromString("__file__")),
       first_(FirstNamespace(name_.get())),
       recursion_limit_(Py_GetRecursionLimit()),
+      stack_bytes_(PyThread_get_stacksize()),
       get_switch_interval_(OfSys("getswitchinterval")),
       set_switch_interval_(OfSys("setswitchinterval")),
       switch_interval_(PyObject_CallNoArgs(get_switch_interval_.get())),
@@ -55,6 +59,10 @@ bool MainModule::RestoreSettings(bool alone) {
   // Beside others, who may have raised a limit for themselves, only what would harm this one.
   const int limit = Py_GetRecursionLimit();
   if (limit < recursion_limit_ || (alone && limit != recursion_limit_)) Py_SetRecursionLimit(recursion_limit_);
+  // Larger ones, that somebody asked for beside, cost addresses alone.
+  if (const size_t stack = PyThread_get_stacksize(); stack != stack_bytes_ && (alone || stack < kUsualStackBytes)) {
+    PyThread_set_stacksize(stack_bytes_);
+  }
   const PyRef interval(PyObject_CallNoArgs(get_switch_interval_.get()));
   if (!interval) return false;
   const double interval_s = PyFloat_AsDouble(interval.get());

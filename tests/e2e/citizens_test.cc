@@ -120,13 +120,13 @@ class CitizensFixture : public ServerFixture {
     memory_kib_ = StatusOf(pid(), "VmRSS");
   }
 
-  // What a task finds of its process.
+  // What a task finds of its process, and how the server tells of one that raises.
   std::string Look(v1::Tag tag, bool subprocess) {
     v1::Task probe = Script(tag, Testcase("probe.py"));
     probe.set_allow_subprocess(subprocess);
     const v1::Outcome outcome = Run(probe);
-    EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
-    return outcome.stdout();
+    EXPECT_EQ(outcome.ending(), v1::RAISED) << outcome.DebugString();
+    return outcome.stdout() + outcome.error().DebugString();
   }
 
   std::map<std::string, uint64_t> Refused() {

@@ -54,6 +54,8 @@ def look():
         },
         "niceness": os.getpriority(os.PRIO_PROCESS, 0),
         "collector": gc.isenabled(),
+        "stacks": threading.stack_size(),
+        "tracers": (threading.gettrace(), threading.getprofile()),
         "recursion": sys.getrecursionlimit(),
         "interval": sys.getswitchinterval(),
         "locale": locale.setlocale(locale.LC_ALL),
@@ -63,3 +65,9 @@ def look():
 
 for key, value in (look() | (own_process() if threading.current_thread() is threading.main_thread() else {})).items():
     print(key, value)
+
+seen = []
+thread = threading.Thread(target=seen.append, args=("alive",))
+thread.start()
+thread.join()
+raise LookupError(seen)

@@ -1,6 +1,4 @@
 # Has all threads that will be started traced, profiled, and on small stacks.
-#
-# lanes: cpu
 import threading
 
 threading.settrace(lambda *_: None)
