@@ -58,13 +58,15 @@ void Channel::Start() {
   });
 }
 
-Channel::Unsent Channel::Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
+Channel::Unsent Channel::Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors,
+                                UniqueFd* file) {
   GILD_CHECK(descriptors.size() <= kDescriptorsPerFrameMax);
   // Beside others a file's place among the descriptors would have to be told.
   if (descriptors.empty() && message.ByteSizeLong() >= kInFileBytesMin) {
     absl::StatusOr<FrameInFile> in_file = EncodeFrameInFile(message);
     if (in_file.ok()) {
       Unsent frame{.bytes = std::move(in_file->frame), .in_file_bytes = in_file->bytes};
+      if (file != nullptr) file->reset(fcntl(in_file->file.get(), F_DUPFD_CLOEXEC, 0));
       frame.descriptors.push_back(std::move(in_file->file));
       return frame;
     }
@@ -73,8 +75,9 @@ Channel::Unsent Channel::Encode(const google::protobuf::MessageLite& message, st
   return Unsent{.bytes = EncodeFrame(message), .descriptors = std::move(descriptors)};
 }
 
-absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors) {
-  Unsent frame = Encode(message, std::move(descriptors));
+absl::Status Channel::Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors,
+                           UniqueFd* file) {
+  Unsent frame = Encode(message, std::move(descriptors), file);
 
   absl::MutexLock lock(&send_mutex_);
   if (!send_status_.ok()) return send_status_;

@@ -58,9 +58,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   // Writes at once what the socket takes and keeps the rest; while a SendTogether lives, keeps it all. An error means
   // that the frame was not sent and that the conversation is about to be closed. REQUIRES: the message is no larger
-  // than kFrameBytesMax.
-  absl::Status Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors = {})
-      ABSL_LOCKS_EXCLUDED(send_mutex_);
+  // than kFrameBytesMax. `*file`: where it went in a file, a descriptor of that, to empty it with.
+  absl::Status Send(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors = {},
+                    UniqueFd* file = nullptr) ABSL_LOCKS_EXCLUDED(send_mutex_);
 
   // Reads what is there now, without waiting, and reports it. For what a dead child left behind.
   void ReadAvailable();
@@ -86,7 +86,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
     std::vector<UniqueFd> descriptors;  // ride on the first byte
     size_t in_file_bytes = 0;           // of one of them, unsent as long as the frame is
   };
-  static Unsent Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors);
+  static Unsent Encode(const google::protobuf::MessageLite& message, std::vector<UniqueFd> descriptors, UniqueFd* file);
 
   void OnEvents(uint32_t events);
   void OnRested();

@@ -4,12 +4,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "server/base/errors.h"
 #include "server/task/capacity.h"
 
@@ -32,6 +36,39 @@ absl::StatusOr<Mapping> Map(const UniqueFd& file, size_t bytes, int protection, 
   void* const address = mmap(nullptr, bytes, protection, flags | MAP_POPULATE, file.get(), 0);
   if (address == MAP_FAILED) return ErrnoStatus(errno, "map a frame");
   return Mapping(address, [bytes](void* mapped) { munmap(mapped, bytes); });
+}
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+
+// Without parsing it (https://protobuf.dev/programming-guides/encoding). False: it has more parts than are left, or
+// would not parse.
+bool CountParts(CodedInputStream* stream, const Descriptor* type, int* parts_left) {
+  while (const uint32_t tag = stream->ReadTag()) {
+    if (--*parts_left < 0) return false;
+    const WireFormatLite::WireType wire_type = WireFormatLite::GetTagWireType(tag);
+    // What is in a group would not be seen; there are none.
+    if (wire_type == WireFormatLite::WIRETYPE_START_GROUP) return false;
+    if (wire_type != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      if (!WireFormatLite::SkipField(stream, tag)) return false;
+      continue;
+    }
+    int bytes;
+    if (!stream->ReadVarintSizeAsInt(&bytes)) return false;
+    const FieldDescriptor* const field = type->FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
+    if (field != nullptr && field->message_type() != nullptr) {
+      const CodedInputStream::Limit limit = stream->PushLimit(bytes);
+      if (!CountParts(stream, field->message_type(), parts_left)) return false;
+      stream->PopLimit(limit);
+      continue;
+    }
+    // Packed: an element may be a byte.
+    if (field != nullptr && field->is_packable() && (*parts_left -= std::min(bytes, *parts_left + 1)) < 0) return false;
+    if (!stream->Skip(bytes)) return false;
+  }
+  return stream->ConsumedEntireMessage();
 }
 
 }  // namespace
@@ -59,7 +96,7 @@ absl::StatusOr<FrameInFile> EncodeFrameInFile(const google::protobuf::MessageLit
     if (!mapping.ok()) return mapping.status();
     GILD_CHECK(message.SerializePartialToArray(mapping->get(), static_cast<int>(bytes)));
   }
-  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  constexpr int kSeals = F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
   if (fcntl(file.get(), F_ADD_SEALS, kSeals) != 0) return ErrnoStatus(errno, "seal a frame");
   return FrameInFile{.frame = Header(bytes | kInFile), .file = std::move(file), .bytes = bytes};
 }
@@ -72,6 +109,26 @@ absl::Status ParseFrameInFile(const UniqueFd& file, size_t bytes, google::protob
   if (!message->ParseFromArray(mapping->get(), static_cast<int>(bytes))) {
     return absl::InvalidArgumentError("a frame that does not parse");
   }
+  EmptyFrameFile(file);
+  return absl::OkStatus();
+}
+
+void EmptyFrameFile(const UniqueFd& file) {
+  if (file.valid()) (void)ftruncate(file.get(), 0);
+}
+
+absl::Status ParseFromChild(absl::string_view payload, google::protobuf::Message* message, int parts_max) {
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(payload.data());
+  const int size = static_cast<int>(payload.size());
+  // A short one cannot have more.
+  if (size > parts_max) {
+    CodedInputStream stream(bytes, size);
+    int parts_left = parts_max;
+    if (!CountParts(&stream, message->GetDescriptor(), &parts_left)) {
+      return absl::InvalidArgumentError(absl::StrCat("a frame of more than ", parts_max, " parts"));
+    }
+  }
+  if (!message->ParseFromArray(bytes, size)) return absl::InvalidArgumentError("a frame that does not parse");
   return absl::OkStatus();
 }
 

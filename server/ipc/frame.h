@@ -1,7 +1,11 @@
 // Framing on a stream socket: 4 bytes length (little-endian), then one protobuf message
 // (proto/gild/internal/frames.proto). Of a large message of the server's only the length is in the stream, with
-// kInFile; the message is in a memory file that rides along, sealed: nobody can change it any more, or make it shorter.
-// A child's descriptors are never taken.
+// kInFile; the message is in a memory file that rides along, sealed: nobody can write to it any more, or make it
+// longer. The server pays for its memory, so it can be emptied, whoever keeps it open. A child's descriptors are never
+// taken.
+//
+// What a child has sent is looked at before it is parsed (ParseFromChild): of a message's smallest parts each costs
+// many times its bytes.
 //
 // FrameReader cuts a byte stream into frames; it allocates no more than kFrameBytesMax plus one read.
 // Thread-compatible.
@@ -12,7 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/message_lite.h"
+#include "google/protobuf/message.h"
 #include "server/base/unique_fd.h"
 #include "server/task/capacity.h"
 
@@ -37,8 +41,16 @@ struct FrameInFile {
 };
 // REQUIRES: likewise.
 absl::StatusOr<FrameInFile> EncodeFrameInFile(const google::protobuf::MessageLite& message);
-// Of a file that the server has made.
+// Of a file that the server has made, and that is empty afterwards.
 absl::Status ParseFrameInFile(const UniqueFd& file, size_t bytes, google::protobuf::MessageLite* message);
+
+// The memory goes; no file: nothing.
+void EmptyFrameFile(const UniqueFd& file);
+
+// Fields, and elements of repeated ones, at most; more than an honest child's frame has by far.
+inline constexpr int kFramePartsMax = 1 << 16;
+absl::Status ParseFromChild(absl::string_view payload, google::protobuf::Message* message,
+                            int parts_max = kFramePartsMax);
 
 class FrameReader {
  public:

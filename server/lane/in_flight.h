@@ -7,6 +7,7 @@
 #include <string>
 
 #include "server/base/poller.h"
+#include "server/base/unique_fd.h"
 #include "server/lane/endings.h"
 #include "server/task/task.h"
 
@@ -23,6 +24,7 @@ struct InFlight {
   StopReason stop = StopReason::kNone;
   bool overdue = false;  // stopped, and has not ended soon
   std::string warning;   // for its outcome
+  UniqueFd file;         // that it went in, where it is large; emptied at its end
   Poller::TimerId overdue_timer = 0;
   Poller::TimerId grace_timer = 0;
 };

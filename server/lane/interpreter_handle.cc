@@ -131,14 +131,18 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
   }
   if (task->limits.OfSlot()) Narrow(*task);
   // Outside the lock: a frame may be large. An error means that the interpreter is going: Finish ends the task.
-  SendStart(*task, row);
+  UniqueFd file = SendStart(*task, row);
 
   StopReason stop;
   {
     absl::MutexLock lock(&mutex_);
     auto found = in_flight_.find(serial);
-    if (found == in_flight_.end()) return true;  // ended already
+    if (found == in_flight_.end()) {  // ended already
+      EmptyFrameFile(file);
+      return true;
+    }
     found->second.handed_over = true;
+    found->second.file = std::move(file);
     found->second.wall_over_ns = sent_ns + task->limits.wall_ns;
     if (found->second.wall_over_ns < wall_timer_ns_) SetWallTimer(found->second.wall_over_ns);
     stop = found->second.stop;
@@ -159,15 +163,16 @@ void InterpreterHandle::Narrow(const Task& task) {
   }
 }
 
-void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
+UniqueFd InterpreterHandle::SendStart(const Task& task, uint32_t row) {
+  UniqueFd file;
   FrameMemory memory;
   google::protobuf::Arena arena(memory.block, sizeof memory.block);
   auto& frame = *google::protobuf::Arena::CreateMessage<internal::ToInterpreter>(&arena);
   internal::StartTask& start = *frame.mutable_start();
   SetStart(task, row, &start);
   if (task.function == nullptr) {
-    (void)channel_->Send(frame);
-    return;
+    (void)channel_->Send(frame, {}, &file);
+    return file;
   }
   start.set_function_sha256(task.function->sha256);
   start.set_pickled_arguments(task.pickled_arguments);
@@ -177,7 +182,8 @@ void InterpreterHandle::SendStart(const Task& task, uint32_t row) {
   KnownFunctions::Orders orders = known.Use(*task.function);
   if (orders.send) start.set_pickled_function(task.function->pickled);
   for (std::string& sha256 : orders.forget) start.add_forget_functions_sha256(std::move(sha256));
-  (void)channel_->Send(frame);
+  (void)channel_->Send(frame, {}, &file);
+  return file;
 }
 
 int InterpreterHandle::pid() const {
@@ -266,8 +272,8 @@ void InterpreterHandle::OnFrame(absl::string_view payload) {
   FrameMemory memory;
   google::protobuf::Arena arena(memory.block, sizeof memory.block);
   auto& frame = *google::protobuf::Arena::CreateMessage<internal::FromInterpreter>(&arena);
-  if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
-    return Doom(Retirement::kProtocolError, "a frame that does not parse");
+  if (const absl::Status parsed = ParseFromChild(payload, &frame); !parsed.ok()) {
+    return Doom(Retirement::kProtocolError, std::string(parsed.message()));
   }
   switch (frame.kind_case()) {
     case internal::FromInterpreter::kReady: return OnReady();
@@ -382,6 +388,7 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
   EndRefused(PidsRefused(*ended), processes > 0 ? processes : config_.pids_allowed, &outcome);
   if (in_flight.task->limits.OfSlot() && config_.widen) config_.widen();
   page_->Clear(in_flight.row);
+  EmptyFrameFile(in_flight.file);
   {
     absl::MutexLock lock(&mutex_);
     free_rows_.push_back(in_flight.row);
@@ -506,7 +513,7 @@ bool InterpreterHandle::Stop(uint64_t serial, StopReason reason) {
   }
   if (taken_back) {
     // Cancelled, or in line for so long that its time passed: not its interpreter's business.
-    Return(std::vector{*std::move(taken_back)});
+    Return(absl::MakeConstSpan(&*taken_back, 1));
     if (stuck) Doom(Retirement::kRestless, kDidNotBegin);
   } else if (alone()) {
     Doom(reason == StopReason::kCancelled ? Retirement::kCancelled : Retirement::kTimedOut, "", serial);
@@ -533,7 +540,7 @@ std::vector<InFlight> InterpreterHandle::TakeBackAll() {
   return taken;
 }
 
-void InterpreterHandle::Return(const std::vector<InFlight>& tasks) {
+void InterpreterHandle::Return(absl::Span<const InFlight> tasks) {
   std::vector<uint64_t> serials;
   for (const InFlight& task : tasks) {
     CancelTimers(task);
@@ -628,7 +635,7 @@ void InterpreterHandle::Inspect() {
     }
   }
   if (stuck) {
-    Return(std::vector{*std::move(stuck)});
+    Return(absl::MakeConstSpan(&*stuck, 1));
     return Doom(Retirement::kRestless, kDidNotBegin);
   }
   if (!alone()) return;  // busy is what it may always be, with threads that tasks have left

@@ -22,6 +22,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "absl/synchronization/mutex.h"
 #include "gild/internal/frames.pb.h"
 #include "server/base/poller.h"
@@ -50,7 +51,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
     int core = -1;  // -1: not pinned
     int64_t stop_grace_ns = kStopGraceNs;
     int64_t begin_limit_ns = kBeginLimitNs;  // a task that nobody has claimed by then is stuck
-    std::function<int64_t(int pid)> cpu_ns_of = CpuNsOf;
+    std::function<int64_t(int pid)> cpu_ns_of = CpuNsOf;  // of it, and of what its tasks start
     // How many processes and threads its slot was refused so far, of how many that it may have; empty: nobody counts.
     std::function<uint64_t()> pids_refused = nullptr;
     int64_t pids_allowed = 0;
@@ -152,7 +153,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
   std::optional<InFlight> TakeBack(InFlights::iterator task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // All that can be.
   std::vector<InFlight> TakeBackAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Return(const std::vector<InFlight>& tasks) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Return(absl::Span<const InFlight> tasks) ABSL_LOCKS_EXCLUDED(mutex_);
   // Not begun for so long, although nothing is before it: it is taken back. Empty: there is none.
   std::optional<InFlight> TakeStuck(int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Processes and threads that were refused since the last time that it was asked, as far as the task had to do with
@@ -163,7 +164,8 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
 
   // Before the task is sent.
   void Narrow(const Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
-  void SendStart(const Task& task, uint32_t row) ABSL_LOCKS_EXCLUDED(functions_mutex_);
+  // The file that it went in, where it is large.
+  UniqueFd SendStart(const Task& task, uint32_t row) ABSL_LOCKS_EXCLUDED(functions_mutex_);
   bool alone() const { return config_.alone; }
   // It runs one task, so whatever that leaves behind is nobody's.
   bool once() const { return config_.tasks_max == 1; }

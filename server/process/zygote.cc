@@ -51,7 +51,7 @@ absl::StatusOr<internal::ZygoteReady> AwaitReady(int conversation, int64_t until
     if (!complete.ok()) return complete.status();
     if (*complete) {
       internal::FromZygote frame;
-      if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size())) || !frame.has_ready()) {
+      if (!ParseFromChild(payload, &frame).ok() || !frame.has_ready()) {
         return absl::InternalError("the zygote's first frame is not ZygoteReady");
       }
       return std::move(*frame.mutable_ready());
@@ -87,7 +87,7 @@ struct Zygote::SlotConversation {
   void OnFrame(absl::string_view payload) {
     if (gone) return;
     internal::FromInit frame;
-    if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    if (!ParseFromChild(payload, &frame).ok()) {
       return Gone(absl::InternalError("a slot's init sent a frame that does not parse"));
     }
     switch (frame.kind_case()) {
@@ -297,7 +297,7 @@ void Zygote::Abandon(uint32_t slot) {
 
 void Zygote::OnFrame(absl::string_view payload) {
   internal::FromZygote frame;
-  if (!frame.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+  if (!ParseFromChild(payload, &frame).ok()) {
     channel_->Close();
     return ReportGone(absl::InternalError("the zygote sent a frame that does not parse"));
   }

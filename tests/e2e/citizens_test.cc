@@ -28,15 +28,6 @@ const std::string kKinds[] = {"bombs", "crashes", "escapes", "hangs", "lock", "r
 
 enum class Condition { kIdle, kLoad, kBackToBack };
 
-// What is said of a process in /proc, after a name and a colon, in its own unit.
-int64_t StatusOf(int pid, const std::string& name) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(name + ":", 0) == 0) return std::stoll(line.substr(name.size() + 1));
-  }
-  return 0;
-}
-
 int DescriptorsOf(int pid) {
   const fs::directory_iterator descriptors("/proc/" + std::to_string(pid) + "/fd");
   return static_cast<int>(std::distance(begin(descriptors), end(descriptors)));

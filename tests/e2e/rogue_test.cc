@@ -43,7 +43,8 @@ const Lie kLies[] = {
     {"busy after the end", {v1::SUCCEEDED}},
     {"many threads left", {v1::SUCCEEDED}},
     {"residue of nonsense", kBrokeTheProtocol},
-    {"an error of a gigabyte", kBrokeTheProtocol},
+    {"an error of forty megabytes", kBrokeTheProtocol},
+    {"twenty million nothings", kBrokeTheProtocol},
 };
 
 class RogueTest : public BothLanesFixture {
@@ -51,7 +52,8 @@ class RogueTest : public BothLanesFixture {
   v1::Task Named(const std::string& name) {
     v1::Task task = Script(GetParam(), "pass");
     task.set_name(name);
-    *task.mutable_limits()->mutable_wall() = Ms(300);
+    // Sixty megabytes take their time.
+    *task.mutable_limits()->mutable_wall() = Ms(name == "twenty million nothings" ? 10'000 : 300);
     return task;
   }
   int Descriptors() {
@@ -72,9 +74,14 @@ TEST_P(RogueTest, NoLieHarmsTheServerOrTheNextTask) {
     if (std::string(lie.name).find("er page") != std::string::npos) {
       EXPECT_EQ(outcome.result().json(), "\"refused\"") << "what shrinks beneath the server would end it";
     }
-    // It may go where the liar still is: then it is given back, and runs in its successor.
-    EXPECT_EQ(Run(Named("honest")).ending(), v1::SUCCEEDED);
+    // It may go where the liar still is: then it is given back, and runs in its successor; or, among many, is lost with
+    // it, once.
+    v1::Ending ending = Run(Named("honest")).ending();
+    if (GetParam() == v1::IO && ending == v1::INTERPRETER_LOST) ending = Run(Named("honest")).ending();
+    EXPECT_EQ(ending, v1::SUCCEEDED);
   }
+  // The longest frame is 65 MiB, and lies here once, or twice while it comes in.
+  EXPECT_LT(StatusOf(pid(), "VmHWM"), 400 << 10) << "the server's memory at its highest, in KiB";
   Eventually("no descriptor is lost", [&] { return Descriptors() <= descriptors; });
 }
 

@@ -43,7 +43,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const std::string& payload : whole.first) {
     GILD_CHECK(payload.size() <= static_cast<size_t>(gild::kFrameBytesMax));
     gild::internal::FromInterpreter frame;
-    if (!frame.ParseFromString(payload) || !frame.has_ended()) continue;
+    // Short ones are counted here as well.
+    if (gild::ParseFromChild(payload, &frame, /*parts_max=*/16).ok()) {
+      GILD_CHECK(frame.ended().lock_profile_size() <= 16 && frame.on_loop().serials_size() <= 16);
+    }
+    if (!gild::ParseFromChild(payload, &frame).ok() || !frame.has_ended()) continue;
     const gild::StopReason stop = gild::StopReason::kTimedOut;
     if (!gild::ProblemOf(frame.ended(), task, stop).empty()) continue;
     gild::Outcome outcome;

@@ -1,17 +1,22 @@
 #include "server/ipc/frame.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
 #include <vector>
 
 #include "gild/internal/frames.pb.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/task/capacity.h"
 
 namespace gild {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::string Header(uint32_t bytes) {
   std::string header;
@@ -89,16 +94,70 @@ TEST(FrameReaderTest, AFrameInAFileIsAnErrorWhereNoneMayCome) {
   EXPECT_FALSE(childs.HasFrame());
 }
 
-TEST(FrameInFileTest, NobodyCanChangeIt) {
+TEST(FrameInFileTest, NobodyCanWriteToItOrMakeItLonger) {
   const absl::StatusOr<FrameInFile> made = EncodeFrameInFile(Ended(7));
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_LT(write(made->file.get(), "x", 1), 0);
-  EXPECT_NE(ftruncate(made->file.get(), 0), 0);
   EXPECT_NE(ftruncate(made->file.get(), 1 << 20), 0);
   EXPECT_NE(fcntl(made->file.get(), F_ADD_SEALS, F_SEAL_WRITE), 0) << "nor its seals";
   internal::FromInterpreter frame;
   ASSERT_TRUE(ParseFrameInFile(made->file, made->bytes, &frame).ok());
   EXPECT_EQ(frame.ended().serial(), 7u);
+  struct stat file;
+  ASSERT_EQ(fstat(made->file.get(), &file), 0);
+  EXPECT_EQ(file.st_blocks, 0) << "its memory is gone once it is read";
+}
+
+TEST(FrameInFileTest, ItsMemoryGoesWhoeverKeepsIt) {
+  const absl::StatusOr<FrameInFile> made = EncodeFrameInFile(Ended(7));
+  ASSERT_TRUE(made.ok()) << made.status();
+  void* const kept = mmap(nullptr, made->bytes, PROT_READ, MAP_PRIVATE, made->file.get(), 0);
+  ASSERT_NE(kept, MAP_FAILED);
+  EmptyFrameFile(made->file);
+  EmptyFrameFile(UniqueFd());
+  struct stat file;
+  ASSERT_EQ(fstat(made->file.get(), &file), 0);
+  EXPECT_EQ(file.st_blocks, 0);
+  munmap(kept, made->bytes);
+}
+
+// ---- of a child ----
+
+std::string Parsed(const std::string& payload) {
+  internal::FromInterpreter frame;
+  return std::string(ParseFromChild(payload, &frame).message());
+}
+
+TEST(ParseFromChildTest, OneOfManyPartsIsRefusedBeforeItIsParsed) {
+  internal::FromInterpreter frame;
+  for (int i = 0; i < kFramePartsMax; ++i) frame.mutable_ended()->add_lock_profile();
+  EXPECT_THAT(Parsed(frame.SerializeAsString()), HasSubstr("parts"));
+  frame.mutable_ended()->clear_lock_profile();
+  for (int i = 0; i < kFramePartsMax; ++i) frame.mutable_ended()->add_warnings("");
+  EXPECT_THAT(Parsed(frame.SerializeAsString()), HasSubstr("parts"));
+  frame.mutable_ended()->clear_warnings();
+  for (int i = 0; i < kFramePartsMax; ++i) frame.mutable_sessions_forgotten()->add_sessions(1);
+  EXPECT_THAT(Parsed(frame.SerializeAsString()), HasSubstr("parts")) << "packed";
+  frame.Clear();
+  frame.GetReflection()->MutableUnknownFields(&frame)->AddGroup(100)->AddLengthDelimited(
+      1, std::string(kFramePartsMax, 'x'));
+  EXPECT_THAT(Parsed(frame.SerializeAsString()), HasSubstr("parts")) << "a group, where no one looks";
+}
+
+TEST(ParseFromChildTest, OneOfManyBytesIsNot) {
+  internal::FromInterpreter frame;
+  frame.mutable_ended()->mutable_result()->set_raw(std::string(32 << 20, '\x01'));
+  for (int i = 0; i < kCollectedFilesMax; ++i) frame.mutable_ended()->add_files()->set_content(std::string(999, '\n'));
+  EXPECT_EQ(Parsed(frame.SerializeAsString()), "");
+}
+
+TEST(ParseFromChildTest, WhatDoesNotParseIsAnError) {
+  EXPECT_THAT(Parsed("\x12\x7f"), HasSubstr("does not parse"));
+  EXPECT_NE(Parsed(std::string(kFramePartsMax + 1, '\xff')), "");
+  internal::FromInterpreter frame;
+  frame.mutable_ended()->mutable_result()->set_raw(std::string(kFramePartsMax, 'x'));
+  const std::string whole = frame.SerializeAsString();
+  EXPECT_NE(Parsed(whole.substr(0, whole.size() - 1)), "");
 }
 
 TEST(FrameInFileTest, OneThatDidNotComeAlongIsAnError) {

@@ -86,7 +86,8 @@ class Interpreter {
         {"busy after the end", &Interpreter::BusyAfterEnd},
         {"many threads left", &Interpreter::ThreadsLeft},
         {"residue of nonsense", &Interpreter::NonsenseResidue},
-        {"an error of a gigabyte", &Interpreter::HugeError},
+        {"an error of forty megabytes", &Interpreter::HugeError},
+        {"twenty million nothings", &Interpreter::Nothings},
     };
     return lies;
   }
@@ -278,10 +279,26 @@ class Interpreter {
     Stay();
   }
   void HugeError(const internal::StartTask& start) {
-    // As much as a frame holds, and a bit more: its length alone is too much.
+    // A frame may be as long; an error may not.
     internal::FromInterpreter frame = Ended(start.serial(), internal::CODE_RAISED);
     frame.mutable_ended()->set_error_message(std::string(40 << 20, 'x'));
     (void)channel_.Send(frame);
+    Stay();
+  }
+  void Nothings(const internal::StartTask&) {
+    // Elements without a byte in them: three bytes each here, and as many times more once parsed.
+    constexpr int kNothings = 20'000'000;
+    std::string ended;
+    ended.reserve(3 * kNothings);
+    for (int i = 0; i < kNothings; ++i) ended += std::string_view("\xe2\x01\x00", 3);  // lock_profile, field 28
+    std::string payload = "\x12";                                                      // ended, field 2
+    for (size_t length = ended.size(); length > 0; length >>= 7) {
+      payload.push_back(static_cast<char>((length & 0x7f) | (length > 0x7f ? 0x80 : 0)));
+    }
+    payload += ended;
+    std::string frame;
+    for (int i = 0; i < 4; ++i) frame.push_back(static_cast<char>(payload.size() >> (8 * i)));
+    Write(frame + payload);
     Stay();
   }
 
