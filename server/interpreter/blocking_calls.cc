@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "server/base/clock.h"
@@ -137,11 +138,6 @@ __attribute__((visibility("default"))) int sigwait(const sigset_t* set, int* sig
   }
 }
 
-__attribute__((visibility("default"))) int flock(int fd, int operation) noexcept {
-  static auto* const real = gild::Real<int(int, int)>("flock");
-  return gild::CancelledIfStopped(real(fd, operation));
-}
-
 __attribute__((visibility("default"))) int clock_nanosleep(clockid_t clock, int flags, const timespec* length,
                                                            timespec* left) {
   static auto* const real = gild::Real<int(clockid_t, int, const timespec*, timespec*)>("clock_nanosleep");
@@ -153,6 +149,21 @@ __attribute__((visibility("default"))) int nanosleep(const timespec* length, tim
   static auto* const real = gild::Real<int(const timespec*, timespec*)>("nanosleep");
   const int result = real(length, left);
   return result == -1 && errno == EINTR && gild::Stopped() ? 0 : result;
+}
+
+__attribute__((visibility("default"))) int flock(int fd, int operation) noexcept {
+  static auto* const real = gild::Real<int(int, int)>("flock");
+  // The slot's init, which locks for us, does not wait (sandbox/file_lock).
+  timespec pause = {.tv_sec = 0, .tv_nsec = 250'000};
+  while (true) {
+    const int result = real(fd, operation);
+    if (result == 0 || errno != EWOULDBLOCK || (operation & LOCK_NB) != 0) return gild::CancelledIfStopped(result);
+    nanosleep(&pause, nullptr);
+    if (gild::Stopped()) break;
+    pause.tv_nsec = std::min(2 * pause.tv_nsec, 16'000'000L);
+  }
+  errno = ECANCELED;
+  return -1;
 }
 
 __attribute__((visibility("default"))) int sem_wait(sem_t* semaphore) {

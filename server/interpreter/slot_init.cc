@@ -19,6 +19,7 @@
 #include "server/ipc/blocking_channel.h"
 #include "server/sandbox/descriptor.h"
 #include "server/sandbox/enter.h"
+#include "server/sandbox/file_lock.h"
 #include "server/sandbox/scratch_quota.h"
 #include "server/sandbox/slot_files.h"
 
@@ -165,7 +166,7 @@ class SlotInit {
       UniqueFd listener = ReceiveDescriptor(handover_.get());
       handover_.reset();
       if (listener.valid())
-        denied_.emplace(std::move(listener), [this](const seccomp_data& call) { return Grant(call); });
+        denied_.emplace(std::move(listener), [this](const seccomp_notif& call) { return Grant(call); });
       return;
     }
     denied_waits_ = true;
@@ -174,10 +175,12 @@ class SlotInit {
     if (!listening) denied_.reset();
   }
 
-  std::optional<int> Grant(const seccomp_data& call) const {
+  std::optional<int> Grant(const seccomp_notif& call) const {
+    if (!own_files_) return std::nullopt;
+    if (const std::optional<int> locked = LockOwnFile(call)) return locked;
     // Where many tasks share a scratch, none of them may say how much all may have.
-    if (!own_files_ || setup_.slot.shared()) return std::nullopt;
-    const std::optional<ScratchBounds> quota = ScratchQuotaAsked(call);
+    if (setup_.slot.shared()) return std::nullopt;
+    const std::optional<ScratchBounds> quota = ScratchQuotaAsked(call.data);
     if (!quota) return std::nullopt;
     return SetScratchQuota(*quota, Bounds());
   }

@@ -62,7 +62,7 @@ constexpr const char* kPlain[] = {
     // Files, by descriptor.
     "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2", "lseek",
     "close", "close_range", "dup", "dup2", "dup3", "pipe", "pipe2", "fstat", "fstatfs", "fsync", "fdatasync",
-    "ftruncate", "fallocate", "fadvise64", "flock", "readahead", "sync_file_range", "getdents", "getdents64",
+    "ftruncate", "fallocate", "fadvise64", "readahead", "sync_file_range", "getdents", "getdents64",
     "copy_file_range", "sendfile", "fchdir", "fchmod", "poll", "ppoll", "select", "pselect6", "epoll_create",
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
     "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd", "signalfd4",
@@ -131,63 +131,70 @@ std::vector<Allowed> AllowedSyscalls(const Profile& profile) {
 
   // A thread, or a process: in no new namespace, and nobody else's child.
   if (profile.subprocess) {
-    allowed.push_back({"clone", 0, kNewNamespaces | CLONE_PARENT, {0}});
+    allowed.push_back({"clone", {{0, kNewNamespaces | CLONE_PARENT, {0}}}});
   } else {
-    allowed.push_back({"clone", 0, kNewNamespaces | CLONE_PARENT | CLONE_THREAD, {CLONE_THREAD}});
+    allowed.push_back({"clone", {{0, kNewNamespaces | CLONE_PARENT | CLONE_THREAD, {CLONE_THREAD}}}});
   }
   // Of one's own pages: the huge ones are the machine's, and in nobody's group.
-  allowed.push_back({"mmap", 3, MAP_HUGETLB, {0}});
-  allowed.push_back({"memfd_create", 1, MFD_HUGETLB, {0}});
+  allowed.push_back({"mmap", {{3, MAP_HUGETLB, {0}}}});
+  allowed.push_back({"memfd_create", {{1, MFD_HUGETLB, {0}}}});
   // Timers that end the process when nobody hears them: where others' tasks are in it, too, it is theirs as well.
   if (!profile.shared) {
     allowed.push_back({"setitimer"});
     allowed.push_back({"alarm"});
   }
   // A working directory of a thread's own (interpreter/task_folder).
-  if (profile.shared) allowed.push_back({"unshare", 0, kAll32, {CLONE_FS}});
+  if (profile.shared) allowed.push_back({"unshare", {{0, kAll32, {CLONE_FS}}}});
 
   // No leases, no notices, no signals to others.
-  allowed.push_back({"fcntl",
-                     1,
-                     kAll32,
-                     {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW,
-                      F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS, F_GET_SEALS, F_SETPIPE_SZ, F_GETPIPE_SZ}});
+  allowed.push_back(
+      {"fcntl",
+       {{1,
+         kAll32,
+         {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK,
+          F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS, F_GET_SEALS, F_SETPIPE_SZ, F_GETPIPE_SZ}}}});
   // What programs ask of any descriptor. No terminal is driven, no character is typed (TIOCSTI) into one.
   allowed.push_back(
-      {"ioctl", 1, kAll32, {TCGETS, TIOCGWINSZ, TIOCGPGRP, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, FIOASYNC}});
+      {"ioctl", {{1, kAll32, {TCGETS, TIOCGWINSZ, TIOCGPGRP, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, FIOASYNC}}}});
   allowed.push_back(
       {"prctl",
-       0,
-       kAll32,
-       {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_GET_NO_NEW_PRIVS, PR_SET_NO_NEW_PRIVS,
-        PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_TIMERSLACK, PR_SET_TIMERSLACK, PR_SET_VMA}});
+       {{0,
+         kAll32,
+         {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_GET_NO_NEW_PRIVS, PR_SET_NO_NEW_PRIVS,
+          PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_TIMERSLACK, PR_SET_TIMERSLACK, PR_SET_VMA}}}});
   // Of oneself.
-  allowed.push_back({"prlimit64", 0, kAll32, {0}});
+  allowed.push_back({"prlimit64", {{0, kAll32, {0}}}});
   // Threads that only run bytecode share a core (meter/hog_core).
-  if (profile.shared) allowed.push_back({"sched_setaffinity", 0, kAll32, {0}});
-  allowed.push_back({"personality", 0, kAll32, {PER_LINUX, 0xffffffff}});
+  if (profile.shared) allowed.push_back({"sched_setaffinity", {{0, kAll32, {0}}}});
+  allowed.push_back({"personality", {{0, kAll32, {PER_LINUX, 0xffffffff}}}});
   // Files, fifos and sockets, no devices.
-  allowed.push_back({"mknod", 1, S_IFMT, {0, S_IFREG, S_IFIFO, S_IFSOCK}});
-  allowed.push_back({"mknodat", 2, S_IFMT, {0, S_IFREG, S_IFIFO, S_IFSOCK}});
+  allowed.push_back({"mknod", {{1, S_IFMT, {0, S_IFREG, S_IFIFO, S_IFSOCK}}}});
+  allowed.push_back({"mknodat", {{2, S_IFMT, {0, S_IFREG, S_IFIFO, S_IFSOCK}}}});
 
-  allowed.push_back({"socketpair", 0, kAll32, {AF_UNIX}});
+  allowed.push_back({"socketpair", {{0, kAll32, {AF_UNIX}}}});
   // Without filters (SO_ATTACH_FILTER, BPF), and without handles of processes (SO_PEERPIDFD).
   for (const char* const name : {"getsockopt", "setsockopt"}) {
     allowed.push_back(
-        {name, 1, kAll32, {SOL_SOCKET}, 2, {SO_REUSEADDR,    SO_TYPE,          SO_ERROR,           SO_BROADCAST,
-                                            SO_SNDBUF,       SO_RCVBUF,        SO_KEEPALIVE,       SO_OOBINLINE,
-                                            SO_PRIORITY,     SO_LINGER,        SO_REUSEPORT,       SO_PASSCRED,
-                                            SO_PEERCRED,     SO_RCVLOWAT,      SO_SNDLOWAT,        SO_RCVTIMEO_OLD,
-                                            SO_SNDTIMEO_OLD, SO_TIMESTAMP_OLD, SO_ACCEPTCONN,      SO_PROTOCOL,
-                                            SO_DOMAIN,       SO_RXQ_OVFL,      SO_TIMESTAMPNS_OLD, SO_RCVTIMEO_NEW,
-                                            SO_SNDTIMEO_NEW, SO_INCOMING_CPU}});
-    allowed.push_back({name, 1, kAll32, {IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_NETLINK}});
+        {name,
+         {{1, kAll32, {SOL_SOCKET}},
+          {2, kAll32, {SO_REUSEADDR,    SO_TYPE,         SO_ERROR,           SO_BROADCAST,    SO_SNDBUF,
+                       SO_RCVBUF,       SO_KEEPALIVE,    SO_OOBINLINE,       SO_PRIORITY,     SO_LINGER,
+                       SO_REUSEPORT,    SO_PASSCRED,     SO_PEERCRED,        SO_RCVLOWAT,     SO_SNDLOWAT,
+                       SO_RCVTIMEO_OLD, SO_SNDTIMEO_OLD, SO_TIMESTAMP_OLD,   SO_ACCEPTCONN,   SO_PROTOCOL,
+                       SO_DOMAIN,       SO_RXQ_OVFL,     SO_TIMESTAMPNS_OLD, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW,
+                       SO_INCOMING_CPU}}}});
+    allowed.push_back({name, {{1, kAll32, {IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_NETLINK}}}});
   }
   if (profile.network) {
     // AF_UNIX: within the task's own files (Landlock). AF_NETLINK: routes and addresses, which getaddrinfo sorts by.
-    allowed.push_back({"socket", 0, kAll32, {AF_INET, AF_INET6}, 2, {0, IPPROTO_TCP, IPPROTO_UDP}});
-    allowed.push_back({"socket", 0, kAll32, {AF_UNIX}, 2, {0}});
-    allowed.push_back({"socket", 0, kAll32, {AF_NETLINK}, 2, {NETLINK_ROUTE}});
+    // Without a protocol the type says which: streams are TCP, datagrams UDP, and no others are for anybody.
+    constexpr uint64_t kType = kAll32 & ~uint64_t{SOCK_NONBLOCK | SOCK_CLOEXEC};
+    allowed.push_back({"socket",
+                       {{0, kAll32, {AF_INET, AF_INET6}},
+                        {1, kType, {SOCK_STREAM, SOCK_DGRAM}},
+                        {2, kAll32, {0, IPPROTO_TCP, IPPROTO_UDP}}}});
+    allowed.push_back({"socket", {{0, kAll32, {AF_UNIX}}, {2, kAll32, {0}}}});
+    allowed.push_back({"socket", {{0, kAll32, {AF_NETLINK}}, {2, kAll32, {NETLINK_ROUTE}}}});
   }
   return allowed;
 }

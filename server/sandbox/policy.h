@@ -77,14 +77,14 @@ inline constexpr std::array kDevices = {"null", "zero", "full", "random", "urand
 
 // One that is allowed; with `mask`, only where the bits of an argument under the mask are one of the values. (The
 // kernel looks at the lower 32 bits of many arguments alone, so a mask never has more where that is so.)
+struct Check {
+  int argument;  // 0: the first
+  uint64_t mask;
+  std::vector<uint64_t> values;  // what is left of it under the mask is one of these
+};
 struct Allowed {
   const char* name;
-  int argument = -1;
-  uint64_t mask = 0;
-  std::vector<uint64_t> values = {};
-  // And, where `also` is one, only where the lower 32 bits of that argument are one of these.
-  int also = -1;
-  std::vector<uint64_t> also_values = {};
+  std::vector<Check> checks = {};  // all of them
 };
 std::vector<Allowed> AllowedSyscalls(const Profile& profile);
 

@@ -31,23 +31,26 @@ absl::Status StatusOf(int result, const std::string& what) {
   return result == 0 ? absl::OkStatus() : ErrnoStatus(-result, "system call filter: " + what);
 }
 
+// A rule for each combination of values; `so_far`: those of the checks before.
+absl::Status AllowWhere(scmp_filter_ctx context, const Allowed& allowed, int number, std::vector<scmp_arg_cmp> so_far) {
+  if (so_far.size() == allowed.checks.size()) {
+    return StatusOf(seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, so_far.size(), so_far.data()),
+                    allowed.name);
+  }
+  const Check& check = allowed.checks[so_far.size()];
+  for (const uint64_t value : check.values) {
+    std::vector<scmp_arg_cmp> rules = so_far;
+    rules.push_back({static_cast<unsigned int>(check.argument), SCMP_CMP_MASKED_EQ, check.mask, value});
+    GILD_RETURN_IF_ERROR(AllowWhere(context, allowed, number, std::move(rules)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Allow(scmp_filter_ctx context, const Allowed& allowed) {
   const int number = seccomp_syscall_resolve_name(allowed.name);
   if (number == __NR_SCMP_ERROR) return absl::InternalError(absl::StrCat("no such system call: ", allowed.name));
   if (number < 0) return absl::OkStatus();  // not on this architecture
-  if (allowed.mask == 0) return StatusOf(seccomp_rule_add(context, SCMP_ACT_ALLOW, number, 0), allowed.name);
-  for (const uint64_t value : allowed.values) {
-    const scmp_arg_cmp rule{static_cast<unsigned int>(allowed.argument), SCMP_CMP_MASKED_EQ, allowed.mask, value};
-    if (allowed.also < 0) {
-      GILD_RETURN_IF_ERROR(StatusOf(seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 1, &rule), allowed.name));
-    }
-    for (const uint64_t also : allowed.also_values) {
-      const scmp_arg_cmp rules[] = {
-          rule, {static_cast<unsigned int>(allowed.also), SCMP_CMP_MASKED_EQ, uint64_t{0xffffffff}, also}};
-      GILD_RETURN_IF_ERROR(StatusOf(seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, 2, rules), allowed.name));
-    }
-  }
-  return absl::OkStatus();
+  return AllowWhere(context, allowed, number, {});
 }
 
 // A newer kernel's calls may have no name in this libseccomp: then they are refused as any other.
@@ -121,7 +124,7 @@ bool DeniedCalls::Answer() {
   if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) return true;
   seccomp_notif_resp answer{};
   answer.id = call.id;
-  const std::optional<int> granted = grant_ ? grant_(call.data) : std::nullopt;
+  const std::optional<int> granted = grant_ ? grant_(call) : std::nullopt;
   answer.error = -granted.value_or(EPERM);
   (void)ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
   if (granted) return true;

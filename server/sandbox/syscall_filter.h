@@ -49,7 +49,7 @@ class DeniedCalls {
   static constexpr size_t kNamesMax = 64;
 
   // What becomes of a call: 0 or an errno, or (empty) it is refused.
-  using Grant = std::function<std::optional<int>(const seccomp_data& call)>;
+  using Grant = std::function<std::optional<int>(const seccomp_notif& call)>;
 
   explicit DeniedCalls(UniqueFd listener, Grant grant = nullptr)
       : listener_(std::move(listener)), grant_(std::move(grant)) {}

@@ -101,8 +101,8 @@ TEST(SyscallFilterTest, WhatIsRefusedIsToldAndCountedByName) {
 
 TEST(SyscallFilterTest, ARequestIsAnsweredAndNotCounted) {
   std::vector<std::pair<uint64_t, uint64_t>> asked;
-  const auto grant = [&asked](const seccomp_data& call) -> std::optional<int> {
-    const std::optional<ScratchBounds> quota = ScratchQuotaAsked(call);
+  const auto grant = [&asked](const seccomp_notif& call) -> std::optional<int> {
+    const std::optional<ScratchBounds> quota = ScratchQuotaAsked(call.data);
     if (!quota) return std::nullopt;
     asked.emplace_back(quota->bytes, quota->inodes);
     return quota->bytes == 1 ? 0 : ENOSPC;

@@ -11,6 +11,9 @@ PROTOCOLS = {
     "SCTP": (socket.SOCK_SEQPACKET, 132),
     "UDPLITE": (socket.SOCK_DGRAM, 136),
     "MPTCP": (socket.SOCK_STREAM, 262),
+    "the one that packets in sequence have": (socket.SOCK_SEQPACKET, 0),
+    "the one that DCCP's type has": (SOCK_DCCP, 0),
+    "the one that DCCP's type has, at once": (SOCK_DCCP | socket.SOCK_NONBLOCK, 0),
 }
 for name, (kind, protocol) in PROTOCOLS.items():
     for family in (socket.AF_INET, socket.AF_INET6):
