@@ -95,6 +95,12 @@ bool LimitCpu(int64_t cpu_ns) {
   return timer_settime(*Own().timer, 0, &when, nullptr) == 0;
 }
 
+bool CpuLimitRests() {
+  itimerspec left;
+  if (!Own().timer) return true;
+  return timer_gettime(*Own().timer, &left) == 0 && left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0;
+}
+
 void DisarmTimers() {
   const itimerval never{};
   for (const __itimer_which timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &never, nullptr);

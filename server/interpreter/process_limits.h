@@ -19,6 +19,8 @@ void KeepFreedMemory();
 
 // SIGKILL, which nobody can block or handle, ends the process after it has used `cpu_ns` more. 0 disarms.
 bool LimitCpu(int64_t cpu_ns);
+// False: what keeps that limit is armed, or is gone: a task has found it, by its number. REQUIRES: no limit is set.
+bool CpuLimitRests();
 // Interval timers that a task has set must not go off in the next one.
 void DisarmTimers();
 

@@ -164,6 +164,7 @@ bool Residue::SignalsChanged() const {
 }
 
 bool Residue::LimitsChanged() const {
+  if (!CpuLimitRests()) return true;
   if (!WasSet(Setting::kLimits)) return false;
   for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
     const rlimit limit = LimitOf(resource);

@@ -113,5 +113,16 @@ TEST_P(CpuResidueTest, Threads) {
   EXPECT_NE(next.usage().interpreter(), left.usage().interpreter());
 }
 
+TEST_F(ServerFixture, TheTimerOfLimitsOnProcessorTimeIsThereForTheNextTask) {
+  StartSmallServer();
+  for (const char* const name : {"residue/limit_timer.py", "residue/limit_timer_gone.py"}) {
+    ASSERT_EQ(Run(Script(v1::CPU, Testcase(name))).ending(), v1::SUCCEEDED);
+    v1::Task limited = Script(v1::CPU, "while True: pass");
+    *limited.mutable_limits()->mutable_cpu() = Ms(50);
+    const v1::Outcome outcome = Run(limited);
+    EXPECT_EQ(outcome.ending(), v1::CPU_LIMIT) << name << outcome.DebugString();
+  }
+}
+
 }  // namespace
 }  // namespace gild::testing
