@@ -15,14 +15,14 @@
 namespace gild {
 namespace {
 
-// Link-local addresses are neighbours' (and 169.254.169.254 is most clouds' metadata service); the other is
-// Alibaba's.
+// Link-local addresses are neighbours' (and 169.254.169.254 is most clouds' metadata service); the others, of clouds
+// that have it elsewhere: Alibaba's 100.100.100.200, Azure's 168.63.129.16, Oracle's 192.0.0.192.
 constexpr uint32_t kLinkLocal = 0xa9fe0000, kLinkLocalMask = 0xffff0000;
-constexpr uint32_t kAlibabaMetadata = 0x646464c8;
+constexpr uint32_t kMetadata[] = {0x646464c8, 0xa83f8110, 0xc00000c0};
 constexpr uint32_t kLoopback = 0x7f000000, kLoopbackMask = 0xff000000;
-// fe80::/10, and fd00:ec2::254, which is Amazon's.
+// fe80::/10, and where Amazon's (fd00:ec2::254, fd00:ec2::23) and Google's (fd20:ce::254) lie.
 constexpr uint32_t kLinkLocal6 = 0xfe800000, kLinkLocal6Mask = 0xffc00000;
-constexpr uint32_t kAmazonMetadata6[] = {0xfd000ec2, 0, 0, 0x254};
+constexpr uint32_t kMetadata6[] = {0xfd000ec2, 0xfd2000ce};  // the first 32 bits
 
 constexpr uint8_t kContext = BPF_REG_6, kWord = BPF_REG_2, kMasked = BPF_REG_3, kPort = BPF_REG_4;
 
@@ -85,7 +85,7 @@ class Writer {
 // Goes on behind all that it looks at. The address of version 4 is the word that was loaded last.
 void FenceVersion4(const std::vector<NetworkFence::Port>& ports, Writer* writer) {
   writer->RefuseIf(kLinkLocal, kLinkLocalMask);
-  writer->RefuseIf(kAlibabaMetadata);
+  for (const uint32_t address : kMetadata) writer->RefuseIf(address);
   const size_t loopback = writer->JumpIf(kLoopback, kLoopbackMask);
   const size_t this_host = writer->JumpIf(0);  // which connect(2) takes for loopback
   writer->RefusePorts(ports, /*also_loopback_only=*/false);
@@ -108,17 +108,7 @@ std::vector<bpf_insn> ForVersion6(const std::vector<NetworkFence::Port>& ports) 
   Writer writer;
   writer.Load(kWord, word(0));
   writer.RefuseIf(kLinkLocal6, kLinkLocal6Mask);
-
-  std::vector<size_t> not_amazons;
-  for (int i = 0; i < 4; ++i) {
-    writer.Load(kWord, word(i));
-    if (i < 3) {
-      not_amazons.push_back(writer.JumpIf(kAmazonMetadata6[i], UINT32_MAX, /*equal=*/false));
-    } else {
-      writer.RefuseIf(kAmazonMetadata6[i]);
-    }
-  }
-  for (const size_t jump : not_amazons) writer.Here(jump);
+  for (const uint32_t prefix : kMetadata6) writer.RefuseIf(prefix);
 
   // ::ffff:a.b.c.d is version 4's; ::1 and :: are loopback.
   std::vector<size_t> elsewhere;
