@@ -134,8 +134,9 @@ void EndRetired(const DoomedTask& doomed, const InterpreterDeath& death, Outcome
       outcome->ending = Ending::kCpuLimit;
       outcome->evidence.limit = "cpu";
       outcome->evidence.allowed = doomed.task->limits.cpu_ns;
-      outcome->evidence.used = doomed.cpu_ns;
-      outcome->evidence.detail = "ended by the server: its own limit had not";
+      // Else it was processes of its own that used the rest.
+      if (doomed.cpu_ns.value_or(0) >= doomed.task->limits.cpu_ns) outcome->evidence.used = doomed.cpu_ns;
+      outcome->evidence.detail = "ended by the server, which looks ten times a second: its interpreter alone had not";
       return;
     case Retirement::kRestless:
       return EndLost(absl::StrCat(its_interpreter, " was replaced: ", death.detail), doomed, outcome);

@@ -272,8 +272,11 @@ void Lane::StartInterpreter(int slot) {
       return group->Narrow(generation, limits.processes, memory_bytes);
     };
     config.widen = [group = s.group.get(), generation] { group->Widen(generation); };
-    // What a process of its tasks was refused, only the kernel knows.
+    // What a process of its tasks was refused, and what it uses, only the kernel knows.
     config.starts_processes = s.kind.subprocess;
+    if (s.kind.subprocess && s.group->CpuNs()) {
+      config.cpu_ns_of = [group = s.group.get()](int) { return group->CpuNs().value_or(0); };
+    }
   }
   InterpreterHandle::Events events{
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
@@ -420,7 +423,11 @@ void Lane::OnSlotGone(int slot, const absl::Status& reason) {
   Next(slot, /*at_once=*/false);
 }
 
-void Lane::LoseSlot(int slot, const std::string& why) { OnSlotGone(slot, absl::DeadlineExceededError(why)); }
+void Lane::LoseSlot(int slot, const std::string& why) {
+  // Whatever is left in it: another will have its uid and its groups.
+  if (slots_[slot].group != nullptr) slots_[slot].group->Kill();
+  OnSlotGone(slot, absl::DeadlineExceededError(why));
+}
 
 void Lane::Finish(int slot, const std::optional<InterpreterEnd>& end) {
   const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
@@ -457,11 +464,9 @@ void Lane::Next(int slot, bool at_once) {
   if (shut_down_) return SetPhase(slot, Phase::kIdle);
   Slot& s = slots_[slot];
   const auto go_on = [this, slot] {
-    if (slots_[slot].process) {
-      StartInterpreter(slot);
-    } else {
-      MakeSlot(slot);
-    }
+    if (slots_[slot].process) return StartInterpreter(slot);
+    if (slots_[slot].group != nullptr && slots_[slot].group->Populated()) return LoseSlot(slot, "it is not empty");
+    MakeSlot(slot);
   };
   if (at_once) {
     s.back_off_ns = 0;

@@ -20,6 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/base/cgroup.h"
+#include "server/base/clock.h"
 #include "server/base/errors.h"
 #include "server/base/log.h"
 
@@ -200,7 +201,15 @@ void SlotGroup::WidenNow() {
   (void)LimitMemory(limits_.memory_bytes);
 }
 
+std::optional<int64_t> SlotGroup::CpuNs() const {
+  // Every group of version 2 counts it, with a controller or without.
+  const std::optional<int64_t> used_us = Read(Layer::kKillGroup, "cpu.stat", "usage_usec");
+  return used_us ? std::optional(*used_us * kNsPerUs) : std::nullopt;
+}
+
 bool SlotGroup::Kill() { return Write(Layer::kKillGroup, "cgroup.kill", "1").ok(); }
+
+bool SlotGroup::Populated() const { return Read(Layer::kKillGroup, "cgroup.events", "populated").value_or(0) != 0; }
 
 absl::Status SlotGroup::Write(Layer layer, const char* file, const std::string& text) const {
   auto folder = folders_.find(layer);

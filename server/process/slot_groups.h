@@ -67,6 +67,7 @@ class SlotGroup {
   std::optional<uint64_t> PidsRefused() const;
   std::optional<int64_t> PeakMemoryBytes() const;
   std::optional<int64_t> MemoryBytes() const;  // now
+  std::optional<int64_t> CpuNs() const;        // user and system, of all processes that were ever in it
 
   absl::Status LimitMemory(int64_t bytes);
   // Any thread:
@@ -78,6 +79,8 @@ class SlotGroup {
   void Widen(uint64_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
   // Everybody in it, at once, and whoever they start meanwhile. False: it cannot be done here.
   bool Kill();
+  // Somebody is in it, as far as that is known.
+  bool Populated() const;
 
  private:
   friend class SlotGroups;

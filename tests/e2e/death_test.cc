@@ -158,6 +158,19 @@ TEST_F(DeathTest, WhatEndedAProcessOfAnEarlierTaskIsNotToBlame) {
   EXPECT_EQ(second.evidence().signal(), SIGKILL) << second.DebugString();
 }
 
+// Its init is stopped, so nobody reaps, and the slot is given up: another gets its uid and its groups.
+TEST_F(DeathTest, NobodyIsLeftInASlotThatIsLostWhenTheNextOneIsThere) {
+  StartSmallServer();
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "no control groups here";
+  const v1::InterpreterStats victim = Slot("cpu-0");
+  const int init = static_cast<int>(StatusOf(victim.pid(), "PPid"));
+  ASSERT_EQ(kill(init, SIGSTOP), 0);
+  ASSERT_EQ(kill(victim.pid(), SIGKILL), 0);
+  AwaitSuccessor("cpu-0", victim.generation());
+  EXPECT_EQ(Restarts("cpu-0", "slot_lost"), 1u);
+  EXPECT_EQ(StatusOf(init, "VmRSS"), 0) << "it lives on";
+}
+
 class ClosedChannelTest : public BothLanesFixture {};
 INSTANTIATE_IN_BOTH_LANES(ClosedChannelTest);
 

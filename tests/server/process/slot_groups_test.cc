@@ -158,6 +158,7 @@ TEST_F(FakeTreeTest, Version1LimitsAndCountsInATreeForEach) {
   EXPECT_EQ((*group)->OomKills(), 5u);
   EXPECT_EQ((*group)->PeakMemoryBytes(), 8192);
   EXPECT_FALSE((*group)->Kill()) << "there is no cgroup v2";
+  EXPECT_FALSE((*group)->Populated()) << "nobody knows";
 }
 
 TEST_F(FakeTreeTest, ATasksLimitsAreBeyondWhatIsThereAndWithinTheSlots) {
@@ -297,6 +298,7 @@ TEST_F(RealGroupsTest, AKillEndsWhoeverIsInIt) {
   close(ready[1]);
   char byte;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_TRUE(group_->Populated());
   EXPECT_TRUE(group_->Kill());
   int status = 0;
   EXPECT_EQ(waitpid(child, &status, 0), child);
@@ -304,6 +306,7 @@ TEST_F(RealGroupsTest, AKillEndsWhoeverIsInIt) {
   // The other's end of the pipe as well.
   while (read(ready[0], &byte, 1) > 0) {
   }
+  while (group_->Populated()) sched_yield();
   close(ready[0]);
 }
 
