@@ -1,11 +1,13 @@
 // Each layer is worth something: switched off, it lets a bad citizen through that all the others do not stop. (That
-// none gets through when all are in force is what citizens_test.cc says.)
+// none gets through when all are in force is what citizens_test.cc says.) Where no task could tell, the machine can.
 //
 // GILD_LAYERS=kind,kind by hand: which citizens of those kinds get through without each layer. In a cage: they do.
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <set>
 #include <string>
@@ -77,6 +79,64 @@ TEST_P(LayerTest, WithoutItOneGetsThrough) {
   EXPECT_NE(Unexpected(*citizen, outcome), "") << name << " is stopped all the same";
   // It came to its end, and says so.
   EXPECT_THAT(outcome.ending(), ::testing::AnyOf(v1::RAISED, v1::SUCCEEDED)) << outcome.DebugString();
+}
+
+// Where a process is kept by a layer that no task notices, as the machine names the place.
+struct Kept {
+  const char* layer;
+  const char* space;  // of /proc/PID/ns; else
+  const char* tree;   // of control groups: its controller; "": that of version 2
+};
+
+const Kept kKept[] = {
+    {"ipc-namespace", "ipc", nullptr},
+    {"cpu-group", nullptr, "cpu"},
+    {"kill-group", nullptr, ""},
+};
+
+class KeptTest : public LayersTest, public ::testing::WithParamInterface<Kept> {
+ protected:
+  // Empty: there is no such tree on this machine.
+  static std::string PlaceOf(int pid) {
+    if (GetParam().tree != nullptr) return GroupOf(pid, GetParam().tree);
+    return std::filesystem::read_symlink(absl::StrCat("/proc/", pid, "/ns/", GetParam().space));
+  }
+  static std::string GroupOf(int pid, const std::string& tree) {
+    std::ifstream groups(absl::StrCat("/proc/", pid, "/cgroup"));
+    for (std::string line; std::getline(groups, line);) {
+      const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
+      for (const std::string& controller : std::vector<std::string>(absl::StrSplit(parts.at(1), ','))) {
+        if (controller == tree) return parts.at(2);
+      }
+    }
+    return "";
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Layers, KeptTest, ::testing::ValuesIn(kKept), [](const auto& info) {
+  std::string name = info.param.layer;
+  name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+  return name;
+});
+
+TEST_P(KeptTest, WithoutItASlotIsWhereTheServerIs) {
+  StartWithout("");
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "it may be missing";
+  const std::string servers = PlaceOf(pid());
+  // Version 2 alone names no controllers.
+  if (servers.empty() || (GetParam().tree != nullptr && GroupOf(pid(), "cpu").empty())) {
+    GTEST_SKIP() << "one tree for all groups: a slot is kept there by the others as well";
+  }
+  for (const char* const slot : {"cpu-0", "io-0"}) {
+    EXPECT_NE(PlaceOf(static_cast<int>(Slot(slot).pid())), servers) << slot;
+  }
+  StopServer();
+  StartWithout(GetParam().layer);
+  for (const char* const slot : {"cpu-0", "io-0"}) {
+    // The fence lies around the same group.
+    if (GetParam().layer == std::string("kill-group") && slot == std::string("io-0")) continue;
+    EXPECT_EQ(PlaceOf(static_cast<int>(Slot(slot).pid())), PlaceOf(pid())) << slot;
+  }
 }
 
 TEST_F(LayersTest, WhoGetsThroughByHand) {
