@@ -176,7 +176,8 @@ void ServerFixture::TearDown() {
 }
 
 void ServerFixture::StartServer(const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {GILD_SERVER, "--http-listen", "127.0.0.1:0"};
+  std::vector<std::string> arguments = becoming_;
+  arguments.insert(arguments.end(), {GILD_SERVER, "--http-listen", "127.0.0.1:0"});
   if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) {
     arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
   }
@@ -208,6 +209,16 @@ void ServerFixture::StartServer(const std::vector<std::string>& flags) {
   channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), options);
   executor_ = v1::Executor::NewStub(channel_);
   monitor_ = v1::Monitor::NewStub(channel_);
+}
+
+bool ServerFixture::BeOrdinaryUser() {
+  if (geteuid() != 0) return true;
+  becoming_ = {"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
+  std::vector<std::string> trial = becoming_;
+  trial.insert(trial.end(), {GILD_SERVER, "--version"});
+  const CommandResult tried = RunCommand(trial);
+  if (tried.exit_code != 0) fprintf(stderr, "what was built is closed to others: %s\n", tried.err.c_str());
+  return tried.exit_code == 0;
 }
 
 void ServerFixture::StartSmallServer(const std::vector<std::string>& more_flags) {

@@ -96,6 +96,9 @@ class ServerFixture : public ::testing::Test {
   void StartServer(const std::vector<std::string>& flags = {});
   // Before a server is started: its CPU lane has a network, so that tasks there can ring at a Doorbell.
   void LetCpuTasksRing() { cpu_tasks_ring_ = true; }
+  // Before a server is started: it is nobody's on this machine, and has no privilege. False, and why is printed: it
+  // cannot be so here.
+  bool BeOrdinaryUser();
   // With one interpreter a lane.
   void StartSmallServer(const std::vector<std::string>& more_flags = {});
   // SIGTERM, and what follows; the exit code.
@@ -138,6 +141,7 @@ class ServerFixture : public ::testing::Test {
   void ExpectNoProcessLeft(bool clean);
 
   bool cpu_tasks_ring_ = false;
+  std::vector<std::string> becoming_;  // what the server's command line begins with
   int pid_ = 0;
   int err_file_ = -1;
   int out_pipe_ = -1;
