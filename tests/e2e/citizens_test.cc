@@ -3,7 +3,6 @@
 // after.
 #include <sys/stat.h>
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -11,22 +10,20 @@
 #include <random>
 #include <set>
 #include <sstream>
-#include <thread>
 #include <tuple>
 
 #include "gmock/gmock.h"
 #include "tests/server/seed.h"
 #include "tests/testing/citizen.h"
+#include "tests/testing/load.h"
 #include "tests/testing/server_fixture.h"
 
 namespace gild::testing {
 namespace {
 
-namespace fs = std::filesystem;
-
 const std::string kKinds[] = {"bombs", "crashes", "escapes", "hangs", "lock", "residue", "results"};
 
-enum class Condition { kIdle, kLoad, kBackToBack };
+namespace fs = std::filesystem;
 
 int DescriptorsOf(int pid) {
   const fs::directory_iterator descriptors("/proc/" + std::to_string(pid) + "/fd");
@@ -45,56 +42,20 @@ int ProcessesUnder(int pid) {
   return count;
 }
 
-// Honest work in both lanes, for as long as it lives.
-class Load {
- public:
-  // `io_ends`: how it may end in the I/O lane, where tasks of one client share an interpreter.
-  Load(const std::shared_ptr<grpc::Channel>& channel, const std::set<v1::Ending>& io_ends)
-      : stub_(v1::Executor::NewStub(channel)) {
-    static constexpr char kWaits[] = "import time\nfor _ in range(5): time.sleep(0.002)\nprint('done')";
-    static constexpr char kComputes[] = "print(sum(i * i for i in range(50_000)))";
-    threads_.emplace_back([this, io_ends] { Repeat(Script(v1::IO, kWaits), "done\n", io_ends); });
-    // Whatever happens to an interpreter that it was to run in: it has not begun there.
-    threads_.emplace_back([this] { Repeat(Script(v1::CPU, kComputes), "41665416675000\n", {v1::SUCCEEDED}); });
-  }
-  ~Load() {
-    stop_.store(true);
-    for (std::thread& thread : threads_) thread.join();
-  }
-
- private:
-  void Repeat(const v1::Task& task, const std::string& prints, const std::set<v1::Ending>& ends) {
-    while (!stop_.load()) {
-      grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
-      v1::RunRequest request;
-      *request.mutable_task() = task;
-      v1::RunReply reply;
-      const grpc::Status status = stub_->Run(&context, request, &reply);
-      const v1::Outcome& outcome = reply.outcome();
-      if (status.ok() && ends.contains(outcome.ending()) &&
-          (outcome.ending() != v1::SUCCEEDED || outcome.stdout() == prints)) {
-        continue;
-      }
-      ADD_FAILURE() << "honest work: " << status.error_message() << " " << outcome.DebugString();
-      return;
-    }
-  }
-
-  const std::unique_ptr<v1::Executor::Stub> stub_;
-  std::atomic<bool> stop_{false};
-  std::vector<std::thread> threads_;
-};
-
 using Kind = std::tuple<std::string, Condition>;
 
-std::string NameOf(const Kind& kind) {
-  switch (std::get<Condition>(kind)) {
-    case Condition::kIdle: return std::get<std::string>(kind) + "Idle";
-    case Condition::kLoad: return std::get<std::string>(kind) + "Load";
-    case Condition::kBackToBack: return std::get<std::string>(kind) + "BackToBack";
-  }
-  return "";
+// Honest work in both lanes, and how it may end beside such citizens.
+std::vector<HonestWork> WorkBeside(const std::string& kind) {
+  static constexpr char kWaits[] = "import time\nfor _ in range(5): time.sleep(0.002)\nprint('done')";
+  static constexpr char kComputes[] = "print(sum(i * i for i in range(50_000)))";
+  // Tasks of one client share an interpreter there.
+  HonestWork io = {Script(v1::IO, kWaits), "done\n", {v1::SUCCEEDED, v1::INTERPRETER_LOST, v1::PROTOCOL_ERROR}};
+  // Who is after the lock raises exceptions in whatever threads it finds.
+  if (kind == "lock") io.ends.insert(v1::RAISED);
+  // And in whichever of them runs next a broken heap is met, or a `sys` that somebody is emptying.
+  if (kind == "crashes") io.ends.insert({v1::CRASHED, v1::RAISED});
+  // Whatever happens to an interpreter that it was to run in: it has not begun there.
+  return {io, {Script(v1::CPU, kComputes), "41665416675000\n"}};
 }
 
 class CitizensFixture : public ServerFixture {
@@ -164,10 +125,10 @@ class CitizensTest : public CitizensFixture, public ::testing::WithParamInterfac
 };
 
 INSTANTIATE_TEST_SUITE_P(Citizens, CitizensTest,
-                         ::testing::Combine(::testing::ValuesIn(kKinds),
-                                            ::testing::Values(Condition::kIdle, Condition::kLoad,
-                                                              Condition::kBackToBack)),
-                         [](const auto& info) { return NameOf(info.param); });
+                         ::testing::Combine(::testing::ValuesIn(kKinds), ::testing::ValuesIn(kConditions)),
+                         [](const auto& info) {
+                           return std::get<std::string>(info.param) + NameOf(std::get<Condition>(info.param));
+                         });
 
 TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
   const std::vector<Citizen> citizens = Citizens(std::get<std::string>(GetParam()));
@@ -179,12 +140,9 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
   std::string slowest_after = "none";
   {
     std::unique_ptr<Load> load;
-    std::set<v1::Ending> io_ends = {v1::SUCCEEDED, v1::INTERPRETER_LOST, v1::PROTOCOL_ERROR};
-    // Who is after the lock raises exceptions in whatever threads it finds.
-    if (std::get<std::string>(GetParam()) == "lock") io_ends.insert(v1::RAISED);
-    // And in whichever of them runs next a broken heap is met, or a `sys` that somebody is emptying.
-    if (std::get<std::string>(GetParam()) == "crashes") io_ends.insert({v1::CRASHED, v1::RAISED});
-    if (condition() == Condition::kLoad) load = std::make_unique<Load>(channel(), io_ends);
+    if (condition() == Condition::kLoad) {
+      load = std::make_unique<Load>(channel(), WorkBeside(std::get<std::string>(GetParam())));
+    }
     for (const Citizen& citizen : citizens) {
       if (only != nullptr && citizen.name != only) continue;
       SCOPED_TRACE(citizen.name + (citizen.tag == v1::IO ? ", I/O lane" : ", CPU lane"));
