@@ -1,11 +1,13 @@
 // Every bad citizen of tests/testcases/<kind>/ ends as it says it does, and nothing of it is met afterwards: alone,
 // beside others' work, and one after the other without a pause. What the server is and has is the same before and
 // after.
+#include <sys/mount.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
+#include <cstdlib>
 #include <iostream>
 #include <random>
 #include <set>
@@ -15,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "tests/server/seed.h"
 #include "tests/testing/citizen.h"
+#include "tests/testing/footprint.h"
 #include "tests/testing/load.h"
 #include "tests/testing/server_fixture.h"
 
@@ -22,25 +25,6 @@ namespace gild::testing {
 namespace {
 
 const std::string kKinds[] = {"bombs", "crashes", "escapes", "hangs", "lock", "residue", "results"};
-
-namespace fs = std::filesystem;
-
-int DescriptorsOf(int pid) {
-  const fs::directory_iterator descriptors("/proc/" + std::to_string(pid) + "/fd");
-  return static_cast<int>(std::distance(begin(descriptors), end(descriptors)));
-}
-
-// Of a process and of all that come from it.
-int ProcessesUnder(int pid) {
-  int count = 1;
-  const fs::path tasks = "/proc/" + std::to_string(pid) + "/task";
-  std::error_code gone;
-  for (const fs::directory_entry& thread : fs::directory_iterator(tasks, gone)) {
-    std::ifstream children(thread.path() / "children");
-    for (int child = 0; children >> child;) count += ProcessesUnder(child);
-  }
-  return count;
-}
 
 using Kind = std::tuple<std::string, Condition>;
 
@@ -60,6 +44,19 @@ std::vector<HonestWork> WorkBeside(const std::string& kind) {
 
 class CitizensFixture : public ServerFixture {
  protected:
+  // What the server puts in a folder for temporary files is told from others' by being alone there.
+  void SetUp() override {
+    ASSERT_NE(mkdtemp(temporary_folder_.data()), nullptr);
+    ASSERT_EQ(chmod(temporary_folder_.c_str(), 0711), 0) << "slots are other users";
+    setenv("TMPDIR", temporary_folder_.c_str(), /*overwrite=*/1);
+  }
+  void TearDown() override {
+    ServerFixture::TearDown();
+    unsetenv("TMPDIR");
+    EXPECT_EQ(rmdir(temporary_folder_.c_str()), 0) << "something is left in " << temporary_folder_;
+  }
+  Footprint LookAtServer() { return Footprint::Of(pid(), temporary_folder_); }
+
   // With one interpreter a lane, what follows meets the very slot.
   void Start(int cpu_interpreters = 1) {
     StartServer({"--io-interpreters", "1", "--cpu-interpreters", std::to_string(cpu_interpreters), "--cpu-memory",
@@ -67,8 +64,7 @@ class CitizensFixture : public ServerFixture {
     for (const v1::Tag tag : {v1::IO, v1::CPU}) {
       for (const bool subprocess : {false, true}) found_[{tag, subprocess}] = Look(tag, subprocess);
     }
-    descriptors_ = DescriptorsOf(pid());
-    processes_ = ProcessesUnder(pid());
+    footprint_ = LookAtServer();
     memory_kib_ = StatusOf(pid(), "VmRSS");
   }
 
@@ -109,13 +105,16 @@ class CitizensFixture : public ServerFixture {
 
   void ExpectServerAsBefore(const std::string& after) {
     // What ends, ends in its own time; more than there was is never there for good.
-    Eventually("the server's descriptors and processes are as before " + after,
-               [&] { return DescriptorsOf(pid()) <= descriptors_ && ProcessesUnder(pid()) <= processes_; });
+    std::string more;
+    const auto nothing_more = [&] { return (more = LookAtServer().BeyondThatOf(footprint_)).empty(); };
+    EXPECT_NO_THROW(Eventually("", nothing_more))
+        << "there is more of the server on the machine after " << after << ":\n"
+        << more;
   }
 
   std::map<std::pair<v1::Tag, bool>, std::string> found_;
-  int descriptors_ = 0;
-  int processes_ = 0;
+  std::string temporary_folder_ = "/tmp/gild-citizens-XXXXXX";
+  Footprint footprint_;
   int64_t memory_kib_ = 0;
 };
 
@@ -194,6 +193,43 @@ TEST_F(CitizensFixture, ACrowdOfThemLeavesTheServerAsItWas) {
   EXPECT_EQ(pid(), server);
   std::cout << count << " tasks; the server's memory " << warm_kib << " KiB after a tenth, "
             << StatusOf(server, "VmRSS") << " KiB at the end\n";
+}
+
+// What they could leave on the machine would be found there.
+TEST_F(CitizensFixture, WhatIsLeftOnTheMachineIsNoticed) {
+  Start();
+  if (GetInfo().isolation_level() != "full") GTEST_SKIP() << "its slots are no users of their own";
+  const auto notices = [&](const std::string& what) {
+    EXPECT_THAT(LookAtServer().BeyondThatOf(footprint_), ::testing::HasSubstr(what + ": "));
+  };
+  const auto user = static_cast<uid_t>(StatusOf(static_cast<int>(Slot("cpu-0").pid()), "Uid"));
+  EXPECT_GT(footprint_["control groups"], 0);
+
+  const std::string folder = temporary_folder_ + "/left";
+  ASSERT_EQ(mkdir(folder.c_str(), 0700), 0);
+  notices("temporary files");
+  if (mount("left", folder.c_str(), "tmpfs", 0, nullptr) == 0) {
+    notices("mounts");
+    EXPECT_EQ(umount(folder.c_str()), 0);
+  }
+  EXPECT_EQ(rmdir(folder.c_str()), 0);
+
+  std::string file = "/dev/shm/gild-left-XXXXXX";
+  const int descriptor = mkstemp(file.data());
+  ASSERT_EQ(fchown(descriptor, user, user), 0);
+  notices("slots' files");
+  close(descriptor);
+  EXPECT_EQ(unlink(file.c_str()), 0);
+
+  const int object = shmget(IPC_PRIVATE, 1, 0600);
+  shmid_ds about;
+  ASSERT_EQ(shmctl(object, IPC_STAT, &about), 0);
+  about.shm_perm.uid = user;
+  ASSERT_EQ(shmctl(object, IPC_SET, &about), 0);
+  notices("System V objects");
+  EXPECT_EQ(shmctl(object, IPC_RMID, nullptr), 0);
+
+  EXPECT_EQ(LookAtServer().BeyondThatOf(footprint_), "");
 }
 
 // A table that nobody counts is wrong soon.
