@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "tests/testing/doorbell.h"
+#include "tests/testing/footprint.h"
 #include "tests/testing/server_fixture.h"
 
 namespace gild::testing {

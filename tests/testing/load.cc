@@ -35,7 +35,7 @@ void Load::Repeat(const HonestWork& work) {
     const grpc::Status status = stub_->Run(&context, request, &reply);
     const v1::Outcome& outcome = reply.outcome();
     if (status.ok() && work.ends.contains(outcome.ending()) &&
-        (outcome.ending() != v1::SUCCEEDED || outcome.stdout() == work.prints)) {
+        (outcome.ending() != v1::SUCCEEDED || outcome.stdout() == work.prints.value_or(outcome.stdout()))) {
       continue;
     }
     ADD_FAILURE() << "honest work: " << status.error_message() << " " << outcome.DebugString();

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -30,7 +31,7 @@ std::string NameOf(Condition condition);  // "Idle", as a part of a test's name
 
 struct HonestWork {
   v1::Task task;
-  std::string prints;  // where it succeeds
+  std::optional<std::string> prints;  // where it succeeds; empty: whatever it likes
   std::set<v1::Ending> ends = {v1::SUCCEEDED};
 };
 

@@ -86,14 +86,6 @@ v1::Task RingAndWait(v1::Tag tag, int doorbell_port) {
   return Call(tag, "waits.py", "ring_and_wait", {Json(std::to_string(doorbell_port))});
 }
 
-int64_t StatusOf(int pid, const std::string& name) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(name + ":", 0) == 0) return std::stoll(line.substr(name.size() + 1));
-  }
-  return 0;
-}
-
 google::protobuf::Duration Ms(int64_t ms) {
   google::protobuf::Duration duration;
   duration.set_seconds(ms / 1000);

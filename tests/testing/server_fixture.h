@@ -42,9 +42,6 @@ v1::Task WithProcesses(v1::Task task);
 
 google::protobuf::Duration Ms(int64_t ms);
 
-// What is said of a process in /proc, after a name and a colon, in its own unit; 0: nothing.
-int64_t StatusOf(int pid, const std::string& name);
-
 double Seconds(const google::protobuf::Duration& duration);
 
 // ---- replies ----
