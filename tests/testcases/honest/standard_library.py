@@ -12,19 +12,22 @@ def flat(suite):
             yield test
 
 
-def run(module, left_out):
-    """Runs a module's tests but for those whose ids begin so, as many as there are of each.
+def run(module, left_out, only):
+    """Runs a module's tests, or only those whose ids begin so, but for those left out, as many as there are of each.
 
-    Returns how many ran, which did not pass with the last line of why, and which of `left_out` there are not.
+    Returns how many ran, which did not pass with the last line of why, and which of those named there are not.
     """
     from test import support
 
     support.use_resources = []  # no network beyond loopback, nothing that takes minutes
     tests = list(flat(unittest.defaultTestLoader.loadTestsFromName(module)))
-    begins = [f"{module}.{name}" for name in left_out]
-    suite = unittest.TestSuite(t for t in tests if not any(t.id().startswith(b) for b in begins))
+
+    def begins(test, names):
+        return any(test.id().startswith(f"{module}.{name}") for name in names)
+
+    suite = unittest.TestSuite(t for t in tests if begins(t, only or [""]) and not begins(t, left_out))
     result = unittest.TextTestRunner(stream=io.StringIO(), verbosity=0).run(suite)
     failed = [f"{test.id()}: {why.strip().splitlines()[-1]}" for test, why in result.failures + result.errors]
     failed += [f"{test.id()}: passed, and should not" for test in result.unexpectedSuccesses]
-    missing = [b for b in begins if not any(t.id().startswith(b) for t in tests)]
+    missing = [name for name in left_out + only if not any(begins(t, [name]) for t in tests)]
     return {"run": result.testsRun - len(result.skipped), "failed": failed, "missing": missing}
