@@ -8,6 +8,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 export CCACHE_DIR="$root/build/ccache" CCACHE_MAXSIZE=2G
 # What two trees compile alike (another Python's, say) is compiled once: paths count from the tree that is built.
 export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
+# As it wants for precompiled headers (its manual, "Precompiled headers").
+export CCACHE_SLOPPINESS=pch_defines,time_macros
 
 # One package a line, then the reason.
 packages_for_the_build='
