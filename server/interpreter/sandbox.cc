@@ -59,22 +59,15 @@ Sandbox Sandbox::Make(std::vector<Layer> switched_off) {
   Sandbox sandbox;
   sandbox.seen = Sifted(PathsOfPython());
   sandbox.switched_off = std::move(switched_off);
-  sandbox.PrepareFilter({});
+  sandbox.filters.Prepare({});
   InterpreterWalls walls = sandbox.WallsFor({}, "/tmp");
   walls.without = sandbox.switched_off;
   sandbox.interpreters = ProbeInterpreterLayers(walls);
   return sandbox;
 }
 
-void Sandbox::PrepareFilter(const Profile& profile) {
-  if (filters.contains(profile)) return;
-  absl::StatusOr<SyscallFilter> filter = SyscallFilter::Make(profile);
-  if (filter.ok()) filters.emplace(profile, *std::move(filter));
-}
-
 InterpreterWalls Sandbox::WallsFor(const Profile& profile, const std::string& scratch) const {
-  InterpreterWalls walls{.profile = profile, .seen = seen, .scratch = scratch};
-  if (auto filter = filters.find(profile); filter != filters.end()) walls.filter = &filter->second;
+  InterpreterWalls walls{.profile = profile, .seen = seen, .scratch = scratch, .filter = &filters.Of(profile)};
   for (const MissingLayer& missing : interpreters.missing) walls.without.push_back(missing.layer);
   return walls;
 }

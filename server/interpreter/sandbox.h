@@ -1,7 +1,6 @@
 // Sandbox: what the zygote finds out once of the walls around its slots and interpreters, which are forked with it.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -16,14 +15,12 @@ struct Sandbox {
   std::vector<Layer> switched_off;
   // Of an interpreter. What is missing here is not tried again: what is in force must be, or the interpreter is not.
   Isolation interpreters;
-  // Those that were prepared and can be made.
-  std::map<Profile, SyscallFilter> filters;
+  SyscallFilters filters;
 
   // REQUIRES: Python has been started; the lock.
   static Sandbox Make(std::vector<Layer> switched_off);
 
-  // Takes milliseconds, so not in an interpreter.
-  void PrepareFilter(const Profile& profile);
+  // REQUIRES: filters.Prepare(profile), which takes milliseconds, so not in an interpreter.
   InterpreterWalls WallsFor(const Profile& profile, const std::string& scratch) const;
 };
 

@@ -65,10 +65,12 @@ class SlotInit {
                                                      .scratch = Bounds(),
                                                      .host_scratch = setup_.slot.scratch(),
                                                      .without = setup_.sandbox->switched_off});
+    // Without it no interpreter would start here: a slot made anew has another try.
+    const absl::Status filtered = CheckFilter(Walls());
     internal::FromInit frame;
     internal::InitReady& ready = *frame.mutable_ready();
-    if (!entered.ok()) {
-      ready.set_error(std::string(entered.status().message()));
+    if (!entered.ok() || !filtered.ok()) {
+      ready.set_error(std::string((entered.ok() ? filtered : entered.status()).message()));
       Report(frame);
       End();
     }

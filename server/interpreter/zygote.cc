@@ -54,7 +54,7 @@ class Zygote {
   void MakeSlot(const internal::MakeSlot& order) {
     UniqueFd conversation = channel_.TakeDescriptor();
     GILD_CHECK(conversation.valid());
-    sandbox_.PrepareFilter(ProfileOf(order));
+    sandbox_.filters.Prepare(ProfileOf(order));
     SlotSetup setup{.slot = order, .meter_available = meter_available_, .sandbox = &sandbox_};
     pid_t init;
     int error;

@@ -198,6 +198,13 @@ constexpr InterpreterLayer kSealing[] = {
      }},
 };
 
+absl::Status NoFilter() { return absl::FailedPreconditionError("system call filter: there is none"); }
+
+absl::StatusOr<UniqueFd> InstallFilter(const InterpreterWalls& walls) {
+  if (walls.filter == nullptr) return NoFilter();
+  return walls.filter->ok() ? (*walls.filter)->Install() : walls.filter->status();
+}
+
 // What a step says in a forked child.
 absl::Status InChild(const std::function<absl::Status()>& step) {
   int ends[2];
@@ -298,12 +305,17 @@ absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_li
   return absl::OkStatus();
 }
 
+absl::Status CheckFilter(const InterpreterWalls& walls) {
+  if (IsIn(Layer::kSeccomp, walls.without)) return absl::OkStatus();
+  return walls.filter != nullptr ? walls.filter->status() : NoFilter();
+}
+
 absl::StatusOr<UniqueFd> SealInterpreter(const InterpreterWalls& walls) {
   for (const InterpreterLayer& layer : kSealing) {
     if (!IsIn(layer.layer, walls.without)) GILD_RETURN_IF_ERROR(layer.apply(walls));
   }
-  if (walls.filter == nullptr || IsIn(Layer::kSeccomp, walls.without)) return UniqueFd();
-  return walls.filter->Install();
+  if (IsIn(Layer::kSeccomp, walls.without)) return UniqueFd();
+  return InstallFilter(walls);
 }
 
 Isolation ProbeInterpreterLayers(const InterpreterWalls& walls) {
@@ -314,11 +326,7 @@ Isolation ProbeInterpreterLayers(const InterpreterWalls& walls) {
   for (const InterpreterLayer& layer : kSealing) {
     Note(layer.layer, InChild([&] { return layer.apply(walls); }), walls.without, &isolation);
   }
-  Note(Layer::kSeccomp, InChild([&] {
-         if (walls.filter == nullptr) return absl::UnavailableError("there is no filter");
-         return walls.filter->Install().status();
-       }),
-       walls.without, &isolation);
+  Note(Layer::kSeccomp, InChild([&] { return InstallFilter(walls).status(); }), walls.without, &isolation);
   return isolation;
 }
 

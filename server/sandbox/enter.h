@@ -86,10 +86,13 @@ struct InterpreterWalls {
   std::vector<std::string> seen;  // as in SlotWalls
   std::string scratch;
   // Both outlive the call.
-  const SyscallFilter* filter = nullptr;  // null: none
-  const LandlockRules* rules = nullptr;   // null: they are made then
-  std::vector<Layer> without;             // switched off, or known to be missing here
+  const absl::StatusOr<SyscallFilter>* filter = nullptr;  // or why there is none; null: nobody tried
+  const LandlockRules* rules = nullptr;                   // null: they are made then
+  std::vector<Layer> without;                             // switched off, or known to be missing here
 };
+
+// Whether an interpreter with these walls has the filter that it needs.
+absl::Status CheckFilter(const InterpreterWalls& walls);
 
 // The last step before user code: every layer, or an error. What comes back is as from SyscallFilter::Install.
 absl::StatusOr<UniqueFd> SealInterpreter(const InterpreterWalls& walls);

@@ -115,6 +115,22 @@ absl::StatusOr<UniqueFd> SyscallFilter::Install() const {
   return UniqueFd();
 }
 
+void SyscallFilters::Prepare(const Profile& profile) {
+  auto found = filters_.find(profile);
+  if (found == filters_.end()) {
+    filters_.emplace(profile, make_(profile));
+  } else if (!found->second.ok()) {
+    found->second = make_(profile);
+  }
+}
+
+const absl::StatusOr<SyscallFilter>& SyscallFilters::Of(const Profile& profile) const {
+  static const absl::StatusOr<SyscallFilter> none =
+      absl::FailedPreconditionError("system call filter: none was made for this kind of slot");
+  auto found = filters_.find(profile);
+  return found == filters_.end() ? none : found->second;
+}
+
 bool DeniedCalls::Answer() {
   pollfd watched{.fd = listener_.get(), .events = POLLIN, .revents = 0};
   if (poll(&watched, 1, 0) < 0) return true;

@@ -4,8 +4,9 @@
 // with EPERM: where a listener can be had, the slot's init is asked, counts it by name and answers so (DeniedCalls);
 // a call under another architecture's numbers ends the process.
 //
-//   absl::StatusOr<SyscallFilter> filter = SyscallFilter::Make(profile);
-//   absl::StatusOr<UniqueFd> listener = filter->Install();   // in the interpreter; the last step
+//   SyscallFilters filters;
+//   filters.Prepare(profile);
+//   absl::StatusOr<UniqueFd> listener = filters.Of(profile)->Install();   // in the interpreter; the last step
 #pragma once
 
 #include <linux/filter.h>
@@ -39,6 +40,23 @@ class SyscallFilter {
   // The same program; a refused call asks the listener in the one, and fails in the other.
   std::vector<sock_filter> asking_;
   std::vector<sock_filter> failing_;
+};
+
+// One for each profile that is asked for.
+class SyscallFilters {
+ public:
+  using Maker = std::function<absl::StatusOr<SyscallFilter>(const Profile& profile)>;
+
+  explicit SyscallFilters(Maker make = &SyscallFilter::Make) : make_(std::move(make)) {}
+
+  // What could not be made is tried again.
+  void Prepare(const Profile& profile);
+  // Why it cannot be had, where that is so. Valid until it is prepared again.
+  const absl::StatusOr<SyscallFilter>& Of(const Profile& profile) const;
+
+ private:
+  const Maker make_;
+  std::map<Profile, absl::StatusOr<SyscallFilter>> filters_;
 };
 
 // The init's end of one interpreter's refused calls: answers each with EPERM and counts it, unless it is a request that

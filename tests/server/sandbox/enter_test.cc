@@ -148,7 +148,7 @@ TEST(KillAllAndReapTest, WithoutANamespaceItFindsItsDescendants) {
 TEST(SealInterpreterTest, WhatTheProbeFoundIsInForce) {
   absl::StatusOr<SyscallFilter> filter = SyscallFilter::Make({});
   ASSERT_TRUE(filter.ok()) << filter.status();
-  InterpreterWalls walls{.scratch = "/tmp", .filter = &*filter};
+  InterpreterWalls walls{.scratch = "/tmp", .filter = &filter};
   const Isolation isolation = ProbeInterpreterLayers(walls);
   for (const MissingLayer& missing : isolation.missing) walls.without.push_back(missing.layer);
   EXPECT_EQ(
@@ -169,6 +169,18 @@ TEST(SealInterpreterTest, WhatTheProbeFoundIsInForce) {
         return wrong;
       }),
       "");
+}
+
+TEST(SealInterpreterTest, WithoutTheFilterThatIsInForceThereIsNoInterpreter) {
+  InterpreterWalls walls{.scratch = "/tmp"};
+  walls.without = {Layer::kOomScore, Layer::kNoCapabilities, Layer::kLandlock};
+  EXPECT_EQ(SealInterpreter(walls).status().message(), "system call filter: there is none");
+  const absl::StatusOr<SyscallFilter> failed = absl::InternalError("system call filter: export: no room");
+  walls.filter = &failed;
+  EXPECT_EQ(SealInterpreter(walls).status(), failed.status());
+  EXPECT_EQ(CheckFilter(walls), failed.status());
+  walls.without.push_back(Layer::kSeccomp);
+  EXPECT_TRUE(CheckFilter(walls).ok());
 }
 
 TEST(SealInterpreterTest, WhatIsSwitchedOffIsNotTried) {

@@ -87,6 +87,26 @@ std::string Expect(const char* what, bool holds) { return holds ? "" : absl::Str
 
 bool Refused(long result) { return result < 0 && errno == EPERM; }
 
+TEST(SyscallFiltersTest, WhatCannotBeMadeSaysWhyAndIsTriedAgain) {
+  int tries = 0;
+  bool possible = false;
+  SyscallFilters filters([&](const Profile& profile) -> absl::StatusOr<SyscallFilter> {
+    ++tries;
+    if (profile == kSubprocess && !possible) return absl::InternalError("system call filter: export: no room");
+    return SyscallFilter::Make(profile);
+  });
+  EXPECT_FALSE(filters.Of(kSubprocess).ok()) << "nobody has prepared it";
+  filters.Prepare(kOrdinary);
+  filters.Prepare(kSubprocess);
+  EXPECT_TRUE(filters.Of(kOrdinary).ok());
+  EXPECT_EQ(filters.Of(kSubprocess).status().message(), "system call filter: export: no room");
+  possible = true;
+  filters.Prepare(kSubprocess);
+  EXPECT_TRUE(filters.Of(kSubprocess).ok());
+  filters.Prepare(kSubprocess);
+  EXPECT_EQ(tries, 3) << "it takes milliseconds";
+}
+
 TEST(SyscallFilterTest, WhatIsRefusedIsToldAndCountedByName) {
   EXPECT_THAT(Counted(kOrdinary,
                       [] {
