@@ -196,7 +196,8 @@ void Lane::MakeSlot(int slot) {
                   .growth_bytes_max = alone() ? config_.limits.memory_bytes / kGrowthPart : 0,
                   .core = s.core,
                   .nice = config_.nice,
-                  .group = config_.group};
+                  .group = config_.group,
+                  .required = config_.required};
   if (config_.uid_first != 0) order.uid = config_.uid_first + slot;
   order.groups = GroupsOf(slot);
   if (!config_.scratch_root.empty()) {

@@ -57,7 +57,9 @@ class Lane {
     std::string group;         // control group of the lane's processes, a folder; empty: the server's
     // Where it makes one of each slot's own; outlives the lane. Null: nowhere.
     const SlotGroups* groups = nullptr;
-    SlotLimits limits;                  // of each slot
+    SlotLimits limits;  // of each slot
+    // A slot with less stays down, and is tried again.
+    IsolationLevel required = IsolationLevel::kNone;
     int64_t tasks_per_interpreter = 0;  // CPU lane; 0: any
     int64_t start_limit_ns = kStartLimitNs;
     int64_t stop_grace_ns = kStopGraceNs;

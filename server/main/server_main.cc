@@ -49,7 +49,7 @@
 namespace gild {
 namespace {
 
-// Slots that are not ready by then start behind an open door.
+// The doors open then, whether all slots are ready or not.
 constexpr int64_t kReadyNs = 10 * kNsPerSecond;
 // How late a task may expire.
 constexpr int64_t kExpiryPeriodNs = 20 * kNsPerMs;
@@ -171,15 +171,26 @@ class Server {
   int Serve();
 
  private:
+  // Of isolation, in the first slot that had less than is required.
+  struct Shortage {
+    IsolationLevel given;
+    std::string lacks;
+  };
+
   void MakeCoreMeter();
   absl::Status StartZygote();
   void StartPoller();
   void MakeLanes();
-  absl::Status OpenDoors();
+  // Calls wait until the doors are open.
+  absl::Status Listen();
   // Before there are slots: no task reaches what we listen on.
   void FenceOffOurselves();
+  void StartLanes();
+  // Until all are ready, or one has too little isolation, or some time has passed.
+  void AwaitSlots();
   // As --require-isolation wants; says what there is.
-  bool IsolatedEnough() const;
+  bool IsolatedEnough();
+  void OpenDoors();
   void PrintReady(bool all_ready);
   void Drain();
   void Stop();
@@ -192,6 +203,9 @@ class Server {
   Scheduler::LanePort Port(std::unique_ptr<Lane>* lane);
   void OnSlotReady(LaneKind kind, int slot, Scheduler::Capacity capacity) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnZygoteGone(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTooLittle(IsolationLevel given, const std::string& lacks) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<Shortage> shortage() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool MustEnd();
   bool AllReady() ABSL_LOCKS_EXCLUDED(mutex_);
   bool ZygoteGone() ABSL_LOCKS_EXCLUDED(mutex_);
   void ExpireNowAndThen();
@@ -228,11 +242,13 @@ class Server {
   std::thread poller_thread_;
   // Set before the scheduler drains, so that health is never the last to know.
   std::atomic<bool> draining_{false};
+  std::atomic<bool> open_{false};  // calls are taken
   bool stopped_ = false;
 
   absl::Mutex mutex_;
   std::set<std::pair<LaneKind, int>> ready_slots_ ABSL_GUARDED_BY(mutex_);  // that have been ready once
   bool zygote_gone_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Shortage> shortage_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::Status Server::Start() {
@@ -241,7 +257,10 @@ absl::Status Server::Start() {
   GILD_RETURN_IF_ERROR(StartZygote());
   StartPoller();
   MakeLanes();
-  return OpenDoors();
+  GILD_RETURN_IF_ERROR(Listen());
+  FenceOffOurselves();
+  StartLanes();
+  return absl::OkStatus();
 }
 
 // Before the zygote, which is born into the server's group.
@@ -267,12 +286,14 @@ void Server::MakeCoreMeter() {
 absl::Status Server::StartZygote() {
   const std::string program = options_.interpreter.empty() ? InterpreterProgramBesideUs() : options_.interpreter;
   // Signals still end us here, so that ^C works during a long import; the zygote ends with its conversation.
-  absl::StatusOr<std::unique_ptr<Zygote>> zygote =
-      Zygote::Start(&poller_, {.program = program,
-                               .preload = options_.preload,
-                               .without_layers = options_.without_layers,
-                               .on_gone = [this](absl::Status reason) { OnZygoteGone(reason); },
-                               .on_group_missed = [this](const std::string& why) { core_meter_->Distrust(why); }});
+  absl::StatusOr<std::unique_ptr<Zygote>> zygote = Zygote::Start(
+      &poller_,
+      {.program = program,
+       .preload = options_.preload,
+       .without_layers = options_.without_layers,
+       .on_gone = [this](absl::Status reason) { OnZygoteGone(reason); },
+       .on_group_missed = [this](const std::string& why) { core_meter_->Distrust(why); },
+       .on_too_little = [this](IsolationLevel given, const std::string& lacks) { OnTooLittle(given, lacks); }});
   if (!zygote.ok()) return zygote.status();
   zygote_ = *std::move(zygote);
   doorbell_ = std::make_unique<Doorbell>();
@@ -321,6 +342,7 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
                                      .pids = kCpuPidsMax,
                                      .background = true,
                                      .fenced = options_.cpu_network},
+          .required = options_.require_isolation,
           .tasks_per_interpreter = options_.tasks_per_interpreter},
       &poller_, zygote_.get(),
       Lane::Events{.ready = [this, kind, capacity](int slot) { OnSlotReady(kind, slot, capacity); },
@@ -350,7 +372,7 @@ Scheduler::LanePort Server::Port(std::unique_ptr<Lane>* lane) {
           .replace = [lane](int slot) { (*lane)->Replace(slot); }};
 }
 
-absl::Status Server::OpenDoors() {
+absl::Status Server::Listen() {
   const auto snapshot = [this] { return Snapshot(); };
   absl::StatusOr<std::unique_ptr<RpcServer>> rpc = RpcServer::Start(
       {.listen = options_.listen,
@@ -376,15 +398,6 @@ absl::Status Server::OpenDoors() {
                              {"/readyz", [this] { return Ready(); }}});
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
-  FenceOffOurselves();
-
-  OnPoller([this] {
-    io_->Start();
-    cpu_->Start();
-    health_->Watch(&poller_);
-    ExpireNowAndThen();
-    CountCoresNowAndThen();
-  });
   return absl::OkStatus();
 }
 
@@ -397,21 +410,27 @@ void Server::FenceOffOurselves() {
   slot_groups_->SetFence(NetworkFence::Make(ports));
 }
 
+void Server::StartLanes() {
+  OnPoller([this] {
+    io_->Start();
+    cpu_->Start();
+    health_->Watch(&poller_);
+    ExpireNowAndThen();
+    CountCoresNowAndThen();
+  });
+}
+
 int Server::Serve() {
-  const int64_t ready_by_ns = NowNs() + kReadyNs;
-  while (!AllReady() && !ZygoteGone() && doorbell_->signals_seen() == 0 && NowNs() < ready_by_ns) {
-    doorbell_->Await(ready_by_ns);
-  }
-  if (!ZygoteGone() && doorbell_->signals_seen() == 0 && !IsolatedEnough()) {
-    Stop();
-    return 1;
-  }
-  if (!ZygoteGone() && doorbell_->signals_seen() == 0) {
-    // Whoever reads the line may ask health at once.
-    OnPoller([this] { health_->Check(); });
+  AwaitSlots();
+  if (!MustEnd()) {
+    if (!IsolatedEnough()) {
+      Stop();
+      return 1;
+    }
+    OpenDoors();
     PrintReady(AllReady());
   }
-  while (!ZygoteGone() && doorbell_->signals_seen() == 0) doorbell_->Await(-1);
+  while (!MustEnd()) doorbell_->Await(-1);
   const bool asked_to = doorbell_->signals_seen() > 0;
   if (!ZygoteGone()) Drain();
   const bool lost_zygote = ZygoteGone();
@@ -420,16 +439,31 @@ int Server::Serve() {
   return lost_zygote && !asked_to ? 1 : 0;
 }
 
-bool Server::IsolatedEnough() const {
+void Server::AwaitSlots() {
+  const int64_t ready_by_ns = NowNs() + kReadyNs;
+  while (!AllReady() && !shortage() && !MustEnd() && NowNs() < ready_by_ns) doorbell_->Await(ready_by_ns);
+}
+
+bool Server::IsolatedEnough() {
   const ServerInfo info = Info();
   for (const auto& [lane, isolation] : info.isolation) {
     LogInfo("isolation", {{"lane", Name(lane)}, {"in_force", absl::StrJoin(isolation.in_force, " ")}});
   }
+  const std::optional<Shortage> found = shortage();
   const IsolationLevel level = IsolationLevelNamed(info.isolation_level).value_or(IsolationLevel::kNone);
-  if (level >= options_.require_isolation) return true;
+  if (!found && level >= options_.require_isolation) return true;
   LogError("the machine does not give the isolation that is required: the server ends",
-           {{"required", Name(options_.require_isolation)}, {"given", info.isolation_level}});
+           {{"required", Name(options_.require_isolation)},
+            {"given", found ? Name(found->given) : info.isolation_level},
+            {"lacks", found ? found->lacks : "no slot of some lane has been made in time"}});
   return false;
+}
+
+void Server::OpenDoors() {
+  open_ = true;
+  // Whoever gets through may ask health at once.
+  OnPoller([this] { health_->Check(); });
+  rpc_->Open();
 }
 
 void Server::PrintReady(bool all_ready) {
@@ -508,10 +542,23 @@ void Server::OnZygoteGone(const absl::Status& reason) {
   doorbell_->Ring();
 }
 
+void Server::OnTooLittle(IsolationLevel given, const std::string& lacks) {
+  absl::MutexLock lock(&mutex_);
+  if (!shortage_) shortage_ = {given, lacks};
+  doorbell_->Ring();
+}
+
 bool Server::AllReady() {
   absl::MutexLock lock(&mutex_);
   return static_cast<int>(ready_slots_.size()) == io_->slots() + cpu_->slots();
 }
+
+std::optional<Server::Shortage> Server::shortage() {
+  absl::MutexLock lock(&mutex_);
+  return shortage_;
+}
+
+bool Server::MustEnd() { return ZygoteGone() || doorbell_->signals_seen() > 0; }
 
 bool Server::ZygoteGone() {
   absl::MutexLock lock(&mutex_);
@@ -582,7 +629,7 @@ ServerSnapshot Server::Snapshot() const {
   snapshot.lanes = scheduler_->Lanes();
   for (LaneSnapshot& lane : snapshot.lanes) {
     const bool io = lane.lane == LaneKind::kIo;
-    lane.serving = (io ? io_ : cpu_)->Serving(now_ns) && !draining_;
+    lane.serving = (io ? io_ : cpu_)->Serving(now_ns) && open_ && !draining_;
     lane.interpreters = io ? options_.io_interpreters : options_.cpu_interpreters;
     lane.threads_per_interpreter = io ? options_.io_threads : 1;
   }
@@ -605,6 +652,7 @@ HttpReply Server::Ready() const {
   HttpReply reply;
   for (const auto& [lane, serving] : now.serving) {
     const char* const why = now.draining ? "not serving: the server is draining"
+                            : !open_     ? "not serving: the server is starting"
                             : serving    ? "serving"
                                          : "not serving: no interpreter can run a task now";
     absl::StrAppend(&reply.body, Name(lane), ": ", why, "\n");
@@ -615,8 +663,9 @@ HttpReply Server::Ready() const {
 
 Health::Now Server::HealthNow() const {
   const int64_t now_ns = NowNs();
-  return {.draining = draining_,
-          .serving = {{LaneKind::kIo, io_->Serving(now_ns)}, {LaneKind::kCpu, cpu_->Serving(now_ns)}}};
+  return {
+      .draining = draining_,
+      .serving = {{LaneKind::kIo, open_ && io_->Serving(now_ns)}, {LaneKind::kCpu, open_ && cpu_->Serving(now_ns)}}};
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ struct SlotOrder {
   int nice = 0;
   std::string group;                 // control group of its lane, a folder; empty: that of the zygote
   std::map<Layer, OwnGroup> groups;  // control groups of its own
+  // With less isolation it is gone, and says what it lacks.
+  IsolationLevel required = IsolationLevel::kNone;
 };
 
 struct InterpreterEnd {

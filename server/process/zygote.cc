@@ -67,6 +67,17 @@ absl::StatusOr<internal::ZygoteReady> AwaitReady(int conversation, int64_t until
   }
 }
 
+void AddOnce(const std::string& layer, std::vector<std::string>* layers) {
+  if (std::find(layers->begin(), layers->end(), layer) == layers->end()) layers->push_back(layer);
+}
+
+// What one of several lacks, they lack together.
+void Add(const internal::Isolation& one, IsolationSnapshot* all) {
+  for (const internal::MissingLayer& layer : one.missing()) all->missing.emplace(layer.layer(), layer.why());
+  for (const std::string& layer : one.in_force()) AddOnce(layer, &all->in_force);
+  std::erase_if(all->in_force, [all](const std::string& layer) { return all->missing.contains(layer); });
+}
+
 void KillAndReap(const SpawnedProcess& process) {
   kill(process.pid, SIGKILL);
   waitpid(process.pid, nullptr, 0);
@@ -81,7 +92,7 @@ struct Zygote::SlotConversation {
   std::shared_ptr<Channel> channel;
   SlotProcess::Events events;
   std::function<void(const std::string&)> on_group_missed;
-  std::function<void(pid_t init, const internal::Isolation&)> on_entered;
+  std::function<absl::Status(pid_t init, const internal::Isolation&)> on_entered;
   bool gone = false;  // reported, or nobody wants to hear it any more
 
   void OnFrame(absl::string_view payload) {
@@ -93,7 +104,9 @@ struct Zygote::SlotConversation {
     switch (frame.kind_case()) {
       case internal::FromInit::kReady:
         if (!frame.ready().error().empty()) return Gone(absl::InternalError(frame.ready().error()));
-        on_entered(channel->last_sender_pid(), frame.ready().isolation());
+        if (absl::Status enough = on_entered(channel->last_sender_pid(), frame.ready().isolation()); !enough.ok()) {
+          return Gone(std::move(enough));
+        }
         if (!frame.ready().group_error().empty() && on_group_missed) on_group_missed(frame.ready().group_error());
         return events.on_ready();
       case internal::FromInit::kStarted:
@@ -212,9 +225,9 @@ std::unique_ptr<SlotProcess> Zygote::MakeSlot(const SlotOrder& order, SlotProces
   conversation->name = order.name;
   conversation->events = std::move(events);
   conversation->on_group_missed = options_.on_group_missed;
-  conversation->on_entered = [this, number = conversation->number, lane = order.lane](
-                                 pid_t init, const internal::Isolation& isolation) {
-    OnSlotReady(number, lane, init, isolation);
+  const SlotFacts facts{conversation->number, order.lane, order.network, order.required};
+  conversation->on_entered = [this, facts](pid_t init, const internal::Isolation& isolation) {
+    return OnSlotEntered(facts, init, isolation);
   };
   // The conversation owns its channel, so the channel must not own it.
   const std::weak_ptr<SlotConversation> weak = conversation;
@@ -326,27 +339,30 @@ void Zygote::OnFrame(absl::string_view payload) {
   }
 }
 
-void Zygote::OnSlotReady(uint32_t slot, LaneKind lane, pid_t init, const internal::Isolation& isolation) {
+absl::Status Zygote::OnSlotEntered(const SlotFacts& slot, pid_t init, const internal::Isolation& isolation) {
   // It has just written, and it is not reaped before SlotGone: the number is still its own, but for a race that is as
   // good as none.
-  if (init > 1) made_[slot].pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, init, 0)));
+  if (init > 1) made_[slot.number].pidfd = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, init, 0)));
 
-  const auto add = [](const internal::Isolation& one, IsolationSnapshot* all) {
-    for (const internal::MissingLayer& layer : one.missing()) {
-      if (!all->missing.emplace(layer.layer(), layer.why()).second) continue;
-      LogWarning("a layer of isolation is missing", {{"layer", layer.layer()}, {"why", layer.why()}});
-    }
-    for (const std::string& layer : one.in_force()) {
-      if (std::find(all->in_force.begin(), all->in_force.end(), layer) == all->in_force.end()) {
-        all->in_force.push_back(layer);
-      }
-    }
-  };
+  IsolationSnapshot own;
+  Add(isolation, &own);
+  Add(info_.interpreters, &own);
+  if (const IsolationLevel given = LevelOf(own.in_force, slot.network); given < slot.required) {
+    const std::string lacks = absl::StrJoin(own.missing, "; ", absl::PairFormatter(": "));
+    if (options_.on_too_little) options_.on_too_little(given, lacks);
+    return absl::FailedPreconditionError(
+        absl::StrCat("isolation ", Name(slot.required), " is required, it has ", Name(given), ": ", lacks));
+  }
   absl::MutexLock lock(&mutex_);
-  IsolationSnapshot& all = isolation_[lane];
-  add(isolation, &all);
-  add(info_.interpreters, &all);
+  IsolationSnapshot& all = isolation_[slot.lane];
+  for (const auto& [layer, why] : own.missing) {
+    if (all.missing.emplace(layer, why).second) {
+      LogWarning("a layer of isolation is missing", {{"lane", Name(slot.lane)}, {"layer", layer}, {"why", why}});
+    }
+  }
+  for (const std::string& layer : own.in_force) AddOnce(layer, &all.in_force);
   std::erase_if(all.in_force, [&all](const std::string& layer) { return all.missing.contains(layer); });
+  return absl::OkStatus();
 }
 
 IsolationSnapshot Zygote::isolation(LaneKind lane) const {

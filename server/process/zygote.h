@@ -44,6 +44,8 @@ class Zygote : public SlotFactory {
     std::function<void(absl::Status reason)> on_gone;
     // A slot is not in the control group that was ordered for it. On the poller's thread.
     std::function<void(const std::string& why)> on_group_missed;
+    // A slot has less isolation than its order requires, and is gone for that. On the poller's thread.
+    std::function<void(IsolationLevel given, const std::string& lacks)> on_too_little;
   };
 
   struct Info {
@@ -64,7 +66,8 @@ class Zygote : public SlotFactory {
   std::unique_ptr<SlotProcess> MakeSlot(const SlotOrder& order, SlotProcess::Events events) override;
 
   const Info& info() const { return info_; }
-  // Of the lane's slots and their interpreters, as far as slots have been made; empty before the first.
+  // Of the lane's slots and their interpreters, as far as slots have been made; empty before the first. Those that have
+  // too little run nothing, and do not count.
   IsolationSnapshot isolation(LaneKind lane) const ABSL_LOCKS_EXCLUDED(mutex_);
   int pid() const { return process_.pid; }
 
@@ -78,14 +81,20 @@ class Zygote : public SlotFactory {
   struct Made {
     UniqueFd pidfd;
   };
+  struct SlotFacts {
+    uint32_t number;
+    LaneKind lane;
+    bool network;
+    IsolationLevel required;
+  };
 
   Zygote(Poller* poller, Options options, SpawnedProcess process, UniqueFd conversation, Info info);
 
   // On the poller's thread.
   void Listen();
   void OnFrame(absl::string_view payload);
-  // `init`: its pid, as the kernel vouches for it.
-  void OnSlotReady(uint32_t slot, LaneKind lane, pid_t init, const internal::Isolation& isolation)
+  // `init`: its pid, as the kernel vouches for it. An error: it has less isolation than is required.
+  absl::Status OnSlotEntered(const SlotFacts& slot, pid_t init, const internal::Isolation& isolation)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void OnConversationClosed(absl::Status reason);
   void OnProcessEnded();

@@ -116,11 +116,14 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const Options& optio
   made->server_ = builder.BuildAndStart();
   if (made->server_ == nullptr) return WhyNotListening(options.listen);
   if (!SplitHostPort(options.listen)) made->port_ = 0;  // gRPC says 1 of a unix socket
-  made->executor_.Start(*made->queues_);
-  made->monitor_.Start(*made->queues_);
-  made->health_.Start(*made->queues_);
   made->queues_->Start();
   return made;
+}
+
+void RpcServer::Open() {
+  executor_.Start(*queues_);
+  monitor_.Start(*queues_);
+  health_.Start(*queues_);
 }
 
 RpcServer::~RpcServer() { Shutdown(); }

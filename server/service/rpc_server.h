@@ -4,6 +4,7 @@
 //
 //   auto rpc = RpcServer::Start({.listen = "127.0.0.1:50051"}, &scheduler, &metrics, info, snapshot, &poller);
 //   Health health((*rpc)->health(), …);
+//   (*rpc)->Open();
 //   … (*rpc)->Shutdown();  // while the threads that deliver outcomes still run
 #pragma once
 
@@ -34,11 +35,14 @@ class RpcServer {
     int64_t task_memory_bytes_max = kMemoryBytesMax;  // the ceiling of limits.memory_bytes
   };
 
-  // UNAVAILABLE when the port is in use.
+  // Listens; calls that come wait for Open. UNAVAILABLE when the port is in use.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const Options& options, Scheduler* scheduler,
                                                           Metrics* metrics, std::function<ServerInfo()> info,
                                                           std::function<ServerSnapshot()> snapshot, Poller* poller);
   ~RpcServer();
+
+  // Takes calls from now on. Once.
+  void Open();
 
   // 0 for a unix socket.
   int port() const { return port_; }

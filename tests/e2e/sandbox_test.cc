@@ -1,9 +1,14 @@
 // The walls around a task, as a task meets them: what every one of them has, what some may ask for, what is told of it.
+#include <grpcpp/grpcpp.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "tests/testing/citizen.h"
@@ -271,7 +276,36 @@ TEST_F(IsolationTest, ALayerThatIsSwitchedOffIsToldAndTheServerServesUnlessMoreI
                                             "--without-layers", "seccomp", "--require-isolation", "user"});
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("does not give the isolation that is required"));
+  EXPECT_THAT(refused.err, HasSubstr("seccomp: switched off"));
   EXPECT_THAT(refused.out, IsEmpty());
+}
+
+TEST_F(IsolationTest, AServerThatRefusesToServeHasTakenNoCall) {
+  char folder[] = "/tmp/gild-refuses-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string address = std::string("unix:") + folder + "/socket";
+  std::atomic<bool> over{false};
+  std::thread client([&] {
+    grpc::ChannelArguments own;
+    own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // so that none waits before it connects again
+    while (!over) {
+      const auto executor =
+          v1::Executor::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own));
+      v1::RunRequest request;
+      *request.mutable_task() = Script(v1::CPU, "print(1)");
+      v1::RunReply reply;
+      grpc::ClientContext context;
+      EXPECT_FALSE(executor->Run(&context, request, &reply).ok()) << reply.DebugString();
+    }
+  });
+  // Many slots take their time.
+  const CommandResult refused =
+      RunCommand({GILD_SERVER, "--listen", address, "--http-listen", "127.0.0.1:0", "--io-interpreters", "32",
+                  "--without-layers", "landlock", "--require-isolation", "full"});
+  over = true;
+  client.join();
+  EXPECT_EQ(refused.exit_code, 1);
+  std::filesystem::remove_all(folder);
 }
 
 // Without root: what the kernel grants an ordinary user.

@@ -18,6 +18,7 @@ TEST_F(LaneSlotTest, ASlotIsOrderedWithItsPlace) {
   config.slots = 3;
   config.cores = {4, 7};
   config.nice = 19;
+  config.required = IsolationLevel::kUser;
   std::string folder = ::testing::TempDir() + "/gild-lane-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
   config.scratch_root = folder;
@@ -26,6 +27,7 @@ TEST_F(LaneSlotTest, ASlotIsOrderedWithItsPlace) {
   EXPECT_EQ(order.name, "cpu-2");
   EXPECT_EQ(order.core, 4);
   EXPECT_EQ(order.nice, 19);
+  EXPECT_EQ(order.required, IsolationLevel::kUser);
   EXPECT_EQ(order.scratch, folder + "/cpu-2");
   EXPECT_EQ(access(order.scratch.c_str(), W_OK), 0);
   for (int i = 0; i < 3; ++i) rmdir((folder + "/cpu-" + std::to_string(i)).c_str());

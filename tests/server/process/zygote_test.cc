@@ -171,7 +171,11 @@ class ZygoteTest : public ::testing::Test {
                                       .preload = {mode},
                                       .ready_limit_ns = ready_limit_ns,
                                       .on_gone = [this](absl::Status) { zygote_gone_.Notify(); },
-                                      .on_group_missed = [this](const std::string& why) { group_missed_ = why; }});
+                                      .on_group_missed = [this](const std::string& why) { group_missed_ = why; },
+                                      .on_too_little =
+                                          [this](IsolationLevel given, const std::string& lacks) {
+                                            too_little_ = absl::StrCat(Name(given), ", lacks ", lacks);
+                                          }});
     if (!started.ok()) return started.status();
     zygote_ = *std::move(started);
     return absl::OkStatus();
@@ -214,11 +218,11 @@ class ZygoteTest : public ::testing::Test {
     }
   };
 
-  Slot& MakeSlot() {
+  Slot& MakeSlot(IsolationLevel required = IsolationLevel::kNone) {
     slots_.push_back(std::make_unique<Slot>());
     Slot* const slot = slots_.back().get();
-    poller_.Do([this, slot] {
-      slot->process = zygote_->MakeSlot({.name = "cpu-0", .scratch = "/", .core = -1, .nice = 0},
+    poller_.Do([this, slot, required] {
+      slot->process = zygote_->MakeSlot({.name = "cpu-0", .scratch = "/", .core = -1, .nice = 0, .required = required},
                                         {.on_ready =
                                              [slot] {
                                                absl::MutexLock lock(&slot->mutex);
@@ -291,6 +295,7 @@ class ZygoteTest : public ::testing::Test {
   std::vector<std::unique_ptr<Slot>> slots_;
   absl::Notification zygote_gone_;
   std::string group_missed_;  // written before its slot is ready, which is waited for
+  std::string too_little_;    // or gone, likewise
 };
 
 // ---- its start ----
@@ -350,6 +355,14 @@ TEST_F(ZygoteTest, ALayerThatASlotLacksIsNotInForce) {
   MakeSlot().AwaitReady();
   EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).in_force, ElementsAre("pid-namespace", "rlimits"));
   EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).missing, ElementsAre(Pair("seccomp", "no filter")));
+}
+
+TEST_F(ZygoteTest, ASlotWithLessThanIsRequiredIsGoneAndSaysWhatItLacks) {
+  ASSERT_TRUE(Start("missing").ok());
+  EXPECT_EQ(MakeSlot(IsolationLevel::kUser).AwaitGone().message(),
+            "isolation user is required, it has none: seccomp: no filter");
+  EXPECT_EQ(too_little_, "none, lacks seccomp: no filter");
+  EXPECT_THAT(zygote_->isolation(LaneKind::kCpu).missing, IsEmpty()) << "no task runs there";
 }
 
 TEST_F(ZygoteTest, AnInitThatCannotBecomeWhatItShouldIsGoneWithTheStepNamed) {

@@ -133,6 +133,11 @@ Detail DetailOf(const grpc::Status& status) {
 class RpcServerTest : public ::testing::Test {
  protected:
   void Start(Scheduler::Bounds bounds = {}) {
+    Listen(bounds);
+    if (server_ != nullptr) server_->Open();
+  }
+  // Calls wait.
+  void Listen(Scheduler::Bounds bounds = {}) {
     const auto ended = [this](uint64_t serial, Outcome outcome) {
       scheduler_->Ended({{serial, std::move(outcome)}}, NowNs());
     };

@@ -239,6 +239,28 @@ TEST_F(RpcServerTest, OutcomesDeliveredBeforeShutdownReachTheirClients) {
   EXPECT_TRUE(call->reply.outcome().evidence().safe_to_retry());
 }
 
+TEST_F(RpcServerTest, NoCallIsTakenBeforeItIsOpen) {
+  Listen();
+  grpc::ClientContext too_early;
+  too_early.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  v1::RunReply reply;
+  EXPECT_EQ(executor_->Run(&too_early, Request(), &reply).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(scheduler_->Idle());
+  auto waiting = Run(Request());
+  server_->Open();
+  while (scheduler_->Idle()) std::this_thread::yield();
+  scheduler_->EndWaiting(NowNs());
+  EXPECT_TRUE(waiting->status.get().ok());
+}
+
+TEST_F(RpcServerTest, OneThatWasNeverOpenedEndsWhatWaitsForIt) {
+  Listen();
+  auto waiting = Run(Request());
+  server_->Shutdown();
+  EXPECT_FALSE(waiting->status.get().ok());
+  EXPECT_TRUE(scheduler_->Idle());
+}
+
 TEST_F(RpcServerTest, AnUsedPortIsUnavailableAndNotShared) {
   Start();
   const auto second = RpcServer::Start(
