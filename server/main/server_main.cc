@@ -36,6 +36,7 @@
 #include "server/base/unique_fd.h"
 #include "server/lane/lane.h"
 #include "server/main/options.h"
+#include "server/main/slot_uids.h"
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/process/core_groups.h"
@@ -119,19 +120,6 @@ class Doorbell {
   UniqueFd signals_;
   int signals_seen_ = 0;
 };
-
-// Users of the machine that are nobody else's: above what containers and systemd hand out (uids.conf of systemd: to
-// 0x6fffffff), and other ones for each server that runs beside another. 0: only root may become another user.
-uint32_t FirstUid(LaneKind lane) {
-  constexpr uint32_t kFirst = 1'900'000'000;
-  constexpr uint32_t kOfIoLane = 2 * kInterpretersMax;
-  constexpr uint32_t kOfCpuLane = (3 + kFreshStockMax) * kInterpretersMax;
-  constexpr uint32_t kServers = 1 << 16;
-  static_assert(kFirst + uint64_t{kServers} * (kOfIoLane + kOfCpuLane) < (uint64_t{1} << 31));
-  if (geteuid() != 0) return 0;
-  const uint32_t server = static_cast<uint32_t>(getpid()) % kServers;
-  return kFirst + server * (kOfIoLane + kOfCpuLane) + (lane == LaneKind::kIo ? 0 : kOfIoLane);
-}
 
 // A folder of the server's own, in which lanes make one for each slot; removed at the end.
 class RuntimeFolder {
@@ -332,7 +320,8 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
           .ahead = capacity.ahead,
           .cores = std::move(cores),
           .nice = nice,
-          .uid_first = FirstUid(kind),
+          // Only root may become another user.
+          .uid_first = geteuid() == 0 ? FirstUid(kind, getpid(), PidNamespace()) : 0,
           .scratch_root = folder_.path(),
           .group = core_groups_ == nullptr ? "" : core_groups_->folder(kind),
           .groups = slot_groups_.get(),
