@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <cstdio>
 
 namespace gild {
@@ -31,14 +32,14 @@ spdlog::logger& Logger() {
   static spdlog::logger* const logger = [] {
     auto* made = new spdlog::logger("gild", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("{\"time\":\"%Y-%m-%dT%H:%M:%S.%e%z\",\"level\":\"%l\",%v}");
-    made->set_level(spdlog::level::warn);
     return made;
   }();
   return *logger;
 }
 
+std::atomic<bool> everything_shown{false};
+
 void Log(spdlog::level::level_enum level, const std::string& message, LogFields fields) {
-  if (!Logger().should_log(level)) return;
   std::string line = "\"message\":" + Quoted(message);
   for (const auto& [name, value] : fields) line += "," + Quoted(name) + ":" + Quoted(value);
   Logger().log(level, spdlog::string_view_t(line.data(), line.size()));
@@ -46,10 +47,13 @@ void Log(spdlog::level::level_enum level, const std::string& message, LogFields 
 
 }  // namespace
 
-void LogInfo(const std::string& message, LogFields fields) { Log(spdlog::level::info, message, fields); }
+void LogInfo(const std::string& message, LogFields fields) {
+  if (everything_shown) Log(spdlog::level::info, message, fields);
+}
+void LogNotice(const std::string& message, LogFields fields) { Log(spdlog::level::info, message, fields); }
 void LogWarning(const std::string& message, LogFields fields) { Log(spdlog::level::warn, message, fields); }
 void LogError(const std::string& message, LogFields fields) { Log(spdlog::level::err, message, fields); }
 
-void LogEverything(bool everything) { Logger().set_level(everything ? spdlog::level::info : spdlog::level::warn); }
+void LogEverything(bool everything) { everything_shown = everything; }
 
 }  // namespace gild

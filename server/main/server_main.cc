@@ -178,6 +178,7 @@ class Server {
   void AwaitSlots();
   // As --require-isolation wants; says what there is.
   bool IsolatedEnough();
+  void TellOfIsolation(LaneKind lane, const IsolationSnapshot& isolation) const;
   void OpenDoors();
   void PrintReady(bool all_ready);
   void Drain();
@@ -304,7 +305,7 @@ void Server::MakeLanes() {
                  {}, 0);
   cpu_ = MakeLane(LaneKind::kCpu, options_.cpu_interpreters, {.threads = 1, .ahead = kAheadTasksMax}, cores_,
                   kCpuLaneNice);
-  metrics_ = std::make_unique<Metrics>(Info(), [this] { return Snapshot(); });
+  metrics_ = std::make_unique<Metrics>([this] { return Info(); }, [this] { return Snapshot(); });
 }
 
 std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capacity capacity, std::vector<int> cores,
@@ -435,17 +436,27 @@ void Server::AwaitSlots() {
 
 bool Server::IsolatedEnough() {
   const ServerInfo info = Info();
-  for (const auto& [lane, isolation] : info.isolation) {
-    LogInfo("isolation", {{"lane", Name(lane)}, {"in_force", absl::StrJoin(isolation.in_force, " ")}});
-  }
   const std::optional<Shortage> found = shortage();
   const IsolationLevel level = IsolationLevelNamed(info.isolation_level).value_or(IsolationLevel::kNone);
-  if (!found && level >= options_.require_isolation) return true;
+  if (!found && level >= options_.require_isolation) {
+    for (const auto& [lane, isolation] : info.isolation) TellOfIsolation(lane, isolation);
+    return true;
+  }
   LogError("the machine does not give the isolation that is required: the server ends",
            {{"required", Name(options_.require_isolation)},
             {"given", found ? Name(found->given) : info.isolation_level},
             {"lacks", found ? found->lacks : "no slot of some lane has been made in time"}});
   return false;
+}
+
+void Server::TellOfIsolation(LaneKind lane, const IsolationSnapshot& isolation) const {
+  const std::string missing = absl::StrJoin(isolation.missing, "; ", absl::PairFormatter(": "));
+  LogNotice("isolation", {{"lane", Name(lane)},
+                          {"gives", Name(LevelOf(isolation.in_force, HasNetwork(lane)))},
+                          {"in_force", absl::StrJoin(isolation.in_force, " ")},
+                          {"missing", isolation.in_force.empty() ? "no slot has been made in time"
+                                      : missing.empty()          ? "nothing"
+                                                                 : missing}});
 }
 
 void Server::OpenDoors() {

@@ -67,12 +67,16 @@ FamilyMaker Counter(std::string name, std::string help) {
   return FamilyMaker(prometheus::MetricType::Counter, std::move(name), std::move(help));
 }
 
-void CollectLanes(const ServerSnapshot& snapshot, std::vector<prometheus::MetricFamily>* families) {
+void CollectLanes(const ServerInfo& info, const ServerSnapshot& snapshot,
+                  std::vector<prometheus::MetricFamily>* families) {
   FamilyMaker serving = Gauge("gild_lane_serving", "1 when the lane can run a task now, as gRPC health says of it.");
   FamilyMaker queue = Gauge("gild_queue_tasks", "Tasks that wait for the lane.");
   FamilyMaker queue_bytes = Gauge("gild_queue_bytes", "Memory held by the tasks that wait for the lane.");
   FamilyMaker running = Gauge("gild_running_tasks", "Tasks handed to an interpreter of the lane and not yet ended.");
   FamilyMaker interpreters = Gauge("gild_interpreters", "Slots of the lane by the state of the interpreter in them.");
+  FamilyMaker isolation = Gauge("gild_isolation_layer",
+                                "1 when the layer of isolation is in force in every slot of the lane, 0 when one "
+                                "lacks it; absent where the lane has no use for it.");
   for (const LaneSnapshot& lane : snapshot.lanes) {
     const std::pair<std::string, std::string> label = {"lane", Name(lane.lane)};
     serving.Add({label}, lane.serving);
@@ -84,8 +88,14 @@ void CollectLanes(const ServerSnapshot& snapshot, std::vector<prometheus::Metric
       for (const SlotSnapshot& slot : snapshot.slots) count += slot.lane == lane.lane && slot.state == state;
       interpreters.Add({label, {"state", Name(state)}}, count);
     }
+    const auto found = info.isolation.find(lane.lane);
+    if (found == info.isolation.end()) continue;
+    for (const std::string& layer : found->second.in_force) isolation.Add({label, {"layer", layer}}, 1);
+    for (const auto& [layer, why] : found->second.missing) isolation.Add({label, {"layer", layer}}, 0);
   }
-  for (FamilyMaker* family : {&serving, &queue, &queue_bytes, &running, &interpreters}) family->MoveTo(families);
+  for (FamilyMaker* family : {&serving, &queue, &queue_bytes, &running, &interpreters, &isolation}) {
+    family->MoveTo(families);
+  }
 }
 
 void CollectSlots(const ServerSnapshot& snapshot, std::vector<prometheus::MetricFamily>* families) {
@@ -201,8 +211,8 @@ void CollectServer(const ServerInfo& info, const ServerSnapshot& snapshot,
 }  // namespace
 
 struct Metrics::Catalogue {
-  Catalogue(ServerInfo server_info, std::function<ServerSnapshot()> snapshot_function)
-      : info(std::move(server_info)),
+  Catalogue(std::function<ServerInfo()> info_function, std::function<ServerSnapshot()> snapshot_function)
+      : info(std::move(info_function)),
         snapshot(std::move(snapshot_function)),
         tasks(prometheus::BuildCounter()
                   .Name("gild_tasks_total")
@@ -249,7 +259,7 @@ struct Metrics::Catalogue {
     return static_cast<size_t>(value);
   }
 
-  const ServerInfo info;
+  const std::function<ServerInfo()> info;
   const std::function<ServerSnapshot()> snapshot;
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& tasks;
@@ -262,7 +272,7 @@ struct Metrics::Catalogue {
   const ByLane lock_hold;
 };
 
-Metrics::Metrics(ServerInfo info, std::function<ServerSnapshot()> snapshot)
+Metrics::Metrics(std::function<ServerInfo()> info, std::function<ServerSnapshot()> snapshot)
     : catalogue_(std::make_unique<Catalogue>(std::move(info), std::move(snapshot))) {}
 
 Metrics::~Metrics() = default;
@@ -281,12 +291,13 @@ void Metrics::TaskEnded(const Task& task, const Outcome& outcome) {
 void Metrics::Refused(const std::string& reason) { catalogue_->refusals.Add({{"reason", reason}}).Increment(); }
 
 std::string Metrics::Serialize() const {
+  const ServerInfo info = catalogue_->info();
   const ServerSnapshot snapshot = catalogue_->snapshot();
   std::vector<prometheus::MetricFamily> families = catalogue_->registry.Collect();
-  CollectLanes(snapshot, &families);
+  CollectLanes(info, snapshot, &families);
   CollectSlots(snapshot, &families);
   CollectSessions(snapshot.sessions, &families);
-  CollectServer(catalogue_->info, snapshot, &families);
+  CollectServer(info, snapshot, &families);
   return prometheus::TextSerializer().Serialize(families);
 }
 

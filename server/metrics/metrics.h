@@ -1,8 +1,9 @@
 // Metrics: the one catalogue of what gild tells Prometheus: names, help, labels and buckets stand in metrics.cc,
 // nowhere else. Labels come from enums or name slots and cores; never tasks, never pids.
 //
-// Two kinds: what is counted as it happens (TaskEnded, Refused), and what is read from a ServerSnapshot at each scrape.
-// Any thread. Owns its prometheus registry; the snapshot function must outlive it and never need an interpreter's lock.
+// Two kinds: what is counted as it happens (TaskEnded, Refused), and what is read from ServerInfo and a ServerSnapshot
+// at each scrape. Any thread. Owns its prometheus registry; the functions must outlive it and never need an
+// interpreter's lock.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,7 @@ namespace gild {
 
 class Metrics {
  public:
-  Metrics(ServerInfo info, std::function<ServerSnapshot()> snapshot);
+  Metrics(std::function<ServerInfo()> info, std::function<ServerSnapshot()> snapshot);
   ~Metrics();
 
   void TaskEnded(const Task& task, const Outcome& outcome);

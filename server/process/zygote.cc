@@ -354,9 +354,11 @@ absl::Status Zygote::OnSlotEntered(const SlotFacts& slot, pid_t init, const inte
         absl::StrCat("isolation ", Name(slot.required), " is required, it has ", Name(given), ": ", lacks));
   }
   absl::MutexLock lock(&mutex_);
+  // What a lane's first slot lacks is told with the rest of the start.
+  const bool first = !isolation_.contains(slot.lane);
   IsolationSnapshot& all = isolation_[slot.lane];
   for (const auto& [layer, why] : own.missing) {
-    if (all.missing.emplace(layer, why).second) {
+    if (all.missing.emplace(layer, why).second && !first) {
       LogWarning("a layer of isolation is missing", {{"lane", Name(slot.lane)}, {"layer", layer}, {"why", why}});
     }
   }

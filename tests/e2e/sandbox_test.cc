@@ -264,6 +264,32 @@ TEST_F(IsolationTest, InfoNamesEveryLayer) {
   }
 }
 
+TEST_F(IsolationTest, TheLogOfTheStartAndAMetricNameEveryLayerToo) {
+  StartSmallServer({"--without-layers", "landlock"});
+  // Its stderr.
+  std::ifstream file("/proc/" + std::to_string(pid()) + "/fd/2");
+  std::map<std::string, std::string> log;  // its line, by lane
+  for (std::string line; std::getline(file, line);) {
+    for (const char* const lane : {"io", "cpu"}) {
+      if (line.find(std::string("\"message\":\"isolation\",\"lane\":\"") + lane) == std::string::npos) continue;
+      EXPECT_TRUE(log.emplace(lane, line).second) << "once";
+    }
+  }
+  const std::string metrics = HttpGet("/metrics").body;
+  const v1::Info all = GetInfo();
+  ASSERT_EQ(all.lanes_size(), 2);
+  for (const v1::LaneInfo& info : all.lanes()) {
+    const std::string lane = info.lane() == v1::IO_LANE ? "io" : "cpu";
+    const std::string series = "gild_isolation_layer{lane=\"" + lane + "\",layer=\"";
+    for (const std::string& layer : info.isolation()) {
+      EXPECT_THAT(metrics, HasSubstr(series + layer + "\"} 1\n"));
+      EXPECT_THAT(log[lane], HasSubstr(layer));
+    }
+    EXPECT_THAT(metrics, HasSubstr(series + "landlock\"} 0\n"));
+    EXPECT_THAT(log[lane], HasSubstr("landlock: switched off"));
+  }
+}
+
 TEST_F(IsolationTest, ALayerThatIsSwitchedOffIsToldAndTheServerServesUnlessMoreIsRequired) {
   StartSmallServer({"--without-layers", "seccomp"});
   const v1::Info info = GetInfo();

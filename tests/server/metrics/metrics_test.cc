@@ -18,7 +18,11 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 ServerInfo SomeInfo() {
-  return {.version = "0.1.0", .python_version = "3.11.2", .meter_available = true, .cores = {0, 1}};
+  return {.version = "0.1.0",
+          .python_version = "3.11.2",
+          .meter_available = true,
+          .isolation = {{LaneKind::kIo, {.in_force = {"seccomp", "rlimits"}, .missing = {{"landlock", "none here"}}}}},
+          .cores = {0, 1}};
 }
 
 ServerSnapshot SomeSnapshot() {
@@ -61,7 +65,7 @@ class MetricsTest : public testing::Test {
   std::string Text() { return metrics_.Serialize(); }
 
   ServerSnapshot snapshot_ = SomeSnapshot();
-  Metrics metrics_{SomeInfo(), [this] { return snapshot_; }};
+  Metrics metrics_{&SomeInfo, [this] { return snapshot_; }};
 };
 
 TEST_F(MetricsTest, ATaskIsCountedByTagLaneAndEnding) {
@@ -157,6 +161,13 @@ TEST_F(MetricsTest, SessionsAreCountedNotNamed) {
   EXPECT_THAT(Text(), HasSubstr("gild_sessions_forgotten_total{cause=\"idle\"} 8\n"));
   EXPECT_THAT(Text(), HasSubstr("gild_sessions_forgotten_total{cause=\"full\"} 9\n"));
   EXPECT_THAT(Text(), HasSubstr("gild_refusals_total{reason=\"sessions_full\"} 0\n"));
+}
+
+TEST_F(MetricsTest, EveryLayerOfIsolationIsThereByLane) {
+  EXPECT_THAT(Text(), HasSubstr("gild_isolation_layer{lane=\"io\",layer=\"seccomp\"} 1\n"));
+  EXPECT_THAT(Text(), HasSubstr("gild_isolation_layer{lane=\"io\",layer=\"rlimits\"} 1\n"));
+  EXPECT_THAT(Text(), HasSubstr("gild_isolation_layer{lane=\"io\",layer=\"landlock\"} 0\n"));
+  EXPECT_THAT(Text(), Not(HasSubstr("gild_isolation_layer{lane=\"cpu\""))) << "no slot of it has been made";
 }
 
 TEST_F(MetricsTest, RestartsAndBuildAreThere) {

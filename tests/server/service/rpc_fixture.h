@@ -142,7 +142,7 @@ class RpcServerTest : public ::testing::Test {
       scheduler_->Ended({{serial, std::move(outcome)}}, NowNs());
     };
     scheduler_.emplace(io_.Port(ended), cpu_.Port(ended), bounds);
-    metrics_.emplace(ServerInfo(), [this] { return snapshot_; });
+    metrics_.emplace([] { return ServerInfo(); }, [this] { return snapshot_; });
     snapshot_.lanes = {{.lane = LaneKind::kIo, .interpreters = 1, .threads_per_interpreter = 128}};
     auto started = RpcServer::Start(
         {.listen = "127.0.0.1:0", .threads = 2, .queue_capacity = 5, .unread_bytes_max = unread_bytes_max_},
