@@ -237,7 +237,7 @@ std::map<Layer, OwnGroup> Lane::GroupsOf(int slot) {
     group = *std::move(made);
   }
   for (const auto& [layer, folder] : group->folders()) groups[layer] = {.folder = folder, .why_none = ""};
-  if (!group->why_no_fence().empty()) none(Layer::kNetworkFence, group->why_no_fence());
+  for (const auto& [layer, why] : group->missing()) groups[layer].why_none = why;
   return groups;
 }
 

@@ -152,15 +152,24 @@ std::optional<int64_t> SlotGroup::MemoryBytes() const { return Read(Layer::kMemo
 
 std::optional<int64_t> SlotGroup::PeakMemoryBytes() const { return Read(Layer::kMemoryGroup, files_->memory_peak, ""); }
 
-absl::Status SlotGroup::LimitMemory(int64_t bytes) {
+absl::Status SlotGroup::LimitMemory(int64_t bytes, absl::Status* swap) {
   const std::string text = absl::StrCat(bytes);
   // The sum of memory and swap is never below the memory: so it is raised first, and lowered last.
   const bool lifted = files_->swap_counts_memory && Write(Layer::kMemoryGroup, files_->swap_limit, text).ok();
   GILD_RETURN_IF_ERROR(Write(Layer::kMemoryGroup, files_->memory_limit, text));
-  if (files_->swap_counts_memory) {
-    if (!lifted) (void)Write(Layer::kMemoryGroup, files_->swap_limit, text);  // the kernel may count no swap
-  } else {
-    (void)Write(Layer::kMemoryGroup, files_->swap_limit, "0");
+  const std::string beside = files_->swap_counts_memory ? text : "0";
+  const absl::Status limited = lifted ? absl::OkStatus() : Write(Layer::kMemoryGroup, files_->swap_limit, beside);
+  if (swap != nullptr) *swap = limited;
+  return absl::OkStatus();
+}
+
+absl::Status SlotGroup::LimitMemoryAndSwap(bool swap_is_on) {
+  absl::Status swap;
+  GILD_RETURN_IF_ERROR(LimitMemory(limits_.memory_bytes, &swap));
+  const std::string file = absl::StrCat(folders_.at(Layer::kMemoryGroup), "/", files_->swap_limit);
+  const bool counted = access(file.c_str(), F_OK) == 0;
+  if (!swap.ok() && (counted || swap_is_on)) {
+    missing_[Layer::kMemoryGroup] = absl::StrCat("swap is not limited: ", swap.message());
   }
   return absl::OkStatus();
 }
@@ -233,11 +242,14 @@ std::optional<int64_t> SlotGroup::Read(Layer layer, const char* file, const char
 // ---- all of them ----
 
 std::unique_ptr<SlotGroups> SlotGroups::Make() {
-  return Make(ReadFile("/proc/self/mountinfo"), ReadFile("/proc/self/cgroup"));
+  return Make(ReadFile("/proc/self/mountinfo"), ReadFile("/proc/self/cgroup"), ReadFile("/proc/swaps"));
 }
 
-std::unique_ptr<SlotGroups> SlotGroups::Make(const std::string& mountinfo, const std::string& cgroup, OnMade on_made) {
-  std::unique_ptr<SlotGroups> groups(new SlotGroups(std::move(on_made)));
+std::unique_ptr<SlotGroups> SlotGroups::Make(const std::string& mountinfo, const std::string& cgroup,
+                                             const std::string& swaps, OnMade on_made) {
+  // proc(5): a line for each, after a line of titles.
+  const bool swap_is_on = std::count(swaps.begin(), swaps.end(), '\n') > 1;
+  std::unique_ptr<SlotGroups> groups(new SlotGroups(swap_is_on, std::move(on_made)));
   groups->FindTrees(mountinfo, cgroup);
   return groups;
 }
@@ -318,7 +330,7 @@ absl::StatusOr<std::unique_ptr<SlotGroup>> SlotGroups::MakeSlot(const std::strin
     Made(folder);
     group->folders_[layer] = folder;
   }
-  if (tree_of_.contains(Layer::kMemoryGroup)) GILD_RETURN_IF_ERROR(group->LimitMemory(limits.memory_bytes));
+  if (tree_of_.contains(Layer::kMemoryGroup)) GILD_RETURN_IF_ERROR(group->LimitMemoryAndSwap(swap_is_on_));
   if (tree_of_.contains(Layer::kPidsGroup)) {
     GILD_RETURN_IF_ERROR(group->LimitPids(limits.pids));
   }
@@ -334,7 +346,7 @@ absl::StatusOr<std::unique_ptr<SlotGroup>> SlotGroups::MakeSlot(const std::strin
     if (put.ok()) {
       group->folders_[Layer::kNetworkFence] = unified->second;
     } else {
-      group->why_no_fence_ = std::string(put.message());
+      group->missing_[Layer::kNetworkFence] = std::string(put.message());
     }
   }
   return group;

@@ -59,8 +59,8 @@ class SlotGroup {
 
   // Folders that the slot's init joins, by layer.
   const std::map<Layer, std::string>& folders() const { return folders_; }
-  // Why there is no fence around it; empty: there is, or it needs none.
-  const std::string& why_no_fence() const { return why_no_fence_; }
+  // Layers that this slot lacks, and why. It may have a folder all the same, which does what it can.
+  const std::map<Layer, std::string>& missing() const { return missing_; }
 
   // Since the group was made; empty: unavailable.
   std::optional<uint64_t> OomKills() const;
@@ -69,7 +69,8 @@ class SlotGroup {
   std::optional<int64_t> MemoryBytes() const;  // now
   std::optional<int64_t> CpuNs() const;        // user and system, of all processes that were ever in it
 
-  absl::Status LimitMemory(int64_t bytes);
+  // `swap`: whether the limit is on swap as well.
+  absl::Status LimitMemory(int64_t bytes, absl::Status* swap = nullptr);
   // Any thread:
   // The limits are the slot's, and from now on narrowed for this interpreter alone.
   void BeginInterpreter(uint64_t generation) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -86,6 +87,8 @@ class SlotGroup {
   friend class SlotGroups;
   SlotGroup(const GroupFiles* files, const SlotLimits& limits) : files_(files), limits_(limits) {}
 
+  // As the slot is made. The kernel may count no swap, which does no harm where there is none.
+  absl::Status LimitMemoryAndSwap(bool swap_is_on);
   absl::Status LimitPids(int64_t pids);
   void WidenNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -96,7 +99,7 @@ class SlotGroup {
   const GroupFiles* const files_;
   const SlotLimits limits_;
   std::map<Layer, std::string> folders_;
-  std::string why_no_fence_;
+  std::map<Layer, std::string> missing_;
   absl::Mutex mutex_;  // of the limits, once it is made
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   bool narrowed_ ABSL_GUARDED_BY(mutex_) = false;
@@ -106,10 +109,10 @@ class SlotGroups {
  public:
   using OnMade = std::function<void(const std::string& folder)>;
 
-  // Where this process's groups lie, from its /proc/PID/mountinfo and /proc/PID/cgroup. `on_made`: for tests, does to a
-  // new folder what the kernel does, which is to fill it.
+  // Where this process's groups lie, from its /proc/PID/mountinfo and /proc/PID/cgroup; `swaps`: /proc/swaps.
+  // `on_made`: for tests, does to a new folder what the kernel does, which is to fill it.
   static std::unique_ptr<SlotGroups> Make(const std::string& mountinfo, const std::string& cgroup,
-                                          OnMade on_made = nullptr);
+                                          const std::string& swaps, OnMade on_made = nullptr);
   // Of this process.
   static std::unique_ptr<SlotGroups> Make();
   ~SlotGroups();
@@ -133,7 +136,7 @@ class SlotGroups {
     bool moved = false;  // this process, into a group of its own, so that the tree may have limits (version 2)
   };
 
-  explicit SlotGroups(OnMade on_made) : on_made_(std::move(on_made)) {}
+  SlotGroups(bool swap_is_on, OnMade on_made) : swap_is_on_(swap_is_on), on_made_(std::move(on_made)) {}
   void Made(const std::string& folder) const {
     if (on_made_) on_made_(folder);
   }
@@ -141,6 +144,7 @@ class SlotGroups {
   void FindTrees(const std::string& mountinfo, const std::string& cgroup);
   absl::Status Delegate(Tree* tree);
 
+  const bool swap_is_on_;
   const OnMade on_made_;
   const GroupFiles* files_ = nullptr;
   std::map<std::string, Tree> trees_;     // by controller; "": version 2

@@ -88,8 +88,10 @@ class SlotEntry {
   void JoinGroups() {
     if (!walls_.group.empty()) group_error_ = std::string(JoinCgroup(walls_.group).message());
     for (const auto& [layer, group] : walls_.groups) {
-      Try(layer, [&group = group] {
-        return group.folder.empty() ? absl::UnavailableError(group.why_none) : JoinCgroup(group.folder);
+      Try(layer, [&group = group]() -> absl::Status {
+        if (!group.folder.empty()) GILD_RETURN_IF_ERROR(JoinCgroup(group.folder));
+        const bool there = !group.folder.empty() && group.why_none.empty();
+        return there ? absl::OkStatus() : absl::UnavailableError(group.why_none);
       });
     }
   }

@@ -60,8 +60,8 @@ struct MissingLayer {
 
 // The control group behind a layer, made for one slot.
 struct OwnGroup {
-  std::string folder;  // empty: there is none
-  std::string why_none;
+  std::string folder;    // empty: there is none
+  std::string why_none;  // of the layer; a folder is joined all the same, for what it does
 };
 
 // What is true of a slot, or of all slots of a lane.

@@ -21,6 +21,7 @@
 namespace gild {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Key;
@@ -28,6 +29,9 @@ using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 namespace fs = std::filesystem;
+
+constexpr char kNoSwaps[] = "Filename Type Size Used Priority\n";
+constexpr char kOneSwap[] = "Filename Type Size Used Priority\n/dev/sda2 partition 1048572 0 -2\n";
 
 class FakeTreeTest : public ::testing::Test {
  protected:
@@ -41,7 +45,7 @@ class FakeTreeTest : public ::testing::Test {
                     "\n");
     absl::StrAppend(&cgroup_, kind == "cgroup2" ? "0:" : "3:", controllers, ":/own\n");
   }
-  std::unique_ptr<SlotGroups> Make() { return SlotGroups::Make(mountinfo_, cgroup_); }
+  std::unique_ptr<SlotGroups> Make() { return SlotGroups::Make(mountinfo_, cgroup_, kNoSwaps); }
 
   // As the kernel fills a new group of version 2, or of any of version 1.
   static void Fill(const fs::path& folder) {
@@ -73,9 +77,9 @@ class FakeTreeTest : public ::testing::Test {
     text << file.rdbuf();
     return text.str();
   }
-  std::unique_ptr<SlotGroups> MakeFilled() {
+  std::unique_ptr<SlotGroups> MakeFilled(const std::string& swaps = kNoSwaps, SlotGroups::OnMade fill = Fill) {
     for (const auto& entry : fs::directory_iterator(root_)) Fill(entry.path() / "own");
-    return SlotGroups::Make(mountinfo_, cgroup_, Fill);
+    return SlotGroups::Make(mountinfo_, cgroup_, swaps, std::move(fill));
   }
 
   // The only one of ours in a hierarchy.
@@ -159,6 +163,37 @@ TEST_F(FakeTreeTest, Version1LimitsAndCountsInATreeForEach) {
   EXPECT_EQ((*group)->PeakMemoryBytes(), 8192);
   EXPECT_FALSE((*group)->Kill()) << "there is no cgroup v2";
   EXPECT_FALSE((*group)->Populated()) << "nobody knows";
+}
+
+TEST_F(FakeTreeTest, AMemoryGroupWithoutALimitOnSwapIsMissingWhereThereIsSwap) {
+  for (const char* const file : {"memory.swap.max", "memory.memsw.limit_in_bytes"}) {
+    SCOPED_TRACE(file);
+    const bool version_2 = std::string(file) == "memory.swap.max";
+    mountinfo_.clear();
+    cgroup_.clear();
+    Mount(version_2 ? "unified" : "memory", version_2 ? "cgroup2" : "cgroup", version_2 ? "" : "memory");
+    // The kernel does not count swap.
+    const auto uncounted = [file](const fs::path& folder) {
+      Fill(folder);
+      fs::remove(folder / file);
+    };
+    // It does, and lets nobody limit it.
+    const auto closed = [&uncounted, file](const fs::path& folder) {
+      uncounted(folder);
+      fs::create_directory(folder / file);
+    };
+    const auto missing_of = [this](const std::string& swaps, const SlotGroups::OnMade& fill) {
+      const std::unique_ptr<SlotGroups> groups = MakeFilled(swaps, fill);
+      const auto group = groups->MakeSlot("cpu-0", {.memory_bytes = 1 << 20, .pids = 9});
+      EXPECT_TRUE(group.ok() && (*group)->folders().contains(Layer::kMemoryGroup)) << group.status();
+      return group.ok() ? (*group)->missing() : std::map<Layer, std::string>();
+    };
+    EXPECT_THAT(missing_of(kOneSwap, Fill), IsEmpty());
+    EXPECT_THAT(missing_of(kNoSwaps, uncounted), IsEmpty());
+    EXPECT_THAT(missing_of(kOneSwap, uncounted), ElementsAre(Pair(Layer::kMemoryGroup, HasSubstr(file))));
+    EXPECT_THAT(missing_of(kNoSwaps, closed), ElementsAre(Pair(Layer::kMemoryGroup, HasSubstr("swap is not limited"))))
+        << "swap may be turned on";
+  }
 }
 
 TEST_F(FakeTreeTest, ATasksLimitsAreBeyondWhatIsThereAndWithinTheSlots) {
