@@ -139,6 +139,9 @@ class SlotEntry {
   }
 
   absl::Status TakeIdentity() {
+    // Here, once for all interpreters: it takes a system call for each. While it may: another user has no right to.
+    const bool bound = !IsIn(Layer::kNoCapabilities, walls_.without);
+    absl::Status bounded = bound ? DropBoundingSet() : absl::OkStatus();
     const bool own_uid =
         walls_.uid != 0 && Try(Layer::kOwnUid, [&]() -> absl::Status {
           // What was mounted is its own already.
@@ -153,8 +156,9 @@ class SlotEntry {
            &isolation_);
     }
     const bool own_users = Try(Layer::kUserNamespace, [] { return EnterUserNamespace(); });
-    // Here, once for all interpreters: it takes a system call for each.
-    if (!IsIn(Layer::kNoCapabilities, walls_.without)) DropBoundingSet();
+    // It came with all of them.
+    if (bound && own_users) bounded = DropBoundingSet();
+    if (!bounded.ok()) isolation_.missing.push_back({Layer::kNoCapabilities, std::string(bounded.message())});
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return ErrnoStatus(errno, "clear dumpable");
     // Again: who becomes another user loses it (prctl(2)).
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");

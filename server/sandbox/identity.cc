@@ -72,9 +72,14 @@ void GoOnAsRootOfOwnNamespace(int conversation) {
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
-void DropBoundingSet() {
-  capng_clear(CAPNG_SELECT_BOUNDS);
-  (void)capng_apply(CAPNG_SELECT_BOUNDS);
+absl::Status DropBoundingSet() {
+  // Beyond the kernel's last one, reading fails.
+  for (int capability = 0, has; (has = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; ++capability) {
+    if (has != 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
+      return ErrnoStatus(errno, "empty the bounding set of capabilities");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DropCapabilities() {

@@ -22,9 +22,9 @@ absl::Status EnterUserNamespace();
 // ends as the child ends. Where the kernel refuses it returns to the caller, as it was.
 void GoOnAsRootOfOwnNamespace(int conversation);
 
-// The caller and what it forks will gain no capability by running a program. That needs a privilege, which an ordinary
-// user lacks; no_new_privs makes up for it.
-void DropBoundingSet();
+// The caller and what it forks will gain no capability by running a program. An error where some are left: that needs a
+// privilege, which an ordinary user lacks. Who enters a user namespace has them all again.
+absl::Status DropBoundingSet();
 // Has none now: effective, permitted, inheritable and ambient sets.
 absl::Status DropCapabilities();
 
