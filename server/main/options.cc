@@ -212,7 +212,8 @@ std::variant<Options, Exit> ParseOptions(int argc, const char* const* argv, cons
       ->check(CLI::Range(int64_t{1}, int64_t{10'000'000}))
       ->envname("GILD_QUEUE_TASKS")
       ->capture_default_str();
-  app.add_option("--queue-bytes", queue_bytes, "memory that waiting tasks of one lane may hold (512MiB, 4GiB)")
+  app.add_option("--queue-bytes", queue_bytes,
+                 "memory that accepted tasks of one lane may hold, waiting or running (512MiB, 4GiB)")
       ->check(Check(&ParseBytes, "a size like 512MiB or 4GiB", "SIZE"))
       ->envname("GILD_QUEUE_BYTES")
       ->capture_default_str();

@@ -299,7 +299,7 @@ void Server::StartPoller() {
 void Server::MakeLanes() {
   scheduler_ = std::make_unique<Scheduler>(Port(&io_), Port(&cpu_),
                                            Scheduler::Bounds{.queued_tasks = options_.queue_tasks,
-                                                             .queued_bytes = options_.queue_bytes,
+                                                             .held_bytes = options_.queue_bytes,
                                                              .sessions = {.idle_ns = options_.session_idle_ns}});
   io_ = MakeLane(LaneKind::kIo, options_.io_interpreters, {.threads = options_.io_threads, .loop_tasks = kLoopTasksMax},
                  {}, 0);

@@ -46,12 +46,12 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task&& task, Done done, int64_
     const Sessions::Session* const session = in_session ? sessions_.Find({task.principal, task.session}) : nullptr;
     const auto known = state.principals.find(task.principal);
     Principal* principal = known == state.principals.end() ? nullptr : &known->second;
-    // What can start at once does not wait, so the bounds of the queue say nothing about it.
-    if (!StartsAtOnce(state, task, principal, session)) {
-      if (state.queued >= bounds_.queued_tasks) return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
-      if (state.queued_bytes + bytes > bounds_.queued_bytes) {
-        return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
-      }
+    // What can start at once does not wait, so the bound of the queue says nothing about it.
+    if (state.queued >= bounds_.queued_tasks && !StartsAtOnce(state, task, principal, session)) {
+      return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
+    }
+    if (state.held_bytes > 0 && state.held_bytes + bytes > bounds_.held_bytes) {
+      return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
     }
     if (in_session && session == nullptr && !sessions_.HasRoom()) {
       return Refusal{Refusal::Reason::kSessionsFull, RetryAfterNs(state)};
@@ -68,6 +68,7 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task&& task, Done done, int64_
     if (principal == nullptr) principal = &state.principals[task.principal];
     entry.principal = principal;
     ++principal->tasks;
+    state.held_bytes += bytes;
     entry.bytes = bytes;
     entry.accepted_ns = now_ns;
     entry.expires_ns = now_ns + task.limits.queue_ns;
@@ -533,6 +534,7 @@ void Scheduler::FinishEntry(uint64_t serial, Outcome&& outcome, int64_t now_ns, 
     }
   }
   LaneState& state = State(task->lane);
+  state.held_bytes -= entry.mapped().bytes;
   --entry.mapped().principal->tasks;
   DropIfGone(state, entry.mapped().principal);
   ++state.endings[outcome.ending];

@@ -70,7 +70,9 @@ class Scheduler {
 
   struct Bounds {
     int64_t queued_tasks = kQueuedTasksMax;
-    int64_t queued_bytes = kQueuedBytesMax;
+    // What a lane's accepted tasks hold until they are over, queued or in flight: an interpreter with many threads may
+    // have many large ones. A task that has the lane to itself is not bound.
+    int64_t held_bytes = kQueuedBytesMax;
     Sessions::Bounds sessions = {};
   };
 
@@ -148,6 +150,7 @@ class Scheduler {
     Principals principals;
     int64_t queued = 0;  // in a principal's queue, in a slot's, or paused
     int64_t queued_bytes = 0;
+    int64_t held_bytes = 0;  // and of what is in flight
     int running = 0;
     Slots slots;
     std::map<Ending, uint64_t> endings;

@@ -105,7 +105,7 @@ inline constexpr size_t kSessionFunctionsMax = 64;
 inline constexpr int64_t kSessionFunctionsBytesMax = 16 << 20;
 
 // ---- queues ----
-// Tasks waiting for one lane, and the bytes they hold. Full: RESOURCE_EXHAUSTED with RetryInfo.
+// Tasks waiting for one lane; bytes that its tasks hold until they are over. Full: RESOURCE_EXHAUSTED with RetryInfo.
 inline constexpr int64_t kQueuedTasksMax = 16384;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
 

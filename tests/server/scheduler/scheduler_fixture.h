@@ -91,7 +91,7 @@ class SchedulerTest : public ::testing::Test {
   }
 
   void Bound(int64_t tasks, int64_t bytes) {
-    scheduler_.emplace(io_.Port(), cpu_.Port(), Scheduler::Bounds{.queued_tasks = tasks, .queued_bytes = bytes});
+    scheduler_.emplace(io_.Port(), cpu_.Port(), Scheduler::Bounds{.queued_tasks = tasks, .held_bytes = bytes});
   }
 
   Scheduler& scheduler() {

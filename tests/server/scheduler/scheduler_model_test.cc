@@ -22,7 +22,7 @@ class SchedulerModel {
       : random_(seed),
         principals_(principals),
         scheduler_(Port(LaneKind::kIo), Port(LaneKind::kCpu),
-                   {.queued_tasks = 12, .queued_bytes = 1 << 20, .sessions = {.sessions = 3, .idle_ns = 30}}) {}
+                   {.queued_tasks = 12, .held_bytes = 1 << 20, .sessions = {.sessions = 3, .idle_ns = 30}}) {}
 
   void Run(int steps) {
     for (int i = 0; i < steps; ++i) {

@@ -229,6 +229,30 @@ TEST_F(AdmissionTest, BeyondTheBoundInBytesIsRefused) {
   EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask())));
 }
 
+TEST_F(AdmissionTest, WhatIsInFlightCountsAsWell) {
+  Bound(100, 3 * IoTask().Bytes());
+  scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 8}, 0);
+  const uint64_t first = Submit(IoTask());
+  Submit(IoTask());
+  Submit(IoTask());
+  EXPECT_EQ(Lane(LaneKind::kIo).running, 3);
+  const auto refused = TrySubmit(IoTask());
+  ASSERT_TRUE(std::holds_alternative<Refusal>(refused)) << "its thread is free, but the server would hold it";
+  EXPECT_EQ(std::get<Refusal>(refused).reason, Refusal::Reason::kQueueBytesFull);
+  EXPECT_GT(std::get<Refusal>(refused).retry_after_ns, 0);
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask()))) << "each lane has its own bound";
+  End(first);
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(IoTask())));
+}
+
+TEST_F(AdmissionTest, OneTaskLargerThanTheBoundMayHaveTheLaneToItself) {
+  Bound(100, 1);
+  const uint64_t large = Submit(CpuTask());
+  EXPECT_TRUE(std::holds_alternative<Refusal>(TrySubmit(CpuTask())));
+  scheduler().Cancel(large, 0);
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask())));
+}
+
 TEST_F(AdmissionTest, WhatStartsAtOnceIsNotBoundByTheQueue) {
   Bound(0, 0);
   scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);

@@ -79,7 +79,7 @@ TEST_F(RpcServerTest, AWaitingTaskWhoseDeadlinePassesHasExpired) {
 }
 
 TEST_F(RpcServerTest, ARefusalSaysWhenToTryAgain) {
-  Start({.queued_tasks = 0, .queued_bytes = 0});
+  Start({.queued_tasks = 0, .held_bytes = 0});
   v1::RunReply reply;
   grpc::ClientContext context;
   const grpc::Status status = executor_->Run(&context, Request(), &reply);

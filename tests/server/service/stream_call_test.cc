@@ -172,7 +172,7 @@ TEST_F(StreamCallTest, AnIdThatIsInFlightIsRefusedAndTheFirstGoesOn) {
 }
 
 TEST_F(StreamCallTest, AFullQueueRefusesWithATimeToRetry) {
-  Start({.queued_tasks = 1, .queued_bytes = 1 << 20});
+  Start({.queued_tasks = 1, .held_bytes = 1 << 20});
   Open();
   Send(Batch({1, 2}));
   const v1::StreamOutcome refused = Receive();

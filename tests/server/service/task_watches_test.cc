@@ -433,7 +433,7 @@ TEST_F(TaskWatchesTest, ACancelledCallWithAnAnnouncementEnds) {
 }
 
 TEST_F(TaskWatchesTest, ARefusedTaskHasNoId) {
-  Start({.queued_tasks = 0, .queued_bytes = 0});
+  Start({.queued_tasks = 0, .held_bytes = 0});
   v1::RunRequest request = Request(v1::IO);
   request.set_announce_id(true);
   auto call = Run(request);
