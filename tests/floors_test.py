@@ -22,7 +22,7 @@ STACKS = {
         ["server/lane"],
         ["server/scheduler"],
         ["server/service"],
-        ["server/main/options", "server/main/slot_uids"],
+        ["server/main/doorbell", "server/main/options", "server/main/runtime_folder", "server/main/slot_uids"],
         ["server/main/server_main"],
     ],
     "interpreter": [

@@ -1,18 +1,11 @@
 // gild-server: puts the floors together, waits for a signal, and takes them apart again in the right order.
-#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,7 +28,9 @@
 #include "server/base/poller.h"
 #include "server/base/unique_fd.h"
 #include "server/lane/lane.h"
+#include "server/main/doorbell.h"
 #include "server/main/options.h"
+#include "server/main/runtime_folder.h"
 #include "server/main/slot_uids.h"
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
@@ -78,75 +73,6 @@ int Fail(const absl::Status& status) {
   std::fprintf(stderr, "gild-server: %s\n", std::string(status.message().data(), status.message().size()).c_str());
   return 1;
 }
-
-// Signals and the server's own bell, waited for on the main thread. Made before any other thread, which inherit the
-// mask.
-class Doorbell {
- public:
-  Doorbell() : bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    signal(SIGPIPE, SIG_IGN);
-    sigset_t stop;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    GILD_CHECK(pthread_sigmask(SIG_BLOCK, &stop, nullptr) == 0);
-    signals_ = UniqueFd(signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
-    GILD_CHECK(bell_.valid() && signals_.valid());
-  }
-
-  // Any thread.
-  void Ring() {
-    const uint64_t one = 1;
-    (void)!write(bell_.get(), &one, sizeof one);
-  }
-
-  // Returns when a signal came, the bell rang or the time has come (-1: never).
-  void Await(int64_t until_ns) {
-    pollfd watched[] = {{.fd = signals_.get(), .events = POLLIN, .revents = 0},
-                        {.fd = bell_.get(), .events = POLLIN, .revents = 0}};
-    const int64_t left_ns = std::max<int64_t>(0, until_ns - NowNs());
-    const timespec left = {.tv_sec = left_ns / kNsPerSecond, .tv_nsec = left_ns % kNsPerSecond};
-    if (ppoll(watched, 2, until_ns < 0 ? nullptr : &left, nullptr) <= 0) return;
-    uint64_t rings;
-    (void)!read(bell_.get(), &rings, sizeof rings);
-    signalfd_siginfo info;
-    while (read(signals_.get(), &info, sizeof info) == sizeof info) ++signals_seen_;
-  }
-
-  int signals_seen() const { return signals_seen_; }
-
- private:
-  UniqueFd bell_;
-  UniqueFd signals_;
-  int signals_seen_ = 0;
-};
-
-// A folder of the server's own, in which lanes make one for each slot; removed at the end.
-class RuntimeFolder {
- public:
-  ~RuntimeFolder() {
-    if (path_.empty()) return;
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-    if (error) LogWarning("cannot remove the runtime folder", {{"path", path_}, {"error", error.message()}});
-  }
-
-  absl::Status Make() {
-    const char* const parent = getenv("TMPDIR");
-    std::string path = absl::StrCat(parent != nullptr && *parent != '\0' ? parent : "/tmp", "/gild-XXXXXX");
-    // Slots that are other users go through it, each to the one that is its own.
-    if (mkdtemp(path.data()) == nullptr || chmod(path.c_str(), 0711) != 0) {
-      return ErrnoStatus(errno, "make the runtime folder " + path);
-    }
-    path_ = path;
-    return absl::OkStatus();
-  }
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class Server {
  public:
