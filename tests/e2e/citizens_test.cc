@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -25,6 +27,13 @@ namespace gild::testing {
 namespace {
 
 const std::string kKinds[] = {"bombs", "crashes", "escapes", "hangs", "lock", "residue", "results"};
+
+// Of the server, after all of a kind. An address sanitizer keeps up to 256 MiB of what is freed.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kMostGrownKib = (256 + 16) << 10;
+#else
+constexpr int64_t kMostGrownKib = 16 << 10;
+#endif
 
 using Kind = std::tuple<std::string, Condition>;
 
@@ -164,7 +173,7 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
   for (const auto& [kind, found] : found_) EXPECT_EQ(Look(kind.first, kind.second), found) << "met after all of them";
   ExpectServerAsBefore("all of them");
   const int64_t grown_kib = StatusOf(pid(), "VmRSS") - memory_kib_;
-  EXPECT_LT(grown_kib, 16 << 10) << "the server's memory";
+  EXPECT_LT(grown_kib, kMostGrownKib) << "the server's memory";
   std::cout << citizens.size() << " runs; the next task was over at the latest " << static_cast<int>(slowest * 1000)
             << " ms after the end (" << slowest_after << "); the server grew by " << grown_kib << " KiB\n";
 }
@@ -181,13 +190,15 @@ TEST_F(CitizensFixture, ACrowdOfThemLeavesTheServerAsItWas) {
   std::mt19937 random(Seed());
   Start();
   const int server = pid();
-  int64_t warm_kib = 0;
+  // The least in each tenth: what grows for good shows in it, and a block that the allocator has for a while does not.
+  std::vector<int64_t> least_kib(10, INT64_MAX);
   int failed = 0;
   for (int i = 0; i < count; ++i) {
-    if (i == count / 10) warm_kib = StatusOf(server, "VmRSS");
+    const int64_t kib = StatusOf(server, "VmRSS");
+    int64_t& least = least_kib[static_cast<size_t>(i) * 10 / count];
+    least = std::min(least, kib);
     if (i > 0 && i % 1000 == 0) {
-      std::cout << i << " tasks; the server's memory " << StatusOf(server, "VmRSS") << " KiB; " << failed << " failed"
-                << std::endl;
+      std::cout << i << " tasks; the server's memory " << kib << " KiB; " << failed << " failed" << std::endl;
     }
     const Citizen& citizen = citizens[random() % citizens.size()];
     SCOPED_TRACE(citizen.name + (citizen.tag == v1::IO ? ", I/O lane" : ", CPU lane"));
@@ -198,11 +209,13 @@ TEST_F(CitizensFixture, ACrowdOfThemLeavesTheServerAsItWas) {
   for (const auto& [kind, found] : found_) EXPECT_EQ(Look(kind.first, kind.second), found) << "met after all of them";
   ExpectServerAsBefore("the crowd");
   EXPECT_EQ(pid(), server);
-  const int64_t end_kib = StatusOf(server, "VmRSS");
-  std::cout << count << " tasks; the server's memory " << warm_kib << " KiB after a tenth, " << end_kib
-            << " KiB at the end\n";
+  std::cout << count << " tasks; the server's memory, the least in each tenth:";
+  for (const int64_t kib : least_kib) std::cout << " " << kib;
+  std::cout << " KiB\n";
   if (count >= 1000) {
-    EXPECT_LT((end_kib - warm_kib) * 100, warm_kib) << "it grew by 1 % or more";
+    // Such a block is 8 % of it, and is kept for hundreds of tasks.
+    const int64_t percent = count >= 10'000 ? 1 : 10;
+    EXPECT_LT((least_kib[9] - least_kib[1]) * 100, least_kib[1] * percent) << "it grew after the first tenth";
   }
 }
 
