@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "google/rpc/status.pb.h"
+#include "grpc/grpc.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/testing/command.h"
 
@@ -148,6 +149,9 @@ void Eventually(const std::string& what, const std::function<bool()>& is_so) {
 // ---- the server ----
 
 ServerFixture::ServerFixture() {
+  // Once: the last of its users waits for gRPC's threads, after a large message for ten seconds now and then.
+  static const bool kept = (grpc_init(), true);
+  (void)kept;
   // What the server leaves behind becomes a child of this process, where it is found.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
