@@ -158,8 +158,13 @@ __attribute__((visibility("default"))) int flock(int fd, int operation) noexcept
   while (true) {
     const int result = real(fd, operation);
     if (result == 0 || errno != EWOULDBLOCK || (operation & LOCK_NB) != 0) return gild::CancelledIfStopped(result);
-    nanosleep(&pause, nullptr);
+    const bool interrupted = nanosleep(&pause, nullptr) != 0;
     if (gild::Stopped()) break;
+    // Python has signals to handle, and comes again.
+    if (interrupted) {
+      errno = EINTR;
+      return -1;
+    }
     pause.tv_nsec = std::min(2 * pause.tv_nsec, 16'000'000L);
   }
   errno = ECANCELED;
