@@ -16,13 +16,16 @@ namespace gild {
 namespace {
 
 // Link-local addresses are neighbours' (and 169.254.169.254 is most clouds' metadata service); the others, of clouds
-// that have it elsewhere: Alibaba's 100.100.100.200, Azure's 168.63.129.16, Oracle's 192.0.0.192.
+// that have it elsewhere: Alibaba's 100.100.100.200, Oracle's 192.0.0.192, and Azure's 168.63.129.16, which is its
+// resolver of names as well.
 constexpr uint32_t kLinkLocal = 0xa9fe0000, kLinkLocalMask = 0xffff0000;
-constexpr uint32_t kMetadata[] = {0x646464c8, 0xa83f8110, 0xc00000c0};
+constexpr uint32_t kMetadata[] = {0x646464c8, 0xc00000c0};
+constexpr uint32_t kAzures = 0xa83f8110;
+constexpr uint16_t kNames = 53;
 constexpr uint32_t kLoopback = 0x7f000000, kLoopbackMask = 0xff000000;
-// fe80::/10, and where Amazon's (fd00:ec2::254, fd00:ec2::23) and Google's (fd20:ce::254) lie.
+// fe80::/10; fd00:ec2::254 and fd00:ec2::23, which are Amazon's; fd20:ce::254, which is Google's.
 constexpr uint32_t kLinkLocal6 = 0xfe800000, kLinkLocal6Mask = 0xffc00000;
-constexpr uint32_t kMetadata6[] = {0xfd000ec2, 0xfd2000ce};  // the first 32 bits
+constexpr uint32_t kMetadata6[][4] = {{0xfd000ec2, 0, 0, 0x254}, {0xfd000ec2, 0, 0, 0x23}, {0xfd2000ce, 0, 0, 0x254}};
 
 constexpr uint8_t kContext = BPF_REG_6, kWord = BPF_REG_2, kMasked = BPF_REG_3, kPort = BPF_REG_4;
 
@@ -66,6 +69,12 @@ class Writer {
     }
   }
 
+  void RefuseUnlessPort(uint16_t port) {
+    Load(kPort, offsetof(bpf_sock_addr, user_port));
+    Add({.code = BPF_JMP32 | BPF_JNE | BPF_K, .dst_reg = kPort, .imm = htons(port)});
+    refused_.push_back(code_.size() - 1);
+  }
+
   std::vector<bpf_insn> Done() && {
     Add({.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1});
     Add({.code = BPF_JMP | BPF_EXIT});
@@ -86,6 +95,9 @@ class Writer {
 void FenceVersion4(const std::vector<NetworkFence::Port>& ports, Writer* writer) {
   writer->RefuseIf(kLinkLocal, kLinkLocalMask);
   for (const uint32_t address : kMetadata) writer->RefuseIf(address);
+  const size_t not_azures = writer->JumpIf(kAzures, UINT32_MAX, /*equal=*/false);
+  writer->RefuseUnlessPort(kNames);
+  writer->Here(not_azures);
   const size_t loopback = writer->JumpIf(kLoopback, kLoopbackMask);
   const size_t this_host = writer->JumpIf(0);  // which connect(2) takes for loopback
   writer->RefusePorts(ports, /*also_loopback_only=*/false);
@@ -108,7 +120,18 @@ std::vector<bpf_insn> ForVersion6(const std::vector<NetworkFence::Port>& ports) 
   Writer writer;
   writer.Load(kWord, word(0));
   writer.RefuseIf(kLinkLocal6, kLinkLocal6Mask);
-  for (const uint32_t prefix : kMetadata6) writer.RefuseIf(prefix);
+  for (const auto& address : kMetadata6) {
+    std::vector<size_t> others;
+    for (int i = 0; i < 4; ++i) {
+      writer.Load(kWord, word(i));
+      if (i < 3) {
+        others.push_back(writer.JumpIf(address[i], UINT32_MAX, /*equal=*/false));
+      } else {
+        writer.RefuseIf(address[i]);
+      }
+    }
+    for (const size_t jump : others) writer.Here(jump);
+  }
 
   // ::ffff:a.b.c.d is version 4's; ::1 and :: are loopback.
   std::vector<size_t> elsewhere;
