@@ -24,7 +24,7 @@ struct InFlight {
   StopReason stop = StopReason::kNone;
   bool overdue = false;  // stopped, and has not ended soon
   std::string warning;   // for its outcome
-  UniqueFd file;         // that it went in, where it is large; emptied at its end
+  UniqueFd file;         // that it went in, where it is large; emptied when its end is told
   Poller::TimerId overdue_timer = 0;
   Poller::TimerId grace_timer = 0;
 };

@@ -116,13 +116,14 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
   const uint64_t serial = task->serial;
   uint32_t row;
   int64_t sent_ns;
+  bool ahead;
   {
     absl::MutexLock lock(&mutex_);
     if (state_ != State::kReady || overdue_ > 0 || silent_ns_ != 0 || free_rows_.empty()) return false;
     row = free_rows_.back();
     free_rows_.pop_back();
     sent_ns = NowNs();
-    const bool ahead = alone() && !in_flight_.empty();
+    ahead = alone() && !in_flight_.empty();
     const bool is_new =
         in_flight_.emplace(serial, InFlight{.task = task, .row = row, .sent_ns = sent_ns, .ahead = ahead}).second;
     GILD_CHECK(is_new);
@@ -137,8 +138,9 @@ bool InterpreterHandle::Run(const std::shared_ptr<const Task>& task) {
   {
     absl::MutexLock lock(&mutex_);
     auto found = in_flight_.find(serial);
-    if (found == in_flight_.end()) {  // ended already
-      EmptyFrameFile(file);
+    if (found == in_flight_.end()) {
+      // Ended already, or taken back, and then it is still to be read and passed over.
+      if (!ahead) EmptyFrameFile(file);
       return true;
     }
     found->second.handed_over = true;

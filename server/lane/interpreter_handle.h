@@ -22,8 +22,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "gild/internal/frames.pb.h"
 #include "server/base/poller.h"
 #include "server/base/unique_fd.h"
@@ -50,7 +50,7 @@ class InterpreterHandle : public std::enable_shared_from_this<InterpreterHandle>
         true;       // the CPU lane's kind, which REQUIRES threads == 1: a task that overruns dies with its interpreter
     int core = -1;  // -1: not pinned
     int64_t stop_grace_ns = kStopGraceNs;
-    int64_t begin_limit_ns = kBeginLimitNs;  // a task that nobody has claimed by then is stuck
+    int64_t begin_limit_ns = kBeginLimitNs;               // a task that nobody has claimed by then is stuck
     std::function<int64_t(int pid)> cpu_ns_of = CpuNsOf;  // of it, and of what its tasks start
     // How many processes and threads its slot was refused so far, of how many that it may have; empty: nobody counts.
     std::function<uint64_t()> pids_refused = nullptr;
