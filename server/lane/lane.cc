@@ -275,7 +275,7 @@ void Lane::StartInterpreter(int slot) {
     config.widen = [group = s.group.get(), generation] { group->Widen(generation); };
     // What a process of its tasks was refused, and what it uses, only the kernel knows.
     config.starts_processes = s.kind.subprocess;
-    if (s.kind.subprocess && s.group->CpuNs()) {
+    if (s.kind.subprocess && s.group->Populated() && s.group->CpuNs()) {
       config.cpu_ns_of = [group = s.group.get()](int) { return group->CpuNs().value_or(0); };
     }
   }
@@ -464,11 +464,6 @@ void Lane::Next(int slot, bool at_once) {
   DropTimer(slot);
   if (shut_down_) return SetPhase(slot, Phase::kIdle);
   Slot& s = slots_[slot];
-  const auto go_on = [this, slot] {
-    if (slots_[slot].process) return StartInterpreter(slot);
-    if (slots_[slot].group != nullptr && slots_[slot].group->Populated()) return LoseSlot(slot, "it is not empty");
-    MakeSlot(slot);
-  };
   if (at_once) {
     s.back_off_ns = 0;
     // What the kernel killed for want of memory gives it back when it comes to it: the next one must not pay for it.
@@ -480,11 +475,21 @@ void Lane::Next(int slot, bool at_once) {
       return SetTimer(slot, config_.back_off_ns_first, [this, slot] { Next(slot, /*at_once=*/true); });
     }
     s.memory_looks = 0;
-    return go_on();
+    return GoOn(slot);
   }
   s.back_off_ns = std::clamp(s.back_off_ns * 2, config_.back_off_ns_first, config_.back_off_ns_max);
   SetPhase(slot, Phase::kBackingOff);
-  SetTimer(slot, s.back_off_ns, go_on);
+  SetTimer(slot, s.back_off_ns, [this, slot] { GoOn(slot); });
+}
+
+void Lane::GoOn(int slot) {
+  Slot& s = slots_[slot];
+  if (s.process) return StartInterpreter(slot);
+  if (s.group == nullptr || !s.group->Populated()) return MakeSlot(slot);
+  // Who is being killed takes a moment.
+  s.group->Kill();
+  SetPhase(slot, Phase::kBackingOff);
+  SetTimer(slot, config_.back_off_ns_first, [this, slot] { GoOn(slot); });
 }
 
 // ---- small things ----

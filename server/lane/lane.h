@@ -176,7 +176,8 @@ class Lane {
   void OnInterpreterStarted(int slot, uint64_t generation, int error_number);
   void OnInterpreterEnded(int slot, const InterpreterEnd& end);
   void OnDenied(int slot, const std::map<std::string, uint64_t>& calls) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Since they were forgotten last: when its interpreter was started, and after each task that may start processes.
+  // Since they were forgotten last: when its interpreter was started, and, where one task runs at a time, after each
+  // that may start processes.
   uint64_t OomKills(int slot) const;
   void ForgetOomKills(int slot);
   void OnSlotGone(int slot, const absl::Status& reason);
@@ -189,6 +190,8 @@ class Lane {
   // It is dead: ends what it ran, counts the restart, and goes on to the next.
   void Finish(int slot, const std::optional<InterpreterEnd>& end) ABSL_LOCKS_EXCLUDED(mutex_);
   void Next(int slot, bool at_once);
+  // Another slot begins when nobody is left of the last.
+  void GoOn(int slot);
   void CountRestart(int slot, const std::string& cause) ABSL_LOCKS_EXCLUDED(mutex_);
 
   void SetPhase(int slot, Phase phase) ABSL_LOCKS_EXCLUDED(mutex_);
