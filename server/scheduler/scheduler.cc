@@ -50,7 +50,9 @@ std::variant<uint64_t, Refusal> Scheduler::Submit(Task&& task, Done done, int64_
     if (state.queued >= bounds_.queued_tasks && !StartsAtOnce(state, task, principal, session)) {
       return Refusal{Refusal::Reason::kQueueFull, RetryAfterNs(state)};
     }
-    if (state.held_bytes > 0 && state.held_bytes + bytes > bounds_.held_bytes) {
+    // Nor do large ones in flight keep a small one from a thread that is free.
+    const bool fits = state.held_bytes == 0 || state.held_bytes + bytes <= bounds_.held_bytes;
+    if (!fits && (bytes > kLetByBytes || !StartsAtOnce(state, task, principal, session))) {
       return Refusal{Refusal::Reason::kQueueBytesFull, RetryAfterNs(state)};
     }
     if (in_session && session == nullptr && !sessions_.HasRoom()) {

@@ -77,7 +77,7 @@ grpc::Status ToStatus(const Refusal& refusal, LaneKind lane) {
     case Refusal::Reason::kQueueBytesFull:
       error.set_reason("QUEUE_BYTES_FULL");
       return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                        absl::StrCat("the queue of the ", Name(lane), " lane holds as many bytes as it may", hint),
+                        absl::StrCat("the tasks of the ", Name(lane), " lane hold as many bytes as they may", hint),
                         {&error, &retry});
     case Refusal::Reason::kSessionsFull:
       error.set_reason("SESSIONS_FULL");

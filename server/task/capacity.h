@@ -108,6 +108,8 @@ inline constexpr int64_t kSessionFunctionsBytesMax = 16 << 20;
 // Tasks waiting for one lane; bytes that its tasks hold until they are over. Full: RESOURCE_EXHAUSTED with RetryInfo.
 inline constexpr int64_t kQueuedTasksMax = 16384;
 inline constexpr int64_t kQueuedBytesMax = int64_t{1} << 30;
+// Up to here a task that can start at once is taken all the same: they are as few as there are threads.
+inline constexpr int64_t kLetByBytes = 64 << 10;
 
 // What a child has not read yet: as much as a lane's queue holds by default, so that honest tasks fit. (Files that ride
 // along are counted until they are on their way: one a task in flight at most, and its task is as large.) Full: its

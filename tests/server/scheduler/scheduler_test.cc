@@ -230,19 +230,24 @@ TEST_F(AdmissionTest, BeyondTheBoundInBytesIsRefused) {
 }
 
 TEST_F(AdmissionTest, WhatIsInFlightCountsAsWell) {
-  Bound(100, 3 * IoTask().Bytes());
+  Task large = IoTask();
+  large.code.assign(kLetByBytes + 1, ' ');
+  Bound(100, 3 * large.Bytes());
   scheduler().SlotReady(LaneKind::kIo, 0, {.threads = 8}, 0);
-  const uint64_t first = Submit(IoTask());
-  Submit(IoTask());
-  Submit(IoTask());
+  const uint64_t first = Submit(large);
+  Submit(large);
+  Submit(large);
   EXPECT_EQ(Lane(LaneKind::kIo).running, 3);
-  const auto refused = TrySubmit(IoTask());
+  const auto refused = TrySubmit(large);
   ASSERT_TRUE(std::holds_alternative<Refusal>(refused)) << "its thread is free, but the server would hold it";
   EXPECT_EQ(std::get<Refusal>(refused).reason, Refusal::Reason::kQueueBytesFull);
   EXPECT_GT(std::get<Refusal>(refused).retry_after_ns, 0);
   EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(CpuTask()))) << "each lane has its own bound";
+  const uint64_t small = Submit(IoTask());
+  EXPECT_EQ(Lane(LaneKind::kIo).running, 4) << "a small one is taken where a thread is free";
+  End(small);
   End(first);
-  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(IoTask())));
+  EXPECT_TRUE(std::holds_alternative<uint64_t>(TrySubmit(large)));
 }
 
 TEST_F(AdmissionTest, OneTaskLargerThanTheBoundMayHaveTheLaneToItself) {
