@@ -1,8 +1,7 @@
-// KnownNames: what every task finds, whatever the last one did: the builtins, `gild`, the output streams, what
-// exceptions are told with and what traces new threads as they were, and at least the names of sys and of threading and
-// the modules that were there before the first task. What is missing, or is
-// another where it should be the same, is put back. What a task adds, and what it changes within a module, stays: tasks
-// of one interpreter share its modules.
+// KnownNames: what every task finds, whatever the last one did. As they were: the builtins, `gild`, the output streams,
+// what exceptions are told with, and what traces new threads. There at least: the names of sys and threading, and the
+// modules that were there before the first task. What is missing, or is another where it should be the same, is put
+// back. What a task adds, and what it changes within a module, stays: tasks of one interpreter share its modules.
 //
 // With the lock only. To ask costs a comparison or four (a dict counts its changes: PEP 509).
 #pragma once

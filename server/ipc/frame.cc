@@ -125,7 +125,8 @@ absl::Status ParseFromChild(absl::string_view payload, google::protobuf::Message
     CodedInputStream stream(bytes, size);
     int parts_left = parts_max;
     if (!CountParts(&stream, message->GetDescriptor(), &parts_left)) {
-      return absl::InvalidArgumentError(absl::StrCat("a frame of more than ", parts_max, " parts"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("a frame of more than ", parts_max, " parts, or that does not parse"));
     }
   }
   if (!message->ParseFromArray(bytes, size)) return absl::InvalidArgumentError("a frame that does not parse");

@@ -1,6 +1,6 @@
 // The users of the machine that slots are: nobody else's.
 //
-// Above what containers and systemd hand out (uids.conf of systemd: to 0x6fffffff), a range for each server. Pure.
+// Above what containers and systemd hand out (uids.conf of systemd: to 0x6fffffff), a range for each server.
 //
 //   const uint32_t first = FirstUid(LaneKind::kCpu, getpid(), PidNamespace());  // slot i is first + i
 #pragma once

@@ -128,8 +128,10 @@ TEST_P(RogueTest, NoLieHarmsTheServerOrTheNextTask) {
     }
   }
   EXPECT_EQ(Run(Honest(tag())).ending(), v1::SUCCEEDED);
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps what is freed
   // The longest frame is 65 MiB, and lies here once, or twice while it comes in.
   EXPECT_LT(StatusOf(pid(), "VmHWM"), 400 << 10) << "the server's memory at its highest, in KiB";
+#endif
   Eventually("no descriptor is lost", [&] { return Descriptors() <= descriptors; });
 }
 
