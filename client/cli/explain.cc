@@ -80,7 +80,7 @@ std::string RetryHint(const ServerError& error) {
 
 std::string ReasonWords(const ServerError& error) {
   if (error.reason == "QUEUE_FULL") return "its queue is full";
-  if (error.reason == "QUEUE_BYTES_FULL") return "its queue holds as many bytes as it may";
+  if (error.reason == "QUEUE_BYTES_FULL") return "its tasks hold as many bytes as they may";
   if (error.reason == "SESSIONS_FULL") return "it has as many sessions as it may";
   if (error.reason == "REPLIES_UNREAD") return "too many of its replies wait to be read";
   return OneLine(error.message.empty() ? error.reason : error.message);
