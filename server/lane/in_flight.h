@@ -1,4 +1,4 @@
-// A task that an interpreter has, from its hand-over to its end.
+// A task that an interpreter has, from its hand-over to its end. Its handle owns them, under the handle's mutex.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // RuntimeFolder: a folder of the server's own, in which lanes make one for each slot; removed at the end.
+// Main thread.
 #pragma once
 
 #include <string>

@@ -3,7 +3,8 @@
 // locks for the caller what lies in the scratch, by a duplicate of the descriptor, which has the same lock.
 //
 // The init waits for nobody: a lock that another has is EWOULDBLOCK for those as well who would wait. The interpreter
-// asks again for them (interpreter/blocking_calls).
+// asks again for them (interpreter/blocking_calls). Called by the init's one thread; the duplicate is closed again, and
+// the lock stays the caller's.
 #pragma once
 
 #include <linux/seccomp.h>
