@@ -62,15 +62,31 @@ class TaskOutput(io.RawIOBase):
         """Shared by all tasks: one must not close it for the others."""
 
 
-# What the tasks themselves put in place of sys.stdout and sys.stderr: {(serial, name): object}.
+class NoInput(io.RawIOBase):
+    """Ends at once: nobody gives a task input."""
+
+    name = "<stdin>"
+    mode = "rb"
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return 0
+
+    def close(self):
+        """Shared by all tasks, as above."""
+
+
+# What the tasks themselves put in place of sys.stdin, sys.stdout and sys.stderr: {(serial, name): object}.
 replacements = {}
-_captured = {}  # {name: the stream that prints into the task's own page}
+_captured = {}  # {name: the stream that prints into the task's own page, or has no input}
 _sys_contents = vars(sys)
 _sys_streams = {}  # what print() finds, and the originals
 
 
 class Replaceable:
-    """What print() finds under sys.stdout: the calling task's replacement, else its captured output.
+    """What print() finds under sys.stdout, and input() under sys.stdin: the calling task's replacement, else what all have.
 
     It looks into sys.__dict__, past the property below.
     """
@@ -106,8 +122,9 @@ def _replaceable(name):
 
 
 class Sys(types.ModuleType):
-    """sys, but each task has stdout and stderr of its own: contextlib.redirect_stdout in one is not seen by its neighbours."""
+    """sys, but each task has streams of its own: contextlib.redirect_stdout in one is not seen by its neighbours."""
 
+    stdin = _replaceable("stdin")
     stdout = _replaceable("stdout")
     stderr = _replaceable("stderr")
 
@@ -116,11 +133,32 @@ class Sys(types.ModuleType):
 Sys.__name__ = Sys.__qualname__ = "module"
 
 
-def install_streams():
-    for stream, name in ((1, "stdout"), (2, "stderr")):
-        _captured[name] = io.TextIOWrapper(
-            TaskOutput(stream, f"<{name}>"), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
+class SharedStream(io.TextIOWrapper):
+    """What all tasks have: none may take it apart, and who sets it up anew gets one of its own."""
+
+    def __init__(self, key, raw, errors):
+        self._key = key
+        super().__init__(raw, encoding="utf-8", errors=errors, newline="\n", write_through=True)
+
+    def detach(self):
+        return self.buffer
+
+    def reconfigure(self, *, encoding=None, errors=None, newline="\n", line_buffering=None, write_through=None):
+        """Like TextIOWrapper's; but the bytes go on at once, as they always do here."""
+        replacements[_gild.task_serial(), self._key] = io.TextIOWrapper(
+            self.buffer,
+            encoding=encoding or self.encoding,
+            errors=errors or ("strict" if encoding else self.errors),
+            newline=newline,
+            write_through=True,
         )
+
+
+def install_streams():
+    _captured["stdin"] = SharedStream("stdin", NoInput(), "strict")
+    for stream, name in ((1, "stdout"), (2, "stderr")):
+        _captured[name] = SharedStream(name, TaskOutput(stream, f"<{name}>"), "backslashreplace")
+    for name in _captured:
         _sys_streams[name] = Replaceable(name)
         _sys_streams[f"__{name}__"] = _captured[name]
     sys.__class__ = Sys

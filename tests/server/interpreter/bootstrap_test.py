@@ -49,7 +49,7 @@ def work_for(serial):
 
 @contextlib.contextmanager
 def installed_streams(bootstrap):
-    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    names = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
     kind, streams = type(sys), {name: vars(sys)[name] for name in names}
     try:
         bootstrap.install_streams()
@@ -178,6 +178,27 @@ class Bootstrap(unittest.TestCase):
         self.assertEqual(mine.getvalue(), "mine\n")
         self.assertEqual(b"".join(data for _, data in self.written), b"past it\nneighbour's\n")
         self.assertEqual(self.bootstrap.replacements, {})
+
+    def test_nobody_gives_input_and_a_replaced_stdin_is_the_tasks_own(self):
+        with installed_streams(self.bootstrap):
+            with work_for(1):
+                sys.stdin.close()
+                sys.stdin = io.StringIO("one\n")
+                self.assertEqual(input(), "one")
+            with work_for(2):
+                self.assertRaises(EOFError, input)
+                self.assertEqual(sys.stdin.read(), "")
+
+    def test_a_stream_that_is_taken_apart_or_set_up_anew_is_as_before_for_others(self):
+        with installed_streams(self.bootstrap):
+            with work_for(1):
+                sys.stdout.reconfigure(encoding="latin-1", errors="replace")
+                print("\xdf\u20ac", end="")
+                io.TextIOWrapper(sys.__stderr__.detach(), encoding="utf-16-le", write_through=True).write("a")
+            with work_for(2):
+                print("\xdf", end="")
+                print("b", end="", file=sys.stderr)
+        self.assertEqual(self.written, [(1, b"\xdf?"), (2, b"a\0"), (1, b"\xc3\x9f"), (2, b"b")])
 
     def test_a_stream_that_writes_to_the_one_it_replaced_does_not_go_round_in_circles(self):
         class Tee:
