@@ -49,6 +49,8 @@ GILD_NOTICED(kPlace, stack != nullptr, int, sigaltstack, (const stack_t* stack, 
              (stack, before))
 GILD_NOTICED(kDescriptors, true, int, dup2, (int from, int to) noexcept, (from, to))
 GILD_NOTICED(kDescriptors, true, int, dup3, (int from, int to, int flags) noexcept, (from, to, flags))
+GILD_NOTICED(kDescriptors, first < gild::kFirstDescriptors, int, close_range,
+             (unsigned first, unsigned last, int flags) noexcept, (first, last, flags))
 GILD_NOTICED(kDescriptors, fd < gild::kFirstDescriptors, int, close, (int fd), (fd))
 
 extern "C" __attribute__((visibility("default"))) int prctl(int option, ...) noexcept {

@@ -11,6 +11,7 @@
 #include "server/base/errors.h"
 #include "server/interpreter/death_note.h"
 #include "server/interpreter/process_limits.h"
+#include "server/interpreter/settings.h"
 #include "server/ipc/frame.h"
 #include "server/meter/lock_hooks.h"
 
@@ -154,6 +155,7 @@ void Workers::Ended(internal::TaskEnded ended) {
   {
     absl::MutexLock lock(&mutex_);
     running_.erase(serial);
+    TendStandardDescriptors();
     if (subprocess_ && running_.empty() && HasLivingChildren()) {
       // The server hears of it together with the end, so that no other task comes here.
       frame.mutable_ended()->set_spent(true);
@@ -164,6 +166,13 @@ void Workers::Ended(internal::TaskEnded ended) {
     frames.swap(ended_);
   }
   Send(frames);
+}
+
+void Workers::TendStandardDescriptors() {
+  if (WasSet(Setting::kDescriptors)) displaced_ = !standard_descriptors_.Reopen();
+  if (!displaced_ || !running_.empty()) return;
+  standard_descriptors_.PutBack();
+  displaced_ = false;
 }
 
 void Workers::EndIfProcessesAreLeft() {
@@ -182,6 +191,7 @@ void Workers::Forget(uint64_t serial) {
   {
     absl::MutexLock lock(&mutex_);
     running_.erase(serial);
+    TendStandardDescriptors();
   }
   if (subprocess_) EndIfProcessesAreLeft();
 }

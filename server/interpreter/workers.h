@@ -25,6 +25,7 @@
 #include "server/base/clock.h"
 #include "server/interpreter/event_loop.h"
 #include "server/interpreter/python.h"
+#include "server/interpreter/standard_descriptors.h"
 #include "server/interpreter/task_runner.h"
 #include "server/interpreter/task_state.h"
 #include "server/ipc/blocking_channel.h"
@@ -74,6 +75,8 @@ class Workers {
   void Send(const std::string& frames);
   void Forget(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndIfProcessesAreLeft() ABSL_LOCKS_EXCLUDED(mutex_);
+  // After a task: what it has closed, at once; what it has put in their place, when nobody is left to use it.
+  void TendStandardDescriptors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: none rests.
   bool WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -85,6 +88,7 @@ class Workers {
   TaskRunner* const runner_;
   PyInterpreterState* const interpreter_;
   const bool subprocess_;
+  const StandardDescriptors standard_descriptors_;
 
   // For the hooks, which lock only where both say so. Who makes a job first counts it and then looks who is engaged;
   // who is engaged no more first says so and then looks for jobs.
@@ -100,6 +104,7 @@ class Workers {
   std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);  // those in jobs_ too
   std::string ended_ ABSL_GUARDED_BY(mutex_);                                                 // frames to send
   bool tended_ ABSL_GUARDED_BY(mutex_) = false;                                               // Tend will be called
+  bool displaced_ ABSL_GUARDED_BY(mutex_) = false;  // a standard descriptor leads elsewhere
 
   EventLoop loop_;
 };
