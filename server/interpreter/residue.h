@@ -1,6 +1,7 @@
 // Residue: what a task leaves in a process that runs one task after another, beside threads and processes
-// (process_limits.h). What can be put back is: working directory, umask, files of the scratch, locale, floating-point
-// environment, the process's name, timer slack. With anything else the process is not fit for another task.
+// (process_limits.h). What can be put back is: working directory, umask, files of the scratch, environment variables
+// (what C code reads; Python's: known_names.h) and the time zone, locale, floating-point environment, the process's
+// name, timer slack. With anything else the process is not fit for another task.
 //
 // One thread, at any time between two tasks, without the lock. The kernel is asked each time how many descriptors and
 // files there are, and for the mask; for the rest only when somebody has set it since (settings.h): to ask for all
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/unique_fd.h"
@@ -60,6 +62,7 @@ class Residue {
 
  private:
   void PutBack() const;
+  void PutBackEnvironment() const;
   bool SignalsChanged() const;
   bool DescriptorsChanged() const;
   bool LimitsChanged() const;
@@ -71,6 +74,7 @@ class Residue {
   // How it was.
   std::array<char, 16> name_{};
   std::string locale_;
+  std::vector<std::string> environment_;  // "name=value", in their order
   std::array<struct sigaction, NSIG> handlers_{};
   sigset_t mask_{};
   stack_t signal_stack_{};

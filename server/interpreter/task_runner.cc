@@ -333,12 +333,12 @@ PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskSta
   if (session == nullptr || !session->name_space) {
     // First: what was `__main__` goes, and its finalizers run.
     PyRef fresh = inheritance_->main_module.Fresh(start.file_name(), options_.alone);
-    inheritance_->known_names.PutBack();
+    inheritance_->known_names.PutBack(options_.alone);
     if (session == nullptr || !fresh) return fresh;
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
   } else {
-    inheritance_->known_names.PutBack();
+    inheritance_->known_names.PutBack(options_.alone);
   }
   return PyRef(Py_NewRef(session->name_space.get()));
 }

@@ -1,5 +1,6 @@
 """What a task finds of the process that it runs in: the same after every bad citizen."""
 
+import ctypes
 import gc
 import locale
 import os
@@ -8,6 +9,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 
 
 def descriptors():
@@ -21,6 +23,15 @@ def descriptors():
         except FileNotFoundError:
             pass
     return found
+
+
+def variables():
+    """That C code finds."""
+    entries = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found = []
+    while entries[len(found)] is not None:
+        found.append(entries[len(found)])
+    return sorted(found)
 
 
 def own_process():
@@ -38,6 +49,8 @@ def own_process():
         "pending": signal.sigpending(),
         "cores": len(os.sched_getaffinity(0)),
         "known threads": threading.active_count(),
+        "environment": (sorted(os.environ.items()), variables()),
+        "time zone": (time.tzname, time.timezone, time.localtime(0)),
     }
 
 
@@ -59,6 +72,8 @@ def look():
         "recursion": sys.getrecursionlimit(),
         "interval": sys.getswitchinterval(),
         "locale": locale.setlocale(locale.LC_ALL),
+        "standard descriptors": [os.readlink(f"/proc/self/fd/{number}") for number in range(3)],
+        "input": sys.stdin.read(),
     }
     return found
 
@@ -70,4 +85,4 @@ seen = []
 thread = threading.Thread(target=seen.append, args=("alive",))
 thread.start()
 thread.join()
-raise LookupError(seen)
+raise LookupError(seen, "\N{GREEK SMALL LETTER PI}")
