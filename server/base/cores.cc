@@ -3,15 +3,14 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
 
 namespace gild {
 
@@ -55,11 +54,9 @@ std::vector<CoreTimes> ParseCoreTimes(absl::string_view proc_stat, const std::ve
 }
 
 absl::StatusOr<std::vector<CoreTimes>> ReadCoreTimes(const std::vector<int>& cores, const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return absl::UnavailableError("cannot read " + path);
-  return ParseCoreTimes(text.str(), cores, sysconf(_SC_CLK_TCK));
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return text.status();
+  return ParseCoreTimes(*text, cores, sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace gild

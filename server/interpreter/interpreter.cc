@@ -168,7 +168,8 @@ void RunInterpreter(InterpreterSetup setup, std::unique_ptr<Inheritance> inherit
   prctl(PR_SET_NAME, ("gild-" + setup.name).c_str());
   const int handover = setup.handover.get();
   const absl::Status entered = EnterInterpreter(
-      setup.place, {setup.channel.get(), setup.page.get(), handover, setup.rules ? setup.rules->fd() : handover});
+      setup.place, {setup.channel.get(), setup.page.get(), handover, setup.rules ? setup.rules->fd() : handover},
+      setup.walls.without);
   if (!entered.ok()) Fail(std::move(setup.channel), entered);
   Scratch::Here(/*shared=*/false).RemoveLeftFolders();
 

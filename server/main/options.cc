@@ -87,7 +87,9 @@ CLI::Validator Layers() {
   return CLI::Validator(
       [](std::string& text) {
         for (const std::string& name : std::vector<std::string>(absl::StrSplit(text, ',', absl::SkipEmpty()))) {
-          if (!LayerNamed(name)) return "there is no layer '" + name + "' (server/sandbox/README.md lists them)";
+          const std::optional<Layer> layer = LayerNamed(name);
+          if (!layer) return "there is no layer '" + name + "' (server/sandbox/README.md lists them)";
+          if (layer == Layer::kNoNewPrivs) return name + " cannot be left out: seccomp and landlock stand on it";
         }
         return std::string();
       },

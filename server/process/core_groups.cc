@@ -9,8 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -19,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "server/base/cgroup.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
 #include "server/base/log.h"
 #include "server/base/unique_fd.h"
 #include "server/process/slot_groups.h"
@@ -27,14 +26,6 @@ namespace gild {
 namespace {
 
 constexpr char kPrefix[] = "gild-server-";
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return absl::UnavailableError("cannot read " + path);
-  return text.str();
-}
 
 absl::StatusOr<std::map<int, int64_t>> ReadUsage(const std::string& folder, const std::vector<int>& cores) {
   const absl::StatusOr<std::string> text = ReadFile(folder + "/cpuacct.usage_percpu");

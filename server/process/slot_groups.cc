@@ -9,8 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -22,6 +20,7 @@
 #include "server/base/cgroup.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
 #include "server/base/log.h"
 
 namespace gild {
@@ -54,21 +53,6 @@ struct Controlled {
 };
 constexpr Controlled kControlled[] = {
     {Layer::kMemoryGroup, "memory"}, {Layer::kPidsGroup, "pids"}, {Layer::kCpuGroup, "cpu"}};
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return ErrnoStatus(errno, absl::StrCat("write ", text, " to ", path));
-  }
-  return absl::OkStatus();
-}
 
 std::vector<std::string> FoldersIn(const std::string& folder) {
   std::vector<std::string> names;
@@ -229,8 +213,8 @@ absl::Status SlotGroup::Write(Layer layer, const char* file, const std::string& 
 std::optional<int64_t> SlotGroup::Read(Layer layer, const char* file, const char* word) const {
   auto folder = folders_.find(layer);
   if (folder == folders_.end()) return std::nullopt;
-  const std::string text = ReadFile(absl::StrCat(folder->second, "/", file));
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(folder->second, "/", file));
+  for (const absl::string_view line : absl::StrSplit(text.value_or(""), '\n')) {
     absl::string_view rest = line;
     int64_t number;
     if (*word != '\0' && !absl::ConsumePrefix(&rest, absl::StrCat(word, " "))) continue;
@@ -242,7 +226,9 @@ std::optional<int64_t> SlotGroup::Read(Layer layer, const char* file, const char
 // ---- all of them ----
 
 std::unique_ptr<SlotGroups> SlotGroups::Make() {
-  return Make(ReadFile("/proc/self/mountinfo"), ReadFile("/proc/self/cgroup"), ReadFile("/proc/swaps"));
+  // What is not there has no groups, or no swap.
+  return Make(ReadFile("/proc/self/mountinfo").value_or(""), ReadFile("/proc/self/cgroup").value_or(""),
+              ReadFile("/proc/swaps").value_or(""));
 }
 
 std::unique_ptr<SlotGroups> SlotGroups::Make(const std::string& mountinfo, const std::string& cgroup,

@@ -35,7 +35,7 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-std::vector<std::string> SpawnEnvironment() {
+std::vector<std::string> CleanEnvironment() {
   std::vector<std::string> environment = {
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       "LANG=C.UTF-8",
@@ -53,12 +53,16 @@ std::vector<std::string> SpawnEnvironment() {
   return environment;
 }
 
-absl::StatusOr<SpawnedProcess> Spawn(const std::string& program, const std::vector<std::string>& arguments,
-                                     UniqueFd conversation) {
-  std::vector<std::string> argument_texts = arguments;
-  std::vector<std::string> environment_texts = SpawnEnvironment();
-  const std::vector<char*> argv = Pointers(argument_texts);
-  const std::vector<char*> environment = Pointers(environment_texts);
+std::vector<std::string> OwnEnvironment() {
+  std::vector<std::string> environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  return environment;
+}
+
+absl::StatusOr<SpawnedProcess> Spawn(const std::string& program, std::vector<std::string> arguments,
+                                     std::vector<std::string> environment, UniqueFd conversation) {
+  const std::vector<char*> argv = Pointers(arguments);
+  const std::vector<char*> envp = Pointers(environment);
 
   // Out of the way of the numbers that are assigned below.
   const UniqueFd source(fcntl(conversation.get(), F_DUPFD_CLOEXEC, kSpawnedConversationFd + 1));
@@ -82,7 +86,7 @@ absl::StatusOr<SpawnedProcess> Spawn(const std::string& program, const std::vect
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 
   SpawnedProcess spawned;
-  const int error = posix_spawn(&spawned.pid, program.c_str(), &files, &attributes, argv.data(), environment.data());
+  const int error = posix_spawn(&spawned.pid, program.c_str(), &files, &attributes, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return ErrnoStatus(error, "start " + program);

@@ -22,12 +22,13 @@ struct SpawnedProcess {
 inline constexpr int kSpawnedConversationFd = 3;
 
 // The child has /dev/null as 0, our stderr as 1 and 2, `conversation` as 3 and nothing else open; a session of its own,
-// so that a ^C meant for the server does not reach it; no blocked signal; the environment of SpawnEnvironment.
-absl::StatusOr<SpawnedProcess> Spawn(const std::string& program, const std::vector<std::string>& arguments,
-                                     UniqueFd conversation);
+// so that a ^C meant for the server does not reach it; no blocked signal; no environment but this.
+absl::StatusOr<SpawnedProcess> Spawn(const std::string& program, std::vector<std::string> arguments,
+                                     std::vector<std::string> environment, UniqueFd conversation);
 
-// "NAME=value": clean, whatever the server was started with.
-std::vector<std::string> SpawnEnvironment();
+// "NAME=value": clean, whatever the server was started with; and the server's own.
+std::vector<std::string> CleanEnvironment();
+std::vector<std::string> OwnEnvironment();
 
 // The gild-interpreter that lies beside the running program.
 std::string InterpreterProgramBesideUs();

@@ -20,6 +20,7 @@
 #include "server/base/errors.h"
 #include "server/base/log.h"
 #include "server/process/orphans.h"
+#include "server/sandbox/layer.h"
 
 namespace gild {
 namespace {
@@ -176,7 +177,10 @@ absl::StatusOr<std::unique_ptr<Zygote>> Zygote::Start(Poller* poller, Options op
                                         absl::StrJoin(options.preload, ","),
                                         "--without-layers",
                                         absl::StrJoin(options.without_layers, ",")};
-  absl::StatusOr<SpawnedProcess> process = Spawn(options.program, arguments, std::move(ends->child));
+  const std::vector<std::string>& off = options.without_layers;
+  const bool clean = std::find(off.begin(), off.end(), Name(Layer::kCleanEnvironment)) == off.end();
+  absl::StatusOr<SpawnedProcess> process =
+      Spawn(options.program, arguments, clean ? CleanEnvironment() : OwnEnvironment(), std::move(ends->child));
   if (!process.ok()) return process.status();
   auto kill_it = absl::MakeCleanup([&process] { KillAndReap(*process); });
 

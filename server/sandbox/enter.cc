@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/cgroup.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
 #include "server/sandbox/identity.h"
 #include "server/sandbox/landlock.h"
 
@@ -53,6 +54,21 @@ absl::Status StandardDescriptorsToNull() {
   return absl::OkStatus();
 }
 
+absl::Status SetLimits() {
+  for (const ResourceLimit& limit : kInterpreterLimits) {
+    rlimit value;
+    if (getrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) != 0) {
+      return ErrnoStatus(errno, std::string("read limit ") + limit.name);
+    }
+    // Never above what we were given: raising would need a privilege.
+    value.rlim_cur = value.rlim_max = std::min<rlim_t>(value.rlim_max, limit.value);
+    if (setrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) != 0) {
+      return ErrnoStatus(errno, std::string("set limit ") + limit.name);
+    }
+  }
+  return absl::OkStatus();
+}
+
 bool IsIn(Layer layer, const std::vector<Layer>& layers) {
   return std::find(layers.begin(), layers.end(), layer) != layers.end();
 }
@@ -69,14 +85,6 @@ void Note(Layer layer, const absl::Status& applied, const std::vector<Layer>& wi
 
 absl::Status Unshare(int what, const char* name) {
   return unshare(what) == 0 ? absl::OkStatus() : ErrnoStatus(errno, std::string("unshare ") + name);
-}
-
-absl::Status WriteFile(const char* path, absl::string_view text) {
-  const UniqueFd file(open(path, O_WRONLY | O_CLOEXEC));
-  if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return ErrnoStatus(errno, std::string("write ") + path);
-  }
-  return absl::OkStatus();
 }
 
 // The steps of EnterSlot, each layer with what became of it.
@@ -281,14 +289,15 @@ void KillAllAndReap(bool own_pid_namespace) {
 
 // ---- an interpreter ----
 
-absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_list<int> keep) {
+absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_list<int> keep,
+                              const std::vector<Layer>& without) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return ErrnoStatus(errno, "set parent death signal");
   // Its files in /proc are its own, and debuggers and profilers may look at user code; its init stays closed to them.
   if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "set dumpable");
   if (place.adopts && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return ErrnoStatus(errno, "become subreaper");
   GILD_RETURN_IF_ERROR(OwnProcessGroup());
   GILD_RETURN_IF_ERROR(StandardDescriptorsToNull());
-  GILD_RETURN_IF_ERROR(CloseAllBut(std::vector<int>(keep)));
+  if (!IsIn(Layer::kClosedDescriptors, without)) GILD_RETURN_IF_ERROR(CloseAllBut(std::vector<int>(keep)));
   if (chdir(place.scratch.c_str()) != 0) return ErrnoStatus(errno, "enter " + place.scratch);
   if (place.core >= 0) {
     cpu_set_t set;
@@ -297,18 +306,7 @@ absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_li
     if (sched_setaffinity(0, sizeof set, &set) != 0) return ErrnoStatus(errno, "pin to a core");
   }
   if (place.nice != 0 && setpriority(PRIO_PROCESS, 0, place.nice) != 0) return ErrnoStatus(errno, "set nice");
-  for (const ResourceLimit& limit : kInterpreterLimits) {
-    rlimit value;
-    if (getrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) != 0) {
-      return ErrnoStatus(errno, std::string("read limit ") + limit.name);
-    }
-    // Never above what we were given: raising would need a privilege.
-    value.rlim_cur = value.rlim_max = std::min<rlim_t>(value.rlim_max, limit.value);
-    if (setrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) != 0) {
-      return ErrnoStatus(errno, std::string("set limit ") + limit.name);
-    }
-  }
-  return absl::OkStatus();
+  return IsIn(Layer::kRlimits, without) ? absl::OkStatus() : SetLimits();
 }
 
 absl::Status CheckFilter(const InterpreterWalls& walls) {
@@ -326,8 +324,9 @@ absl::StatusOr<UniqueFd> SealInterpreter(const InterpreterWalls& walls) {
 
 Isolation ProbeInterpreterLayers(const InterpreterWalls& walls) {
   Isolation isolation;
+  // Where one of these fails, nothing starts.
   for (const Layer layer : {Layer::kNoNewPrivs, Layer::kRlimits, Layer::kClosedDescriptors, Layer::kCleanEnvironment}) {
-    isolation.in_force.push_back(layer);
+    Note(layer, absl::OkStatus(), walls.without, &isolation);
   }
   for (const InterpreterLayer& layer : kSealing) {
     Note(layer.layer, InChild([&] { return layer.apply(walls); }), walls.without, &isolation);

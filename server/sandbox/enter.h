@@ -79,7 +79,9 @@ struct InterpreterPlace {
 };
 
 // Resource limits (policy.h), place, standard descriptors on /dev/null, and no descriptor left open but `keep`.
-absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_list<int> keep);
+// `without`: switched off.
+absl::Status EnterInterpreter(const InterpreterPlace& place, std::initializer_list<int> keep,
+                              const std::vector<Layer>& without = {});
 
 struct InterpreterWalls {
   Profile profile;

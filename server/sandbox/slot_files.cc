@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
 #include "server/base/unique_fd.h"
 #include "server/sandbox/policy.h"
 
@@ -65,13 +66,9 @@ absl::Status MakePath(const std::string& path, bool folder) {
   return absl::OkStatus();
 }
 
-absl::Status WriteFile(const std::string& path, const std::string& text) {
+absl::Status MakeFile(const std::string& path, const std::string& text) {
   GILD_RETURN_IF_ERROR(MakePath(path, /*folder=*/false));
-  const UniqueFd file(open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
-  if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return Errno("write " + path);
-  }
-  return absl::OkStatus();
+  return WriteFile(path, text);
 }
 
 // A part of the machine's files on its way into the root.
@@ -120,9 +117,9 @@ absl::Status Place(const Part& part) {
 }
 
 absl::Status MakeOwnFiles() {
-  GILD_RETURN_IF_ERROR(WriteFile("etc/passwd", absl::StrCat(kTaskUser, ":x:", kTaskUid, ":", kTaskUid,
-                                                            "::", kScratchFolder, ":/usr/sbin/nologin\n")));
-  GILD_RETURN_IF_ERROR(WriteFile("etc/group", absl::StrCat(kTaskUser, ":x:", kTaskUid, ":\n")));
+  GILD_RETURN_IF_ERROR(MakeFile("etc/passwd", absl::StrCat(kTaskUser, ":x:", kTaskUid, ":", kTaskUid,
+                                                           "::", kScratchFolder, ":/usr/sbin/nologin\n")));
+  GILD_RETURN_IF_ERROR(MakeFile("etc/group", absl::StrCat(kTaskUser, ":x:", kTaskUid, ":\n")));
   GILD_RETURN_IF_ERROR(MakePath(kScratchFolder + 1, /*folder=*/true));
   for (const Link& link : kLinks) {
     if (symlink(link.target, link.name) != 0) return Errno(absl::StrCat("link ", link.name));

@@ -62,6 +62,7 @@ TEST(OptionsTest, IsolationIsRequiredByItsLevelAndSwitchedOffByTheLayer) {
   EXPECT_THAT(Good({"--without-layers", "seccomp,own-uid"}).without_layers, ElementsAre("seccomp", "own-uid"));
   EXPECT_THAT(Bad({"--require-isolation", "much"}), HasSubstr("--require-isolation"));
   EXPECT_THAT(Bad({"--without-layers", "seccomp,selinux"}), HasSubstr("there is no layer 'selinux'"));
+  EXPECT_THAT(Bad({"--without-layers", "no-new-privs"}), HasSubstr("cannot be left out"));
 }
 
 TEST(OptionsTest, InterpretersHaveABoundOnMemory) {

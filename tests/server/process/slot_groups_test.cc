@@ -13,10 +13,10 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/cgroup.h"
+#include "server/base/files.h"
 
 namespace gild {
 namespace {
@@ -71,12 +71,7 @@ class FakeTreeTest : public ::testing::Test {
       std::ofstream(folder / name) << text;
     }
   }
-  static std::string ReadFile(const fs::path& path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-  }
+  static std::string TextOf(const fs::path& path) { return ReadFile(path).value_or(""); }
   std::unique_ptr<SlotGroups> MakeFilled(const std::string& swaps = kNoSwaps, SlotGroups::OnMade fill = Fill) {
     for (const auto& entry : fs::directory_iterator(root_)) Fill(entry.path() / "own");
     return SlotGroups::Make(mountinfo_, cgroup_, swaps, std::move(fill));
@@ -129,9 +124,9 @@ TEST_F(FakeTreeTest, Version2LimitsAndCountsInOneTree) {
   Mount("unified", "cgroup2", "");
   const std::unique_ptr<SlotGroups> groups = MakeFilled();
   EXPECT_THAT(groups->missing(), IsEmpty());
-  EXPECT_EQ(ReadFile(root_ / "unified/own/cgroup.subtree_control"), "+memory +pids +cpu");
-  EXPECT_EQ(ReadFile(Ours("unified") / "cgroup.subtree_control"), "+memory +pids +cpu");
-  EXPECT_EQ(ReadFile(Ours("unified") / "server/cgroup.procs"), "0") << "no processes where limits are";
+  EXPECT_EQ(TextOf(root_ / "unified/own/cgroup.subtree_control"), "+memory +pids +cpu");
+  EXPECT_EQ(TextOf(Ours("unified") / "cgroup.subtree_control"), "+memory +pids +cpu");
+  EXPECT_EQ(TextOf(Ours("unified") / "server/cgroup.procs"), "0") << "no processes where limits are";
 
   const auto group = groups->MakeSlot("cpu-0", {.memory_bytes = 1 << 20, .pids = 9, .background = true});
   ASSERT_TRUE(group.ok()) << group.status();
@@ -139,15 +134,15 @@ TEST_F(FakeTreeTest, Version2LimitsAndCountsInOneTree) {
   for (const Layer layer : {Layer::kMemoryGroup, Layer::kPidsGroup, Layer::kCpuGroup, Layer::kKillGroup}) {
     EXPECT_EQ((*group)->folders().at(layer), folder.string());
   }
-  EXPECT_EQ(ReadFile(folder / "memory.max"), "1048576");
-  EXPECT_THAT(ReadFile(folder / "memory.swap.max"), ::testing::StartsWith("0"));
-  EXPECT_THAT(ReadFile(folder / "pids.max"), ::testing::StartsWith("9"));
-  EXPECT_THAT(ReadFile(folder / "cpu.weight"), ::testing::StartsWith("1"));
+  EXPECT_EQ(TextOf(folder / "memory.max"), "1048576");
+  EXPECT_THAT(TextOf(folder / "memory.swap.max"), ::testing::StartsWith("0"));
+  EXPECT_THAT(TextOf(folder / "pids.max"), ::testing::StartsWith("9"));
+  EXPECT_THAT(TextOf(folder / "cpu.weight"), ::testing::StartsWith("1"));
   EXPECT_EQ((*group)->OomKills(), 3u);
   EXPECT_EQ((*group)->PidsRefused(), 7u);
   EXPECT_EQ((*group)->PeakMemoryBytes(), 4096);
   EXPECT_TRUE((*group)->Kill());
-  EXPECT_EQ(ReadFile(folder / "cgroup.kill"), "1");
+  EXPECT_EQ(TextOf(folder / "cgroup.kill"), "1");
 }
 
 TEST_F(FakeTreeTest, Version1LimitsAndCountsInATreeForEach) {
@@ -155,10 +150,10 @@ TEST_F(FakeTreeTest, Version1LimitsAndCountsInATreeForEach) {
   const std::unique_ptr<SlotGroups> groups = MakeFilled();
   const auto group = groups->MakeSlot("io-0", {.memory_bytes = 1 << 20, .pids = 9, .background = false});
   ASSERT_TRUE(group.ok()) << group.status();
-  EXPECT_EQ(ReadFile(Ours("memory") / "io-0/memory.limit_in_bytes"), "1048576");
-  EXPECT_EQ(ReadFile(Ours("memory") / "io-0/memory.memsw.limit_in_bytes"), "1048576") << "no swap beside it";
-  EXPECT_THAT(ReadFile(Ours("pids") / "io-0/pids.max"), ::testing::StartsWith("9"));
-  EXPECT_EQ(ReadFile(Ours("cpu") / "io-0/cpu.shares"), "1024") << "as it was";
+  EXPECT_EQ(TextOf(Ours("memory") / "io-0/memory.limit_in_bytes"), "1048576");
+  EXPECT_EQ(TextOf(Ours("memory") / "io-0/memory.memsw.limit_in_bytes"), "1048576") << "no swap beside it";
+  EXPECT_THAT(TextOf(Ours("pids") / "io-0/pids.max"), ::testing::StartsWith("9"));
+  EXPECT_EQ(TextOf(Ours("cpu") / "io-0/cpu.shares"), "1024") << "as it was";
   EXPECT_EQ((*group)->OomKills(), 5u);
   EXPECT_EQ((*group)->PeakMemoryBytes(), 8192);
   EXPECT_FALSE((*group)->Kill()) << "there is no cgroup v2";
@@ -203,7 +198,7 @@ TEST_F(FakeTreeTest, ATasksLimitsAreBeyondWhatIsThereAndWithinTheSlots) {
   ASSERT_TRUE(group.ok()) << group.status();
   const fs::path folder = Ours("unified") / "cpu-0";
   // Files of the test's own keep what was longer before.
-  const auto number = [&](const char* file) { return std::stoll(ReadFile(folder / file)); };
+  const auto number = [&](const char* file) { return std::stoll(TextOf(folder / file)); };
   (*group)->BeginInterpreter(1);
   ASSERT_TRUE((*group)->Narrow(1, 2, 4'000'000).ok());
   EXPECT_EQ(number("pids.max"), 5);

@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "server/base/cores.h"
+#include "server/base/files.h"
 #include "server/base/unique_fd.h"
 #include "server/sandbox/policy.h"
 #include "tests/server/sandbox/in_child.h"
@@ -23,12 +23,7 @@
 namespace gild {
 namespace {
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string TextOf(const char* path) { return ReadFile(path).value_or(""); }
 
 bool InChildHolds(const std::function<bool()>& holds) {
   return InChild([&] { return std::string(holds() ? "" : "it does not hold"); }).empty();
@@ -86,6 +81,25 @@ TEST(EnterInterpreterTest, AMissingScratchFolderIsNamed) {
     const absl::Status status = EnterInterpreter({.scratch = "/nowhere/at/all"}, {});
     return !status.ok() && status.message().find("/nowhere/at/all") != absl::string_view::npos;
   }));
+}
+
+// The kernel takes filters and rules from nobody else who has no capabilities.
+std::string SealWithAndWithoutNoNewPrivileges(Layer left_out, const std::string& refused) {
+  return InChild([&]() -> std::string {
+    const absl::StatusOr<SyscallFilter> filter = SyscallFilter::Make({});
+    const InterpreterWalls walls{.scratch = "/tmp", .filter = &filter, .without = {Layer::kOomScore, left_out}};
+    const absl::Status sealed = SealInterpreter(walls).status();
+    if (sealed.message().find(refused) == absl::string_view::npos) return absl::StrCat("without: ", sealed.message());
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    return std::string(SealInterpreter(walls).status().message());
+  });
+}
+
+TEST(SealInterpreterTest, WithoutNoNewPrivilegesThereIsNeitherFilterNorRuleset) {
+  if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0) GTEST_SKIP() << "they are set already";
+  EXPECT_EQ(SealWithAndWithoutNoNewPrivileges(Layer::kLandlock, "install the system call filter"), "");
+  if (!LandlockRules::Make({}, {}, "/tmp").ok()) GTEST_SKIP() << "no Landlock here";
+  EXPECT_EQ(SealWithAndWithoutNoNewPrivileges(Layer::kSeccomp, "landlock: restrict"), "");
 }
 
 TEST(NewPidNamespaceTest, TheNextForkIsProcessOneAndItCanBeDoneAgain) {
@@ -157,15 +171,15 @@ TEST(SealInterpreterTest, WhatTheProbeFoundIsInForce) {
         const absl::StatusOr<UniqueFd> listener = SealInterpreter(walls);
         if (!listener.ok()) return std::string(listener.status().message());
         std::string wrong;
-        if (isolation.Has(Layer::kOomScore) && ReadFile("/proc/self/oom_score_adj") != "1000\n") wrong += "score ";
+        if (isolation.Has(Layer::kOomScore) && TextOf("/proc/self/oom_score_adj") != "1000\n") wrong += "score ";
         if (isolation.Has(Layer::kNoCapabilities) &&
-            ReadFile("/proc/self/status").find("CapEff:\t0000000000000000") == std::string::npos) {
+            TextOf("/proc/self/status").find("CapEff:\t0000000000000000") == std::string::npos) {
           wrong += "capabilities ";
         }
-        if (isolation.Has(Layer::kSeccomp) && ReadFile("/proc/self/status").find("Seccomp:\t2") == std::string::npos) {
+        if (isolation.Has(Layer::kSeccomp) && TextOf("/proc/self/status").find("Seccomp:\t2") == std::string::npos) {
           wrong += "seccomp ";
         }
-        if (isolation.Has(Layer::kLandlock) && !ReadFile("/etc/hostname").empty()) wrong += "landlock ";
+        if (isolation.Has(Layer::kLandlock) && !TextOf("/etc/hostname").empty()) wrong += "landlock ";
         return wrong;
       }),
       "");
@@ -190,9 +204,9 @@ TEST(SealInterpreterTest, WhatIsSwitchedOffIsNotTried) {
   EXPECT_EQ(isolation.missing.size(), 4u);
   for (const MissingLayer& missing : isolation.missing) EXPECT_EQ(missing.why, "switched off");
   EXPECT_EQ(InChild([&]() -> std::string {
-              const std::string before = ReadFile("/proc/self/status");
+              const std::string before = TextOf("/proc/self/status");
               const bool sealed = SealInterpreter(walls).ok();
-              return sealed && ReadFile("/proc/self/status").find("Seccomp:\t0") != std::string::npos ? "" : "changed";
+              return sealed && TextOf("/proc/self/status").find("Seccomp:\t0") != std::string::npos ? "" : "changed";
             }),
             "");
 }

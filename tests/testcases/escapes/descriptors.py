@@ -9,3 +9,4 @@ for number in os.listdir("/proc/self/fd"):
         continue  # the one that listed them
     assert leads_to.startswith(OWN), f"{number} leads to {leads_to}"
     assert "seccomp" not in leads_to, "whoever has it answers refused calls"
+    assert "signalfd" not in leads_to, "whoever has it hears of its children instead of its init"
