@@ -7,6 +7,7 @@ import _gild
 import asyncio
 import builtins
 import gc
+import importlib
 import io
 import json
 import linecache
@@ -124,6 +125,9 @@ def _replaceable(name):
 class Sys(types.ModuleType):
     """sys, but each task has streams of its own: contextlib.redirect_stdout in one is not seen by its neighbours."""
 
+    def __reduce_ex__(self, _):
+        return importlib.import_module, ("sys",)
+
     stdin = _replaceable("stdin")
     stdout = _replaceable("stdout")
     stderr = _replaceable("stderr")
@@ -134,7 +138,7 @@ Sys.__name__ = Sys.__qualname__ = "module"
 
 
 class SharedStream(io.TextIOWrapper):
-    """What all tasks have: none may take it apart, and who sets it up anew gets one of its own."""
+    """What all tasks have: who takes it apart leaves it whole, and who sets it up anew gets one of its own."""
 
     def __init__(self, key, raw, errors):
         self._key = key
@@ -143,8 +147,13 @@ class SharedStream(io.TextIOWrapper):
     def detach(self):
         return self.buffer
 
+    def __reduce_ex__(self, _):
+        return getattr, (sys, self._key)
+
     def reconfigure(self, *, encoding=None, errors=None, newline="\n", line_buffering=None, write_through=None):
-        """Like TextIOWrapper's; but the bytes go on at once, as they always do here."""
+        """Like TextIOWrapper's, from the next look at sys.stdout on; but the bytes go on at once, as they always do here."""
+        if _stream(self._key) is not self:
+            return  # the task prints elsewhere
         replacements[_gild.task_serial(), self._key] = io.TextIOWrapper(
             self.buffer,
             encoding=encoding or self.encoding,
@@ -171,6 +180,18 @@ def meet_stop():
     PyThreadState_SetAsyncExc(thread, NULL) takes it back, too, but CPython then looks for it for ever: in 3.12 loops become a third
     slower, in 3.11 a profile function never gets to the first call.
     """
+
+
+def flush_streams(serial):
+    """As Python does before it exits."""
+    for name in _captured:
+        stream = replacements.get((serial, name))
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except Exception:
+            print(f"Exception ignored while sys.{name} was flushed:", file=_captured["stderr"])
+            traceback.print_exc(file=_captured["stderr"])
 
 
 def forget_streams(serial):

@@ -6,6 +6,7 @@ import io
 import json
 import operator
 import pathlib
+import pickle
 import sys
 import threading
 import types
@@ -199,6 +200,38 @@ class Bootstrap(unittest.TestCase):
                 print("\xdf", end="")
                 print("b", end="", file=sys.stderr)
         self.assertEqual(self.written, [(1, b"\xdf?"), (2, b"a\0"), (1, b"\xc3\x9f"), (2, b"b")])
+
+    def test_a_redirected_stream_stays_redirected_when_the_one_below_is_set_up_anew(self):
+        with installed_streams(self.bootstrap), work_for(1):
+            mine = io.StringIO()
+            with contextlib.redirect_stdout(mine):
+                sys.__stdout__.reconfigure(encoding="latin-1")
+                print("mine", end="")
+            self.assertEqual(mine.getvalue(), "mine")
+        self.assertEqual(self.written, [])
+
+    def test_what_a_replaced_stream_holds_is_flushed(self):
+        with installed_streams(self.bootstrap), work_for(1):
+            sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8")
+            sys.stderr = io.StringIO()
+            sys.stderr.close()
+            print("held")
+            self.assertEqual(self.written, [])
+            self.bootstrap.flush_streams(1)
+        self.assertEqual(self.written, [(1, b"held\n")])
+
+    def test_a_stream_that_cannot_be_flushed_is_told_of(self):
+        with installed_streams(self.bootstrap), work_for(1):
+            sys.stdout = object()
+            self.bootstrap.flush_streams(1)
+        told = b"".join(data for _, data in self.written)
+        self.assertTrue(told.startswith(b"Exception ignored while sys.stdout was flushed:\nTraceback"), told)
+        self.assertEqual({stream for stream, _ in self.written}, {2})
+
+    def test_streams_and_sys_are_pickled_by_name(self):
+        with installed_streams(self.bootstrap):
+            pickled = pickle.dumps((sys, sys.stdout, sys.__stderr__, sys.stdin))
+        self.assertEqual(pickle.loads(pickled), (sys, sys.stdout, sys.stderr, sys.stdin))
 
     def test_a_stream_that_writes_to_the_one_it_replaced_does_not_go_round_in_circles(self):
         class Tee:
