@@ -1,8 +1,8 @@
 // KnownNames: what every task finds, whatever the last one did. As they were: the builtins, `gild`, the standard
-// streams, what exceptions are told with, and what traces new threads; where a task has the process to itself, the
-// environment variables and the time zone's names, too. There at least: the names of sys, threading, os and time, and
-// the modules that were there before the first task. What is missing, or is another where it should be the same, is put
-// back. What a task adds, and what else it changes within a module, stays: tasks of one interpreter share its modules.
+// streams, what exceptions are told with, and what traces new threads; where a task has the process to itself, what is
+// in os.environ and the time zone's names, too. There, as far as a task has left fewer than there were: the names of
+// sys and threading (and of os and time), and the modules that were there before the first task. What a task adds, and
+// what else it changes within a module, stays: tasks of one interpreter share its modules.
 //
 // With the lock only. To ask costs a comparison for each dict (it counts its changes: PEP 509).
 #pragma once

@@ -6,11 +6,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "server/base/errors.h"
@@ -103,7 +101,6 @@ Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), o
   for (int resource = 0; resource < RLIM_NLIMITS; ++resource) limits_[resource] = LimitOf(resource);
   prctl(PR_GET_NAME, name_.data());
   locale_ = setlocale(LC_ALL, nullptr);
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) environment_.emplace_back(*entry);
   sigaltstack(nullptr, &signal_stack_);
   resident_bytes_ = ResidentMemoryBytes().value_or(0);  // which opens a file for good
   // Kept open: to look for them by name each time costs more than to ask.
@@ -129,7 +126,6 @@ void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended
 
 void Residue::PutBack() const {
   fesetenv(FE_DFL_ENV);
-  PutBackEnvironment();
   if (WasSet(Setting::kLocale)) {
     setlocale(LC_ALL, locale_.c_str());
     (void)WasSet(Setting::kLocale);  // by us
@@ -145,21 +141,6 @@ void Residue::PutBack() const {
   prctl(PR_SET_TIMERSLACK, 0);  // the default
   sigaltstack(&signal_stack_, nullptr);
   (void)WasSet(Setting::kPlace);
-}
-
-void Residue::PutBackEnvironment() const {
-  size_t same = 0;
-  if (environ != nullptr) {
-    while (same < environment_.size() && environ[same] != nullptr && environment_[same] == environ[same]) ++same;
-    if (same == environment_.size() && environ[same] == nullptr) return;
-  }
-  clearenv();
-  for (const std::string& entry : environment_) {
-    const size_t equals = entry.find('=');
-    // Not putenv, which would hand out our own copy.
-    (void)setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, /*overwrite=*/1);
-  }
-  tzset();
 }
 
 bool Residue::DescriptorsChanged() const {

@@ -20,7 +20,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/unique_fd.h"
@@ -62,7 +61,6 @@ class Residue {
 
  private:
   void PutBack() const;
-  void PutBackEnvironment() const;
   bool SignalsChanged() const;
   bool DescriptorsChanged() const;
   bool LimitsChanged() const;
@@ -74,7 +72,6 @@ class Residue {
   // How it was.
   std::array<char, 16> name_{};
   std::string locale_;
-  std::vector<std::string> environment_;  // "name=value", in their order
   std::array<struct sigaction, NSIG> handlers_{};
   sigset_t mask_{};
   stack_t signal_stack_{};

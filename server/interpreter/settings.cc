@@ -21,9 +21,14 @@ namespace gild {
 namespace {
 
 // By setting.
-std::array<std::atomic<bool>, 5> set{};
+std::array<std::atomic<bool>, 6> set{};
 
 void Set(Setting setting) { set[static_cast<size_t>(setting)] = true; }
+
+void SetDescriptorsFrom(int first) {
+  if (first < kFirstDescriptors) Set(Setting::kDescriptors);
+  if (first < kStandardDescriptors) Set(Setting::kStandardDescriptors);
+}
 
 }  // namespace
 
@@ -31,27 +36,30 @@ bool WasSet(Setting setting) { return set[static_cast<size_t>(setting)].exchange
 
 }  // namespace gild
 
-#define GILD_NOTICED(setting, when, Result, name, parameters, arguments)     \
+// Said afterwards: who asks in between has not seen it, and is to ask again.
+#define GILD_NOTICED(say, Result, name, parameters, arguments)               \
   extern "C" __attribute__((visibility("default"))) Result name parameters { \
     static auto* const real = gild::Real<Result parameters>(#name);          \
-    if (when) gild::Set(gild::Setting::setting);                             \
-    return real arguments;                                                   \
+    const Result result = real arguments;                                    \
+    say;                                                                     \
+    return result;                                                           \
   }
+#define GILD_SETS_PLACE gild::Set(gild::Setting::kPlace)
 
-GILD_NOTICED(kPlace, true, int, chdir, (const char* path) noexcept, (path))
-GILD_NOTICED(kPlace, true, int, fchdir, (int fd) noexcept, (fd))
-GILD_NOTICED(kPlace, true, mode_t, umask, (mode_t mask) noexcept, (mask))
-GILD_NOTICED(kPlace, true, int, chmod, (const char* path, mode_t mode) noexcept, (path, mode))
-GILD_NOTICED(kPlace, true, int, fchmod, (int fd, mode_t mode) noexcept, (fd, mode))
-GILD_NOTICED(kPlace, true, int, fchmodat, (int folder, const char* path, mode_t mode, int flags) noexcept,
+GILD_NOTICED(GILD_SETS_PLACE, int, chdir, (const char* path) noexcept, (path))
+GILD_NOTICED(GILD_SETS_PLACE, int, fchdir, (int fd) noexcept, (fd))
+GILD_NOTICED(GILD_SETS_PLACE, mode_t, umask, (mode_t mask) noexcept, (mask))
+GILD_NOTICED(GILD_SETS_PLACE, int, chmod, (const char* path, mode_t mode) noexcept, (path, mode))
+GILD_NOTICED(GILD_SETS_PLACE, int, fchmod, (int fd, mode_t mode) noexcept, (fd, mode))
+GILD_NOTICED(GILD_SETS_PLACE, int, fchmodat, (int folder, const char* path, mode_t mode, int flags) noexcept,
              (folder, path, mode, flags))
-GILD_NOTICED(kPlace, stack != nullptr, int, sigaltstack, (const stack_t* stack, stack_t* before) noexcept,
+GILD_NOTICED(if (stack != nullptr) GILD_SETS_PLACE, int, sigaltstack, (const stack_t* stack, stack_t* before) noexcept,
              (stack, before))
-GILD_NOTICED(kDescriptors, true, int, dup2, (int from, int to) noexcept, (from, to))
-GILD_NOTICED(kDescriptors, true, int, dup3, (int from, int to, int flags) noexcept, (from, to, flags))
-GILD_NOTICED(kDescriptors, first < gild::kFirstDescriptors, int, close_range,
+GILD_NOTICED(gild::SetDescriptorsFrom(to), int, dup2, (int from, int to) noexcept, (from, to))
+GILD_NOTICED(gild::SetDescriptorsFrom(to), int, dup3, (int from, int to, int flags) noexcept, (from, to, flags))
+GILD_NOTICED(gild::SetDescriptorsFrom(fd), int, close, (int fd), (fd))
+GILD_NOTICED(gild::SetDescriptorsFrom(static_cast<int>(first)), int, close_range,
              (unsigned first, unsigned last, int flags) noexcept, (first, last, flags))
-GILD_NOTICED(kDescriptors, fd < gild::kFirstDescriptors, int, close, (int fd), (fd))
 
 extern "C" __attribute__((visibility("default"))) int prctl(int option, ...) noexcept {
   static auto* const real = gild::Real<int(int, ...)>("prctl");

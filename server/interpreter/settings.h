@@ -11,9 +11,11 @@ enum class Setting {
   kHandlers,  // of signals
   kLimits,    // on resources
   kLocale,
-  kDescriptors,  // one was given another meaning: any, or by closing it one of the first kFirstDescriptors
+  kDescriptors,          // one of the first kFirstDescriptors was closed, or given another meaning
+  kStandardDescriptors,  // likewise
 };
 inline constexpr int kFirstDescriptors = 16;
+inline constexpr int kStandardDescriptors = 3;
 
 // Since it was asked last.
 bool WasSet(Setting setting);

@@ -5,12 +5,6 @@
 #include <unistd.h>
 
 namespace gild {
-namespace {
-
-// The lowest number that is free; it is inherited by programs, as the standard ones are.
-int OpenNull() { return open("/dev/null", O_RDWR); }
-
-}  // namespace
 
 StandardDescriptors::StandardDescriptors() {
   for (int i = 0; i < kCount; ++i) lead_to_[i] = LeadsTo(i);
@@ -20,22 +14,13 @@ bool StandardDescriptors::Reopen() const {
   // Who opens something meanwhile, and not this, has the number from then on.
   for (int i = 0; i < kCount; ++i) {
     if (LeadsTo(i) != Place{}) continue;
-    if (const int opened = OpenNull(); opened >= kCount) close(opened);
+    // The lowest number that is free; inherited by programs, as the standard ones are.
+    if (const int opened = open("/dev/null", O_RDWR); opened >= kCount) close(opened);
   }
   for (int i = 0; i < kCount; ++i) {
     if (LeadsTo(i) != lead_to_[i]) return false;
   }
   return true;
-}
-
-void StandardDescriptors::PutBack() const {
-  if (Reopen()) return;
-  const int null = OpenNull();
-  if (null < 0) return;
-  for (int i = 0; i < kCount; ++i) {
-    if (LeadsTo(i) != lead_to_[i]) (void)dup2(null, i);
-  }
-  if (null >= kCount) close(null);
 }
 
 StandardDescriptors::Place StandardDescriptors::LeadsTo(int descriptor) {

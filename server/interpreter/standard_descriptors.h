@@ -2,7 +2,7 @@
 // one has closed them, the next file or connection that somebody opens gets such a number, and whatever C code prints
 // goes there.
 //
-// Any thread; one at a time.
+// Any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -17,8 +17,6 @@ class StandardDescriptors {
 
   // Those that are closed. False: one leads elsewhere, to what somebody may be using.
   bool Reopen() const;
-  // All of them, whoever uses what is there.
-  void PutBack() const;
 
  private:
   static constexpr int kCount = 3;

@@ -145,6 +145,7 @@ TaskRunner::TaskRunner(std::unique_ptr<Inheritance> inheritance, Options options
       peak_memory_({.reset = ResetPeakMemory, .bytes = PeakMemoryBytes}) {
   pthread_sigmask(SIG_BLOCK, nullptr, &mask_);
   if (!options_.alone) return;
+  environment_.emplace();
   // Descriptors that are kept from their first use on are no task's.
   (void)ThreadCpuWaitNs();
   residue_.emplace(
@@ -334,6 +335,7 @@ PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskSta
     // First: what was `__main__` goes, and its finalizers run.
     PyRef fresh = inheritance_->main_module.Fresh(start.file_name(), options_.alone);
     inheritance_->known_names.PutBack(options_.alone);
+    if (environment_) environment_->PutBack();
     if (session == nullptr || !fresh) return fresh;
     // Two tasks may have come here at once: the first one's it is.
     if (!session->name_space) session->name_space = std::move(fresh);
@@ -425,6 +427,12 @@ void TaskRunner::DropStop() {
   if (PyThreadState_Get()->async_exc == nullptr) return;
   const PyRef met(PyObject_CallMethod(inheritance_->bootstrap.get(), "meet_stop", nullptr));
   PyErr_Clear();
+}
+
+PyRef TaskRunner::FlushStreams(uint64_t serial) {
+  if (PyDict_GET_SIZE(inheritance_->replacements.get()) == 0) return PyRef();
+  const PyRef flushed(PyObject_CallMethod(inheritance_->bootstrap.get(), "flush_streams", "K", serial));
+  return flushed ? PyRef() : TakeException();
 }
 
 void TaskRunner::ForgetStreams(uint64_t serial) {
@@ -529,6 +537,10 @@ void TaskRunner::JoinThreads(TaskState* task) {
 void TaskRunner::Conclude(const internal::StartTask& start, const TaskState& task, PyRef value, PyRef error,
                           internal::TaskEnded* ended) {
   ended->set_serial(start.serial());
+  if (PyRef raised = FlushStreams(start.serial()); raised && !error) {
+    value = PyRef();
+    error = std::move(raised);
+  }
   if (value) error = Encode(start, value.get(), ended);
   // The task may still have all it was allowed; its error's text needs room, too.
   if (start.memory_bytes() > 0) LimitMemory(kErrorTextMemoryBytes);

@@ -21,6 +21,7 @@
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/lru_map.h"
+#include "server/interpreter/environment.h"
 #include "server/interpreter/function_cache.h"
 #include "server/interpreter/inheritance.h"
 #include "server/interpreter/peak_memory.h"
@@ -132,12 +133,15 @@ class TaskRunner {
   bool MayBegin(const TaskState& task);
   // The calling thread is done with a task that goes on without it.
   void Suspend(int64_t cpu_before_ns, Coroutine* coroutine);
+  // Streams that the task has put in place of its own may hold what it has printed. What that raised; null: nothing.
+  PyRef FlushStreams(uint64_t serial);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
   const std::unique_ptr<Inheritance> inheritance_;
   const Options options_;
   const Scratch scratch_;
   sigset_t mask_{};                          // of signals, as it is at first
   std::optional<Residue> residue_;           // alone only
+  std::optional<Environment> environment_;   // likewise
   uint64_t tasks_ = 0;                       // that have ended; likewise
   PeakMemory peak_memory_;                   // likewise
   LruMap<PyRef> codes_{kCompiledBodiesMax};  // by file name and source; with the lock only

@@ -152,15 +152,14 @@ void Workers::Ended(internal::TaskEnded ended) {
   *frame.mutable_ended() = std::move(ended);
   std::string bytes = EncodeFrame(frame);
   std::string frames;
+  const bool descriptors_set = WasSet(Setting::kStandardDescriptors);
+  const bool displaced = descriptors_set && !standard_descriptors_.Reopen();
   {
     absl::MutexLock lock(&mutex_);
     running_.erase(serial);
-    TendStandardDescriptors();
-    if (subprocess_ && running_.empty() && HasLivingChildren()) {
-      // The server hears of it together with the end, so that no other task comes here.
-      frame.mutable_ended()->set_spent(true);
-      bytes = EncodeFrame(frame);
-    }
+    if (descriptors_set) displaced_ = displaced;
+    // The server hears of it together with the end, so that no other task comes here.
+    if (running_.empty() && NoteWhatIsLeft(frame.mutable_ended())) bytes = EncodeFrame(frame);
     ended_ += bytes;
     if (tended_ && !jobs_.empty() && ended_.size() < kEndedBytesMax) return;
     frames.swap(ended_);
@@ -168,11 +167,10 @@ void Workers::Ended(internal::TaskEnded ended) {
   Send(frames);
 }
 
-void Workers::TendStandardDescriptors() {
-  if (WasSet(Setting::kDescriptors)) displaced_ = !standard_descriptors_.Reopen();
-  if (!displaced_ || !running_.empty()) return;
-  standard_descriptors_.PutBack();
-  displaced_ = false;
+bool Workers::NoteWhatIsLeft(internal::TaskEnded* ended) {
+  if (displaced_) ended->add_residue(internal::RESIDUE_DESCRIPTORS);
+  ended->set_spent(displaced_ || (subprocess_ && HasLivingChildren()));
+  return ended->spent();
 }
 
 void Workers::EndIfProcessesAreLeft() {
@@ -191,7 +189,6 @@ void Workers::Forget(uint64_t serial) {
   {
     absl::MutexLock lock(&mutex_);
     running_.erase(serial);
-    TendStandardDescriptors();
   }
   if (subprocess_) EndIfProcessesAreLeft();
 }

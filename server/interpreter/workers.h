@@ -75,8 +75,8 @@ class Workers {
   void Send(const std::string& frames);
   void Forget(uint64_t serial) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndIfProcessesAreLeft() ABSL_LOCKS_EXCLUDED(mutex_);
-  // After a task: what it has closed, at once; what it has put in their place, when nobody is left to use it.
-  void TendStandardDescriptors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Now that the last has ended: true, and said so, where this process is not fit for another.
+  bool NoteWhatIsLeft(internal::TaskEnded* ended) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: none rests.
   bool WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWorker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -104,7 +104,7 @@ class Workers {
   std::unordered_map<uint64_t, std::shared_ptr<TaskState>> running_ ABSL_GUARDED_BY(mutex_);  // those in jobs_ too
   std::string ended_ ABSL_GUARDED_BY(mutex_);                                                 // frames to send
   bool tended_ ABSL_GUARDED_BY(mutex_) = false;                                               // Tend will be called
-  bool displaced_ ABSL_GUARDED_BY(mutex_) = false;  // a standard descriptor leads elsewhere
+  bool displaced_ ABSL_GUARDED_BY(mutex_) = false;  // a standard descriptor leads elsewhere, to what somebody may use
 
   EventLoop loop_;
 };

@@ -372,8 +372,10 @@ void InterpreterHandle::OnTaskEnded(internal::TaskEnded* ended) {
       } else if (alone() && ended->residue_size() > 0) {
         spent = Retirement::kResidue;
       } else if (ended->spent()) {
-        // Of many threads, it says so of processes that nobody's task runs any more.
-        spent = alone() ? Retirement::kSpent : Retirement::kProcessesLeft;
+        // Of many threads, it says so of what is left when no task runs any more.
+        spent = alone()                     ? Retirement::kSpent
+                : ended->residue_size() > 0 ? Retirement::kResidue
+                                            : Retirement::kProcessesLeft;
       } else if (config_.tasks_max > 0 && completed_ >= static_cast<uint64_t>(config_.tasks_max)) {
         spent = Retirement::kSpent;  // it counts them, too, so that it begins no other
       }

@@ -172,6 +172,20 @@ TEST_F(DeathTest, NobodyIsLeftInASlotThatIsLostWhenTheNextOneIsThere) {
   EXPECT_EQ(StatusOf(init, "VmRSS"), 0) << "it lives on";
 }
 
+// What C code prints would go to that connection.
+TEST_F(DeathTest, AnInterpreterWithAConnectionInAStandardDescriptorsPlaceIsReplaced) {
+  StartSmallServer();
+  const uint64_t generation = Slot("io-0").generation();
+  const v1::Outcome outcome = Run(Script(v1::IO,
+                                         "import os, socket\n"
+                                         "os.closerange(0, 3)\n"
+                                         "print(*[end.detach() for end in socket.socketpair()])\n"));
+  EXPECT_EQ(outcome.stdout(), "0 1\n") << outcome.DebugString();
+  AwaitSuccessor("io-0", generation);
+  EXPECT_EQ(Restarts("io-0", "residue"), 1u);
+  EXPECT_EQ(Run(Script(v1::IO, "import os\nprint(os.readlink('/proc/self/fd/1'))")).stdout(), "/dev/null\n");
+}
+
 class ClosedChannelTest : public BothLanesFixture {};
 INSTANTIATE_IN_BOTH_LANES(ClosedChannelTest);
 

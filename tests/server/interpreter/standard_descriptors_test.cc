@@ -40,7 +40,7 @@ TEST(StandardDescriptorsTest, WhatIsClosedIsOpenAgain) {
             0);
 }
 
-TEST(StandardDescriptorsTest, WhatStandsInTheirPlaceStaysUntilNobodyUsesIt) {
+TEST(StandardDescriptorsTest, WhatStandsInTheirPlaceStaysAndIsTold) {
   EXPECT_EQ(InChild([](ino_t null) {
               const StandardDescriptors descriptors;
               int pipes[2];
@@ -49,8 +49,9 @@ TEST(StandardDescriptorsTest, WhatStandsInTheirPlaceStaysUntilNobodyUsesIt) {
               if (pipe(pipes) != 0 || pipes[0] != 0 || pipes[1] != 1) return 1;
               const ino_t theirs = LeadsTo(1);
               if (descriptors.Reopen() || LeadsTo(1) != theirs) return 2;
-              descriptors.PutBack();
-              return LeadsTo(0) == null && LeadsTo(1) == null && LeadsTo(2) == null ? 0 : 3;
+              close(0);
+              close(1);
+              return descriptors.Reopen() && LeadsTo(0) == null && LeadsTo(1) == null ? 0 : 3;
             }),
             0);
 }
@@ -61,8 +62,7 @@ TEST(StandardDescriptorsTest, NoneIsOpenedBesideThem) {
               const int before = dup(0);
               close(before);
               close(1);
-              descriptors.PutBack();
-              descriptors.PutBack();
+              if (!descriptors.Reopen() || !descriptors.Reopen()) return 2;
               return dup(0) == before ? 0 : 1;
             }),
             0);
