@@ -43,27 +43,10 @@ std::optional<Residue::Room> RoomIn(int folder) {
   return Residue::Room{.free_files = status.f_ffree, .blocks = status.f_blocks};
 }
 
-struct sigaction HandlerOf(int signal) {
-  struct sigaction action {};
-  sigaction(signal, nullptr, &action);
-  return action;
-}
-
-bool Same(const struct sigaction& one, const struct sigaction& other) {
-  return one.sa_handler == other.sa_handler && one.sa_flags == other.sa_flags &&
-         memcmp(&one.sa_mask, &other.sa_mask, kMaskBytes) == 0;
-}
-
 sigset_t Mask() {
   sigset_t mask;
   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
   return mask;
-}
-
-rlimit LimitOf(int resource) {
-  rlimit limit{};
-  getrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
-  return limit;
 }
 
 }  // namespace
@@ -97,8 +80,6 @@ void EndIfFull(const Fullness& full, internal::TaskEnded* ended) {
 }
 
 Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), options_(options), mask_(Mask()) {
-  for (int signal = 1; signal < NSIG; ++signal) handlers_[signal] = HandlerOf(signal);
-  for (int resource = 0; resource < RLIM_NLIMITS; ++resource) limits_[resource] = LimitOf(resource);
   prctl(PR_GET_NAME, name_.data());
   locale_ = setlocale(LC_ALL, nullptr);
   sigaltstack(nullptr, &signal_stack_);
@@ -109,10 +90,7 @@ Residue::Residue(const Scratch* scratch, Options options) : scratch_(scratch), o
   descriptors_ = Descriptors(own_descriptors_.get());
   for (size_t i = 0; i < lead_to_.size(); ++i) lead_to_[i] = LeadsTo(static_cast<int>(i));
   room_ = RoomIn(scratch_folder_.get());
-  for (const Setting setting :
-       {Setting::kPlace, Setting::kHandlers, Setting::kLimits, Setting::kLocale, Setting::kDescriptors}) {
-    (void)WasSet(setting);
-  }
+  for (const Setting setting : {Setting::kPlace, Setting::kLocale, Setting::kDescriptors}) (void)WasSet(setting);
 }
 
 void Residue::Look(std::optional<int64_t> peak_bytes, internal::TaskEnded* ended) {
@@ -155,23 +133,10 @@ bool Residue::DescriptorsChanged() const {
 
 bool Residue::SignalsChanged() const {
   const sigset_t mask = Mask();
-  if (memcmp(&mask, &mask_, kMaskBytes) != 0) return true;
-  if (!WasSet(Setting::kHandlers)) return false;
-  for (int signal = 1; signal < NSIG; ++signal) {
-    if (!Same(HandlerOf(signal), handlers_[signal])) return true;
-  }
-  return false;
+  return memcmp(&mask, &mask_, kMaskBytes) != 0 || settings_.HandlersChanged();
 }
 
-bool Residue::LimitsChanged() const {
-  if (!CpuLimitRests()) return true;
-  if (!WasSet(Setting::kLimits)) return false;
-  for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
-    const rlimit limit = LimitOf(resource);
-    if (limit.rlim_cur != limits_[resource].rlim_cur || limit.rlim_max != limits_[resource].rlim_max) return true;
-  }
-  return false;
-}
+bool Residue::LimitsChanged() const { return !CpuLimitRests() || settings_.LimitsChanged(); }
 
 bool Residue::FilesLeft(internal::TaskEnded* ended) const {
   if (!options_.own_scratch || !room_ || RoomIn(scratch_folder_.get()) == room_) return false;

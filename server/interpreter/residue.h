@@ -14,7 +14,6 @@
 #pragma once
 
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <array>
 #include <cstdint>
@@ -23,6 +22,7 @@
 
 #include "gild/internal/frames.pb.h"
 #include "server/base/unique_fd.h"
+#include "server/interpreter/process_settings.h"
 #include "server/interpreter/settings.h"
 #include "server/interpreter/task_folder.h"
 
@@ -72,10 +72,9 @@ class Residue {
   // How it was.
   std::array<char, 16> name_{};
   std::string locale_;
-  std::array<struct sigaction, NSIG> handlers_{};
+  const ProcessSettings settings_;
   sigset_t mask_{};
   stack_t signal_stack_{};
-  std::array<rlimit, RLIM_NLIMITS> limits_{};
   int64_t descriptors_ = 0;
   std::array<ino_t, kFirstDescriptors> lead_to_{};  // those of the first of them
   UniqueFd own_descriptors_;                        // the folder /proc/self/fd

@@ -169,7 +169,9 @@ void Workers::Ended(internal::TaskEnded ended) {
 
 bool Workers::NoteWhatIsLeft(internal::TaskEnded* ended) {
   if (displaced_) ended->add_residue(internal::RESIDUE_DESCRIPTORS);
-  ended->set_spent(displaced_ || (subprocess_ && HasLivingChildren()));
+  if (settings_.HandlersChanged()) ended->add_residue(internal::RESIDUE_SIGNALS);
+  if (settings_.LimitsChanged()) ended->add_residue(internal::RESIDUE_LIMITS);
+  ended->set_spent(ended->residue_size() > 0 || (subprocess_ && HasLivingChildren()));
   return ended->spent();
 }
 

@@ -24,6 +24,7 @@
 #include "gild/internal/frames.pb.h"
 #include "server/base/clock.h"
 #include "server/interpreter/event_loop.h"
+#include "server/interpreter/process_settings.h"
 #include "server/interpreter/python.h"
 #include "server/interpreter/standard_descriptors.h"
 #include "server/interpreter/task_runner.h"
@@ -89,6 +90,7 @@ class Workers {
   PyInterpreterState* const interpreter_;
   const bool subprocess_;
   const StandardDescriptors standard_descriptors_;
+  const ProcessSettings settings_;
 
   // For the hooks, which lock only where both say so. Who makes a job first counts it and then looks who is engaged;
   // who is engaged no more first says so and then looks for jobs.

@@ -172,18 +172,32 @@ TEST_F(DeathTest, NobodyIsLeftInASlotThatIsLostWhenTheNextOneIsThere) {
   EXPECT_EQ(StatusOf(init, "VmRSS"), 0) << "it lives on";
 }
 
-// What C code prints would go to that connection.
-TEST_F(DeathTest, AnInterpreterWithAConnectionInAStandardDescriptorsPlaceIsReplaced) {
+// What all tasks of an I/O interpreter share, and would meet.
+struct Left {
+  const char* what;
+  const char* code;
+};
+class LeftTest : public ServerFixture, public ::testing::WithParamInterface<Left> {};
+INSTANTIATE_TEST_SUITE_P(
+    IoLane, LeftTest,
+    ::testing::Values(Left{"ConnectionsThatCCodePrintsTo",
+                           "import os, socket\n"
+                           "os.closerange(0, 3)\n"
+                           "assert [end.detach() for end in socket.socketpair()] == [0, 1]\n"},
+                      Left{"Limits", "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"},
+                      Left{"Handlers", "import faulthandler\nfaulthandler.enable(file=2)\n"}),
+    [](const auto& info) { return info.param.what; });
+
+TEST_P(LeftTest, CostsTheInterpreterWhenNoTaskRunsThere) {
   StartSmallServer();
   const uint64_t generation = Slot("io-0").generation();
-  const v1::Outcome outcome = Run(Script(v1::IO,
-                                         "import os, socket\n"
-                                         "os.closerange(0, 3)\n"
-                                         "print(*[end.detach() for end in socket.socketpair()])\n"));
-  EXPECT_EQ(outcome.stdout(), "0 1\n") << outcome.DebugString();
+  const std::string look = Testcase("probe.py");
+  const std::string before = Run(Script(v1::IO, look)).stdout();
+  const v1::Outcome outcome = Run(Script(v1::IO, GetParam().code));
+  EXPECT_EQ(outcome.ending(), v1::SUCCEEDED) << outcome.DebugString();
   AwaitSuccessor("io-0", generation);
   EXPECT_EQ(Restarts("io-0", "residue"), 1u);
-  EXPECT_EQ(Run(Script(v1::IO, "import os\nprint(os.readlink('/proc/self/fd/1'))")).stdout(), "/dev/null\n");
+  EXPECT_EQ(Run(Script(v1::IO, look)).stdout(), before);
 }
 
 class ClosedChannelTest : public BothLanesFixture {};
