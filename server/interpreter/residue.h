@@ -1,7 +1,7 @@
 // Residue: what a task leaves in a process that runs one task after another, beside threads and processes
-// (process_limits.h). What can be put back is: working directory, umask, files of the scratch, environment variables
-// (what C code reads; Python's: known_names.h) and the time zone, locale, floating-point environment, the process's
-// name, timer slack. With anything else the process is not fit for another task.
+// (process_limits.h). What can be put back is: working directory, umask, files of the scratch, locale, floating-point
+// environment, the process's name, timer slack (and environment.h). With anything else the process is not fit for
+// another task.
 //
 // One thread, at any time between two tasks, without the lock. The kernel is asked each time how many descriptors and
 // files there are, and for the mask; for the rest only when somebody has set it since (settings.h): to ask for all
