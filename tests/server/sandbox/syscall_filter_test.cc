@@ -21,6 +21,7 @@
 #include <sys/time.h>
 
 #include <cerrno>
+#include <latch>
 #include <thread>
 
 #include "server/sandbox/descriptor.h"
@@ -58,7 +59,10 @@ std::map<std::string, uint64_t> Counted(const Profile& profile, const std::funct
   int ends[2];
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   std::map<std::string, uint64_t> counts;
+  // A child that is forked while it starts may find a lock of the allocator's taken for ever.
+  std::latch started(1);
   std::thread init([&] {
+    started.count_down();
     pollfd handed{.fd = ends[0], .events = POLLIN, .revents = 0};
     poll(&handed, 1, -1);
     DeniedCalls denied(ReceiveDescriptor(ends[0]), grant);
@@ -68,6 +72,7 @@ std::map<std::string, uint64_t> Counted(const Profile& profile, const std::funct
     } while (denied.Answer());
     counts = denied.Take();
   });
+  started.wait();
   EXPECT_EQ(InChild([&]() -> std::string {
               prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
               absl::StatusOr<UniqueFd> listener = filter->Install();
