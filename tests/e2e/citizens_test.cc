@@ -29,12 +29,22 @@ namespace {
 
 const std::string kKinds[] = {"bombs", "crashes", "escapes", "hangs", "lock", "residue", "results"};
 
-// Of the server, after all of a kind. An address sanitizer keeps up to 256 MiB of what is freed.
 #if defined(__SANITIZE_ADDRESS__)
-constexpr int64_t kMostGrownKib = (256 + 16) << 10;
+// It keeps up to 256 MiB of what is freed, and the stacks of who did it.
+constexpr int64_t kMostGrownKib = 512 << 10;
+// In the interpreter it is the allocator: what breaks a heap or fills memory ends otherwise than it says. And it locks
+// no memory, whoever asks.
+const std::set<std::string> kNotHere = {"bombs", "crashes", "escapes/locked_memory", "results/items_endless"};
 #else
-constexpr int64_t kMostGrownKib = 16 << 10;
+constexpr int64_t kMostGrownKib = 16 << 10;  // of the server, after all of a kind
+const std::set<std::string> kNotHere;
 #endif
+
+std::vector<Citizen> CitizensHere(const std::string& kind) {
+  std::vector<Citizen> citizens = Citizens(kind);
+  std::erase_if(citizens, [](const Citizen& citizen) { return kNotHere.contains(citizen.name); });
+  return citizens;
+}
 
 using Kind = std::tuple<std::string, Condition>;
 
@@ -140,7 +150,9 @@ INSTANTIATE_TEST_SUITE_P(Citizens, CitizensTest,
                          });
 
 TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
-  const std::vector<Citizen> citizens = Citizens(std::get<std::string>(GetParam()));
+  const std::string kind = std::get<std::string>(GetParam());
+  if (kNotHere.contains(kind)) GTEST_SKIP() << "not under an address sanitizer";
+  const std::vector<Citizen> citizens = CitizensHere(kind);
   ASSERT_FALSE(citizens.empty());
   const char* const only = getenv("GILD_CITIZEN");
   // Others' work needs one more.
@@ -150,7 +162,7 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
   {
     std::unique_ptr<Load> load;
     if (condition() == Condition::kLoad) {
-      load = std::make_unique<Load>(channel(), WorkBeside(std::get<std::string>(GetParam())));
+      load = std::make_unique<Load>(channel(), WorkBeside(kind));
     }
     for (const Citizen& citizen : citizens) {
       if (only != nullptr && citizen.name != only) continue;
@@ -171,7 +183,7 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
       ExpectServerAsBefore(citizen.name);
     }
   }
-  for (const auto& [kind, found] : found_) EXPECT_EQ(Look(kind.first, kind.second), found) << "met after all of them";
+  for (const auto& [lane, found] : found_) EXPECT_EQ(Look(lane.first, lane.second), found) << "met after all of them";
   ExpectServerAsBefore("all of them");
   const int64_t grown_kib = StatusOf(pid(), "VmRSS") - memory_kib_;
   EXPECT_LT(grown_kib, kMostGrownKib) << "the server's memory";
@@ -184,7 +196,8 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
 TEST_F(CitizensFixture, ACrowdOfThemLeavesTheServerAsItWas) {
   std::vector<Citizen> citizens;
   for (const std::string& kind : kKinds) {
-    for (Citizen& citizen : Citizens(kind)) citizens.push_back(std::move(citizen));
+    if (kNotHere.contains(kind)) continue;
+    for (Citizen& citizen : CitizensHere(kind)) citizens.push_back(std::move(citizen));
   }
   const char* const asked = getenv("GILD_CROWD");
   const int count = asked != nullptr ? std::stoi(asked) : 50;
@@ -222,7 +235,7 @@ TEST_F(CitizensFixture, ACrowdOfThemLeavesTheServerAsItWas) {
       ADD_FAILURE() << unexpected;
     }
   }
-  for (const auto& [kind, found] : found_) EXPECT_EQ(Look(kind.first, kind.second), found) << "met after all of them";
+  for (const auto& [lane, found] : found_) EXPECT_EQ(Look(lane.first, lane.second), found) << "met after all of them";
   ExpectServerAsBefore("the crowd");
   EXPECT_EQ(pid(), server);
   EXPECT_LE(disturbed, 2 + count / 50);
