@@ -16,6 +16,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
+// Of the sanitizer's library (tsan_interface_ann.h), in no public header.
+extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+
 // Of the executable, by the linker (end(3)).
 extern "C" const char __executable_start;
 extern "C" const char etext;
@@ -128,11 +132,14 @@ bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
 
 #undef GILD_REAL
 
-// Its own mutex is locked inside abseil, where nobody looks.
+// Its own mutex is locked inside abseil, where nobody looks: nor that it is read there until that is unlocked, which
+// the waiter waits for before it lets go of the memory.
 void Notification::Notify() {
   static auto* const real = Real<void(Notification*)>("_ZN4absl7debian312Notification6NotifyEv");
   __tsan_release(this);
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   real(this);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 }
 
 void Notification::WaitForNotification() const {
@@ -155,11 +162,21 @@ ABSL_NAMESPACE_END
 extern "C" {
 
 // What was done before an operation began is seen by the thread that its queue hands it to: the tag is the same.
-// libgrpc++ is the caller of both.
+// libgrpc++ is the caller of all three.
 grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t count, void* tag, void* reserved) {
   static auto* const real = absl::Real<decltype(grpc_call_start_batch)>("grpc_call_start_batch");
   __tsan_release(tag);
   return real(call, ops, count, tag, reserved);
+}
+
+grpc_call_error grpc_server_request_registered_call(grpc_server* server, void* method, grpc_call** call,
+                                                    gpr_timespec* deadline, grpc_metadata_array* metadata,
+                                                    grpc_byte_buffer** payload, grpc_completion_queue* of_call,
+                                                    grpc_completion_queue* of_notification, void* tag) {
+  static auto* const real =
+      absl::Real<decltype(grpc_server_request_registered_call)>("grpc_server_request_registered_call");
+  __tsan_release(tag);
+  return real(server, method, call, deadline, metadata, payload, of_call, of_notification, tag);
 }
 
 grpc_event grpc_completion_queue_next(grpc_completion_queue* queue, gpr_timespec deadline, void* reserved) {
