@@ -7,17 +7,17 @@
 namespace gild {
 
 StandardDescriptors::StandardDescriptors() {
-  for (int i = 0; i < kCount; ++i) lead_to_[i] = LeadsTo(i);
+  for (int i = 0; i < kStandardDescriptors; ++i) lead_to_[i] = LeadsTo(i);
 }
 
 bool StandardDescriptors::Reopen() const {
   // Who opens something meanwhile, and not this, has the number from then on.
-  for (int i = 0; i < kCount; ++i) {
+  for (int i = 0; i < kStandardDescriptors; ++i) {
     if (LeadsTo(i) != Place{}) continue;
     // The lowest number that is free; inherited by programs, as the standard ones are.
-    if (const int opened = open("/dev/null", O_RDWR); opened >= kCount) close(opened);
+    if (const int opened = open("/dev/null", O_RDWR); opened >= kStandardDescriptors) close(opened);
   }
-  for (int i = 0; i < kCount; ++i) {
+  for (int i = 0; i < kStandardDescriptors; ++i) {
     if (LeadsTo(i) != lead_to_[i]) return false;
   }
   return true;

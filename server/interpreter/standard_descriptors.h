@@ -9,6 +9,8 @@
 
 #include <array>
 
+#include "server/interpreter/settings.h"
+
 namespace gild {
 
 class StandardDescriptors {
@@ -19,7 +21,6 @@ class StandardDescriptors {
   bool Reopen() const;
 
  private:
-  static constexpr int kCount = 3;
   struct Place {
     dev_t device;
     ino_t inode;
@@ -27,7 +28,7 @@ class StandardDescriptors {
   };
   static Place LeadsTo(int descriptor);
 
-  std::array<Place, kCount> lead_to_;
+  std::array<Place, kStandardDescriptors> lead_to_;
 };
 
 }  // namespace gild
