@@ -87,7 +87,7 @@ void LockProfile::OnCall(PyFrameObject* frame) {
   size_t place = ledger_.Find(code.get());
   if (place == FunctionLedger::kNowhere) {
     PyObject* const file = reinterpret_cast<PyCodeObject*>(code.get())->co_filename;
-    if (PyUnicode_CompareWithASCIIString(file, kBootstrapFile) == 0) {
+    if (PyUnicode_CompareWithASCIIString(file, kOwnFile) == 0) {
       place = FunctionLedger::kOutside;
       ledger_.AddAlias(code.get(), place);
     } else {

@@ -12,9 +12,10 @@
 namespace gild {
 namespace {
 
-// kBootstrapSource and kEventLoopSource, made by CMake from bootstrap.py and event_loop.py.
+// kStreamsSource, kBootstrapSource and kEventLoopSource, made by CMake from streams.py, bootstrap.py and event_loop.py.
 #include "bootstrap_source.inc"
 #include "event_loop_source.inc"
+#include "streams_source.inc"
 
 constexpr int64_t kCalibrationLimitNs = 2 * kNsPerSecond;
 
@@ -77,11 +78,11 @@ absl::Status StartPython() {
 }
 
 absl::StatusOr<PyRef> ImportBootstrap() {
-  absl::StatusOr<PyRef> module = ImportEmbedded(kBootstrapSource, "_gild_bootstrap", kBootstrapFile);
-  if (!module.ok()) return module;
-  const PyRef done(PyObject_CallMethod(module->get(), "install_streams", nullptr));
+  absl::StatusOr<PyRef> streams = ImportEmbedded(kStreamsSource, "_gild_streams", kOwnFile);
+  if (!streams.ok()) return streams;
+  const PyRef done(PyObject_CallMethod(streams->get(), "install_streams", nullptr));
   if (!done) return absl::InternalError("replace sys.stdout: " + DescribeException());
-  return module;
+  return ImportEmbedded(kBootstrapSource, "_gild_bootstrap", kOwnFile);
 }
 
 absl::StatusOr<PyRef> ImportEventLoop() {

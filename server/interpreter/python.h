@@ -47,10 +47,10 @@ std::string DescribeException();
 // Starts an isolated interpreter; the caller has the lock afterwards. The distribution's site-packages are importable.
 absl::Status StartPython();
 
-// As the frames of bootstrap.py name their file.
-inline constexpr char kBootstrapFile[] = "<gild>";
+// As the frames of streams.py and bootstrap.py name their file.
+inline constexpr char kOwnFile[] = "<gild>";
 
-// The module of bootstrap.py, imported once. REQUIRES: StartPython.
+// The module of bootstrap.py, imported once; the streams of streams.py are installed. REQUIRES: StartPython.
 absl::StatusOr<PyRef> ImportBootstrap();
 
 // The module of event_loop.py. REQUIRES: ImportBootstrap.
