@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <memory>
@@ -60,7 +59,7 @@ class Zygote {
     int error;
     {
       std::optional<NewPidNamespace> name_space;
-      if (!SwitchedOff(Layer::kPidNamespace)) name_space.emplace();
+      if (!IsIn(Layer::kPidNamespace, sandbox_.switched_off)) name_space.emplace();
       setup.own_pid_namespace = name_space && name_space->entered();
       PyOS_BeforeFork();
       init = fork();
@@ -99,11 +98,6 @@ class Zygote {
       slots_.erase(slot);
       (void)channel_.Send(frame);
     }
-  }
-
-  bool SwitchedOff(Layer layer) const {
-    const std::vector<Layer>& off = sandbox_.switched_off;
-    return std::find(off.begin(), off.end(), layer) != off.end();
   }
 
   BlockingChannel channel_;

@@ -1,7 +1,6 @@
 // gild-interpreter: started by gild-server as the zygote; never by hand.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -41,9 +40,6 @@ int main(int argc, char** argv) {
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(without, ',', absl::SkipEmpty()))) {
     if (const auto layer = gild::LayerNamed(name)) switched_off.push_back(*layer);
   }
-  const auto keeps = [&switched_off](gild::Layer layer) {
-    return std::find(switched_off.begin(), switched_off.end(), layer) == switched_off.end();
-  };
-  if (geteuid() != 0 && keeps(gild::Layer::kUserNamespace)) gild::GoOnAsRootOfOwnNamespace(conversation);
+  if (geteuid() != 0 && !IsIn(gild::Layer::kUserNamespace, switched_off)) gild::GoOnAsRootOfOwnNamespace(conversation);
   return gild::RunZygote(gild::UniqueFd(conversation), modules, std::move(switched_off));
 }

@@ -318,8 +318,7 @@ absl::Status Server::Listen() {
 }
 
 void Server::FenceOffOurselves() {
-  const std::vector<std::string>& off = options_.without_layers;
-  if (std::find(off.begin(), off.end(), Name(Layer::kNetworkFence)) != off.end()) return;
+  if (IsIn(Layer::kNetworkFence, options_.without_layers)) return;
   std::vector<NetworkFence::Port> ports = {{static_cast<uint16_t>(http_->port()), IsLoopback(options_.http_listen)}};
   // 0: it listens on a file.
   if (rpc_->port() != 0) ports.push_back({static_cast<uint16_t>(rpc_->port()), IsLoopback(options_.listen)});

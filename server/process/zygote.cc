@@ -177,8 +177,7 @@ absl::StatusOr<std::unique_ptr<Zygote>> Zygote::Start(Poller* poller, Options op
                                         absl::StrJoin(options.preload, ","),
                                         "--without-layers",
                                         absl::StrJoin(options.without_layers, ",")};
-  const std::vector<std::string>& off = options.without_layers;
-  const bool clean = std::find(off.begin(), off.end(), Name(Layer::kCleanEnvironment)) == off.end();
+  const bool clean = !IsIn(Layer::kCleanEnvironment, options.without_layers);
   absl::StatusOr<SpawnedProcess> process =
       Spawn(options.program, arguments, clean ? CleanEnvironment() : OwnEnvironment(), std::move(ends->child));
   if (!process.ok()) return process.status();

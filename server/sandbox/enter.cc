@@ -69,10 +69,6 @@ absl::Status SetLimits() {
   return absl::OkStatus();
 }
 
-bool IsIn(Layer layer, const std::vector<Layer>& layers) {
-  return std::find(layers.begin(), layers.end(), layer) != layers.end();
-}
-
 void Note(Layer layer, const absl::Status& applied, const std::vector<Layer>& without, Isolation* isolation) {
   if (IsIn(layer, without)) {
     isolation->missing.push_back({layer, "switched off"});

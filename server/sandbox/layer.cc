@@ -39,7 +39,15 @@ std::optional<Layer> LayerNamed(absl::string_view name) {
   return std::nullopt;
 }
 
-bool Isolation::Has(Layer layer) const { return std::find(in_force.begin(), in_force.end(), layer) != in_force.end(); }
+bool IsIn(Layer layer, const std::vector<Layer>& layers) {
+  return std::find(layers.begin(), layers.end(), layer) != layers.end();
+}
+
+bool IsIn(Layer layer, const std::vector<std::string>& names) {
+  return std::find(names.begin(), names.end(), Name(layer)) != names.end();
+}
+
+bool Isolation::Has(Layer layer) const { return IsIn(layer, in_force); }
 
 const char* Name(IsolationLevel level) {
   switch (level) {
@@ -58,12 +66,10 @@ std::optional<IsolationLevel> IsolationLevelNamed(absl::string_view name) {
 }
 
 IsolationLevel LevelOf(const std::vector<std::string>& in_force, bool network) {
-  const auto has = [&in_force](Layer layer) {
-    return std::find(in_force.begin(), in_force.end(), Name(layer)) != in_force.end();
-  };
   IsolationLevel level = IsolationLevel::kFull;
   for (const Layer layer : kLayers) {
-    if (has(layer) || (layer == Layer::kNetworkNamespace && network) || (layer == Layer::kNetworkFence && !network)) {
+    if (IsIn(layer, in_force) || (layer == Layer::kNetworkNamespace && network) ||
+        (layer == Layer::kNetworkFence && !network)) {
       continue;
     }
     switch (layer) {

@@ -53,6 +53,9 @@ inline constexpr std::array kLayers = {
 const char* Name(Layer layer);  // "own-uid", as in GetInfo, metrics and logs
 std::optional<Layer> LayerNamed(absl::string_view name);
 
+bool IsIn(Layer layer, const std::vector<Layer>& layers);
+bool IsIn(Layer layer, const std::vector<std::string>& names);
+
 struct MissingLayer {
   Layer layer;
   std::string why;  // the step that failed, and how
