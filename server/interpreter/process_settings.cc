@@ -7,9 +7,6 @@
 namespace gild {
 namespace {
 
-// Of a sigset_t, all that the kernel knows; the rest is not filled in.
-constexpr size_t kMaskBytes = _NSIG / 8;
-
 struct sigaction HandlerOf(int signal) {
   struct sigaction action {};
   sigaction(signal, nullptr, &action);
@@ -17,8 +14,7 @@ struct sigaction HandlerOf(int signal) {
 }
 
 bool Same(const struct sigaction& one, const struct sigaction& other) {
-  return one.sa_handler == other.sa_handler && one.sa_flags == other.sa_flags &&
-         memcmp(&one.sa_mask, &other.sa_mask, kMaskBytes) == 0;
+  return one.sa_handler == other.sa_handler && one.sa_flags == other.sa_flags && SameMask(one.sa_mask, other.sa_mask);
 }
 
 rlimit LimitOf(int resource) {
@@ -28,6 +24,8 @@ rlimit LimitOf(int resource) {
 }
 
 }  // namespace
+
+bool SameMask(const sigset_t& one, const sigset_t& other) { return memcmp(&one, &other, _NSIG / 8) == 0; }
 
 ProcessSettings::ProcessSettings() {
   for (int signal = 1; signal < NSIG; ++signal) handlers_[signal] = HandlerOf(signal);

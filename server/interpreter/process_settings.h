@@ -11,6 +11,9 @@
 
 namespace gild {
 
+// As far as the kernel knows a mask; the rest of it is not filled in.
+bool SameMask(const sigset_t& one, const sigset_t& other);
+
 class ProcessSettings {
  public:
   ProcessSettings();

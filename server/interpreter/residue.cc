@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "server/base/errors.h"
 #include "server/interpreter/process_limits.h"
@@ -17,9 +16,6 @@
 
 namespace gild {
 namespace {
-
-// Of a sigset_t, all that the kernel knows; the rest is not filled in.
-constexpr size_t kMaskBytes = _NSIG / 8;
 
 // How many are open; before Linux 6.2 the lowest number that is free, which tells most of it. `folder`: /proc/self/fd.
 int64_t Descriptors(int folder) {
@@ -131,10 +127,7 @@ bool Residue::DescriptorsChanged() const {
   return false;
 }
 
-bool Residue::SignalsChanged() const {
-  const sigset_t mask = Mask();
-  return memcmp(&mask, &mask_, kMaskBytes) != 0 || settings_.HandlersChanged();
-}
+bool Residue::SignalsChanged() const { return !SameMask(Mask(), mask_) || settings_.HandlersChanged(); }
 
 bool Residue::LimitsChanged() const { return !CpuLimitRests() || settings_.LimitsChanged(); }
 

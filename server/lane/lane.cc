@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <string>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
+#include "server/base/files.h"
 #include "server/base/log.h"
 
 namespace gild {
@@ -78,12 +78,11 @@ void Lane::AddSlot(SlotKind kind, int seat, const std::string& suffix) {
 
 bool Lane::IsDead(int pid) {
   // proc(5): pid (name) state …, where a name may be anything.
-  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  std::string text;
-  if (!std::getline(file, text, '\0')) return true;
-  const size_t name_end = text.rfind(") ");
+  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
+  if (!text.ok() || text->empty()) return true;
+  const size_t name_end = text->rfind(") ");
   if (name_end == std::string::npos) return false;
-  const std::vector<std::string> fields = absl::StrSplit(text.substr(name_end + 2), ' ');
+  const std::vector<std::string> fields = absl::StrSplit(text->substr(name_end + 2), ' ');
   // State and number of threads: where only the first one has ended, others live.
   constexpr size_t kThreads = 17;
   return fields.size() > kThreads && (fields[0] == "Z" || fields[0] == "X") &&

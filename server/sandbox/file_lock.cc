@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "server/base/files.h"
 #include "server/base/unique_fd.h"
 #include "server/sandbox/policy.h"
 
@@ -20,12 +22,11 @@ namespace {
 
 // Of the process that this thread is one of. (PIDFD_THREAD would do, from Linux 6.9 on.)
 pid_t ProcessOf(pid_t thread) {
-  std::ifstream status(absl::StrCat("/proc/", thread, "/status"));
-  constexpr absl::string_view kProcess = "Tgid:";
-  for (std::string line; std::getline(status, line);) {
+  const absl::StatusOr<std::string> status = ReadFile(absl::StrCat("/proc/", thread, "/status"));
+  if (!status.ok()) return thread;
+  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
     pid_t process;
-    absl::string_view rest = line;
-    if (absl::ConsumePrefix(&rest, kProcess) && absl::SimpleAtoi(rest, &process)) return process;
+    if (absl::ConsumePrefix(&line, "Tgid:") && absl::SimpleAtoi(line, &process)) return process;
   }
   return thread;
 }
