@@ -52,6 +52,7 @@ libgmock-dev            matchers of the tests
 docker-compose          checks docker-compose.yml
 python3-grpcio          asks gRPC health in tests/bench/promises.py
 libpython3.11-testsuite the tests of the standard library, which run as tasks
+python3-pandas          is used in a task, as NumPy and Pillow are
 '
 
 packages_for_clang='

@@ -100,8 +100,15 @@ def _replaceable(name):
     return property(lambda _: _stream(name), replace, lambda self: replace(self, None))
 
 
-class Sys(types.ModuleType):
+_Module = types.ModuleType
+
+
+class Sys(_Module):
     """sys, but each task has streams of its own: contextlib.redirect_stdout in one is not seen by its neighbours."""
+
+    def __new__(cls, name, doc=None):
+        """A plain module: importlib makes all others with type(sys)."""
+        return _Module(name, doc)
 
     def __reduce_ex__(self, _):
         return importlib.import_module, ("sys",)

@@ -84,7 +84,7 @@ TEST_P(FunctionsTest, AFunctionByReferenceAndAResultThatOnlyCloudpickleSends) {
   const v1::Outcome lock =
       Run(CallOf(Put(Pickled("import threading\ndef lock():\n    return threading.Lock()\n", "lock"))));
   EXPECT_EQ(lock.ending(), v1::RAISED);
-  EXPECT_EQ(lock.error().type(), "TypeError");
+  EXPECT_EQ(lock.error().type(), "TypeError") << lock.error().traceback();
 }
 
 TEST_P(FunctionsTest, AMissingFunctionIsNamed) {

@@ -136,6 +136,16 @@ class Streams(unittest.TestCase):
             pickled = pickle.dumps((sys, sys.stdout, sys.__stderr__, sys.stdin))
         self.assertEqual(pickle.loads(pickled), (sys, sys.stdout, sys.stderr, sys.stdin))
 
+    def test_modules_that_are_imported_later_are_plain_ones(self):
+        known = sys.modules.pop("colorsys", None)
+        with installed(self.streams):
+            import colorsys
+
+            self.assertIs(type(colorsys), types.ModuleType)
+            self.assertIsNot(type(sys), types.ModuleType)
+        if known is not None:
+            sys.modules["colorsys"] = known
+
     def test_a_stream_that_writes_to_the_one_it_replaced_does_not_go_round_in_circles(self):
         class Tee:
             def __init__(self, stream):
