@@ -8,6 +8,7 @@ import asyncio
 import builtins
 import json
 import linecache
+import logging
 import operator
 import pickle
 import sys
@@ -129,6 +130,20 @@ def pickled(result):
         else:
             return dumps(result, protocol=5)
         raise
+
+
+_logging_lock, _renew_logging_locks = logging._lock, logging._after_at_fork_child_reinit_locks
+
+
+def free_logging():
+    """Before a task that has the process to itself: the last one may have left logging's lock with a thread that is gone.
+
+    Whoever logs would wait for it for ever, and that is also a coroutine that was never awaited, when it is collected.
+    """
+    if _logging_lock._is_owned() or not _logging_lock.acquire(blocking=False):
+        _renew_logging_locks()
+    else:
+        _logging_lock.release()
 
 
 # A task may replace asyncio's own.

@@ -17,6 +17,7 @@ struct Inheritance {
   // Of it, what every task needs: to look for them took as long as to run a small one's code.
   const PyRef compiled;
   const PyRef replacements;
+  const PyRef free_logging;
   MainModule main_module;
   KnownNames known_names;
 };

@@ -330,6 +330,8 @@ void TaskRunner::Begin(const internal::StartTask& start, const TaskState& task, 
 }
 
 PyRef TaskRunner::EnterNamespace(const internal::StartTask& start, const TaskState& task) {
+  // Before anything of the last task's is let go of, which may log.
+  if (options_.alone && !PyRef(PyObject_CallNoArgs(inheritance_->free_logging.get()))) PyErr_Clear();
   Session* const session = task.session.get();
   if (session == nullptr || !session->name_space) {
     // First: what was `__main__` goes, and its finalizers run.

@@ -96,6 +96,13 @@ TEST_P(CpuResidueTest, WhatTheFinalizerOfAMainModuleChanges) {
             "1\n");
 }
 
+// What is left of a coroutine is collected in the next task, which is told of it by way of logging.
+TEST_P(CpuResidueTest, LoggingsLock) {
+  EXPECT_EQ(After("import threading, logging\nt = threading.Thread(target=logging._lock.acquire)\nt.start()\nt.join()",
+                  "import logging\nlogging.getLogger('next').error('it is free')\nprint('done')"),
+            "done\n");
+}
+
 TEST_P(CpuResidueTest, Timers) {
   EXPECT_EQ(After("import signal\nsignal.setitimer(signal.ITIMER_REAL, 1000)",
                   "import signal\nprint(signal.getitimer(signal.ITIMER_REAL))"),

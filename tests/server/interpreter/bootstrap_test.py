@@ -3,6 +3,7 @@
 import builtins
 import io
 import json
+import logging
 import operator
 import pathlib
 import sys
@@ -167,6 +168,18 @@ class Bootstrap(unittest.TestCase):
 
     def test_gild_says_what_it_is(self):
         self.execute("import gild\nassert gild.__doc__ and gild.progress.__doc__ and gild.progress.__module__ == 'gild'")
+
+    def test_loggings_lock_is_free_again(self):
+        acquired_by_one_that_is_gone = threading.Thread(target=logging._lock.acquire)
+        acquired_by_one_that_is_gone.start()
+        acquired_by_one_that_is_gone.join()
+        self.assertFalse(logging._lock.acquire(blocking=False))
+        self.bootstrap.free_logging()
+        self.assertTrue(logging._lock.acquire(blocking=False))
+        self.bootstrap.free_logging()  # ours, too
+        self.assertFalse(logging._lock._is_owned())
+        self.bootstrap.free_logging()
+        self.assertFalse(logging._lock._is_owned())
 
     def test_joining_waits_for_the_tasks_own_threads_only(self):
         go, other_may_end = threading.Event(), threading.Event()
