@@ -33,7 +33,8 @@ namespace gild {
 
 class Lane {
  public:
-  // It is no process any more, or one that nobody has waited for yet.
+  // It is no process any more, or one that nobody has waited for yet, or none of its threads will get to do anything:
+  // beside thousands of others they take their time to end.
   static bool IsDead(int pid);
 
   struct Config {
