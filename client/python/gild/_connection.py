@@ -1,0 +1,441 @@
+"""One stream of tasks to a server (Executor.RunStream), made anew when it breaks.
+
+Threads: whoever submits puts work into the backlog. gRPC's thread that sends takes from it, whenever it can, as much as there is: one task
+when little happens, a few hundred when much does. A thread of ours, "gild-stream", connects, reads outcomes and settles futures, so their
+callbacks run there; those of tasks that could not be sent run in gRPC's threads.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import logging
+import queue
+import sys
+import threading
+import time
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+import grpc
+
+from . import _wire, errors
+from ._functions import Pickled
+from ._future import Future
+from .v1 import executor_pb2, monitor_pb2
+
+# How long a server may take to answer the first call; and to come back, where there was one.
+CONNECT_TIMEOUT_S = 5.0
+RECONNECT_TIMEOUT_S = 10.0
+# A server that answers but does not take the stream is tried so often, with a pause.
+_STREAM_TRIES_MAX = 3
+_PAUSE_S = 0.2
+
+# Of one message. What is more goes into the next.
+_BATCH_TASKS_MAX = 256
+_BATCH_BYTES_MAX = 1 << 20
+# Functions on their way to the server at once, and those known to be there. (It keeps as many: server/task/capacity.h.)
+_STORING_MAX = 64
+_STORED_MAX = 4096
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # A server that is silently gone is found out, also by tasks that take an hour.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+_log = logging.getLogger("gild")
+
+
+class Work:
+    """One task on its way."""
+
+    __slots__ = ("future", "call", "function", "by_value", "client_id")
+
+    def __init__(self, future: Future, call: _wire.Call, function: Pickled, by_value: bool):
+        self.future = future
+        self.call = call
+        self.function = function
+        self.by_value = by_value  # bytecode travels along
+        self.client_id = 0  # until it is sent
+
+
+class _Doorbell:
+    """Wakes the one thread that waits. Costs next to nothing to ring while nobody does."""
+
+    def __init__(self) -> None:
+        self._someone_waits = False
+        self._rings: queue.SimpleQueue = queue.SimpleQueue()
+
+    def ring(self) -> None:
+        if self._someone_waits:
+            self._someone_waits = False
+            self._rings.put(None)
+
+    def wait(self, is_there: Callable[[], Any], timeout_s: Optional[float] = None) -> None:
+        """For whatever is announced by ringing after it is there. May return early."""
+        self._someone_waits = True
+        try:
+            if not is_there():
+                self._rings.get(timeout=timeout_s)
+        except queue.Empty:
+            pass
+        finally:
+            self._someone_waits = False
+
+
+class _Session:
+    """What belongs to one stream, and ends with it."""
+
+    def __init__(self, tasks_max: int, python: Tuple[int, ...], put_function: grpc.UnaryUnaryMultiCallable):
+        self.tasks_max = tasks_max
+        self.python = python  # (3, 11)
+        self.put_function = put_function
+        self.replies: Any = None
+        self.has_replied = False
+        self.is_over = False
+        self.in_flight: Dict[int, Work] = {}
+        self.paused_until = 0.0  # of time.monotonic(): the server's queue is full
+        self.stored: Set[bytes] = set()  # hashes of functions
+        self.without_function: Dict[bytes, List[Work]] = {}  # which is being stored
+        self.doorbell = _Doorbell()
+
+
+class _Batch:
+    """What is to be done next."""
+
+    def __init__(self) -> None:
+        self.message = b""
+        self.to_store: List[Pickled] = []  # before what calls them is sent
+        self.unreadable: List[Work] = []  # for the server's Python
+
+
+class Connection:
+    def __init__(self, target: str, credentials: Optional[grpc.ChannelCredentials], metadata: Sequence[Tuple[str, str]]):
+        self._target = target
+        self._credentials = credentials
+        self._metadata = tuple(metadata)
+        # Of what is below; never held while gRPC or a user is called. Whoever has it may be interrupted by a finalizer that submits.
+        self._lock = threading.RLock()
+        self._gate = threading.RLock()  # nothing is submitted once it is closed
+        self._closed_because = ""
+        self._backlog: Deque[Work] = collections.deque()
+        self._cancelled: Deque[Work] = collections.deque()
+        self._withdraws = False  # what is in flight, as soon as something can be sent
+        self._session: Optional[_Session] = None
+        self._ids = itertools.count(1)
+        self._doorbell = _Doorbell()  # of our own thread, while there is no session
+        self._thread: Optional[threading.Thread] = None
+
+    # ---- any thread ----
+
+    def submit(self, work: Work) -> None:
+        """Raises RuntimeError once it is closed."""
+        with self._gate:
+            if self._closed_because:
+                raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
+            work.future.stop = lambda: self._cancel(work)
+            self._backlog.append(work)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
+                self._thread.start()
+        self._ring()
+
+    def close(self, because: str) -> None:
+        """What is under way comes to its end."""
+        with self._gate:
+            self._closed_because = self._closed_because or because
+        self._ring()
+
+    def cancel_waiting(self) -> None:
+        """What the server does not have yet, at once; what waits in its queue, as soon as it says so. What runs goes on."""
+        with self._lock:
+            session = self._session
+            storing = () if session is None else session.without_function.values()
+            waiting = [*self._backlog, *itertools.chain.from_iterable(storing)]
+            self._withdraws = True
+        self._ring()
+        for work in waiting:
+            work.future.cancel()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def _cancel(self, work: Work) -> None:
+        self._cancelled.append(work)
+        self._ring()
+
+    def _ring(self) -> None:
+        session = self._session
+        (self._doorbell if session is None else session.doorbell).ring()
+
+    # ---- gRPC's thread that sends ----
+
+    def _requests(self, session: _Session) -> Iterator[bytes]:
+        while True:
+            with self._lock:
+                if session.is_over:
+                    return
+                batch = self._next_batch(session)
+            for work in batch.unreadable:
+                work.future.fail(_other_python(work, session.python))
+            for function in batch.to_store:
+                self._store(session, function)
+            if batch.message:
+                yield batch.message
+            elif self._is_finished(session):
+                session.replies.cancel()  # nothing of ours is there any more, so no word is waited for
+                return
+            else:
+                pause_s = session.paused_until - time.monotonic() if self._backlog else 0.0
+                session.doorbell.wait(lambda: self._has_news(session), pause_s if pause_s > 0 else None)
+
+    def _has_news(self, session: _Session) -> bool:
+        return bool(session.is_over or self._cancelled or self._withdraws or (self._backlog and self._may_send(session)) or self._is_finished(session))
+
+    def _may_send(self, session: _Session) -> bool:
+        return (
+            len(session.in_flight) < session.tasks_max
+            and len(session.without_function) < _STORING_MAX
+            and session.paused_until <= time.monotonic()
+        )
+
+    def _is_finished(self, session: _Session) -> bool:
+        return self._is_done() and not session.in_flight and not session.without_function and session.replies is not None
+
+    def _next_batch(self, session: _Session) -> _Batch:
+        batch = _Batch()
+        pieces: List[Any] = []
+        cancelled = [work.client_id for work in _popped(self._cancelled) if work.client_id in session.in_flight]
+        if cancelled:
+            pieces.append(_wire.cancellation(cancelled))
+        if self._withdraws:
+            self._withdraws = False
+            pieces.append(_wire.withdrawal(list(session.in_flight)))
+        tasks = size = 0
+        while self._backlog and tasks < _BATCH_TASKS_MAX and self._may_send(session):
+            work = self._backlog[0]
+            if tasks and size + work.call.size > _BATCH_BYTES_MAX:
+                break
+            self._backlog.popleft()
+            if work.future.done():
+                continue  # cancelled
+            if work.by_value and session.python != sys.version_info[:2]:
+                batch.unreadable.append(work)
+                continue
+            sha256 = work.function.sha256
+            if sha256 not in session.stored:
+                if sha256 not in session.without_function:
+                    batch.to_store.append(work.function)
+                session.without_function.setdefault(sha256, []).append(work)
+                continue
+            work.client_id = next(self._ids)
+            session.in_flight[work.client_id] = work
+            work.future.is_sent = True
+            work.call.write(work.client_id, pieces)
+            tasks += 1
+            size += work.call.size
+        batch.message = b"".join(pieces)
+        return batch
+
+    def _store(self, session: _Session, function: Pickled) -> None:
+        request = executor_pb2.PutFunctionRequest(pickled_function=function.data)
+        try:
+            call = session.put_function.future(request, metadata=self._metadata)
+        except ValueError:  # the channel is closed: the session is over, and what waits in it is sent in the next
+            return
+        call.add_done_callback(lambda put: self._stored(session, function, put))
+
+    def _stored(self, session: _Session, function: Pickled, put: Any) -> None:
+        code = put.code()
+        with self._lock:
+            waiting = session.without_function.pop(function.sha256, [])
+            if code == grpc.StatusCode.OK:
+                if len(session.stored) >= _STORED_MAX:
+                    session.stored.clear()
+                session.stored.add(function.sha256)
+            if code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                # Where the server goes away the stream breaks, too, and they are sent when it is back.
+                self._backlog.extendleft(reversed(waiting))
+                waiting = []
+                if code != grpc.StatusCode.OK:
+                    session.paused_until = time.monotonic() + _PAUSE_S
+        for work in waiting:
+            work.future.fail(errors.Refused(f"{function.name} was not stored: {_words(put)}"))
+        self._ring()
+        session.doorbell.ring()
+
+    # ---- our own thread, which connects and receives ----
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:
+            _log.exception("gild-stream ended")
+            self.close(f"its connection failed ({error!r})")
+            self._end_session(f"the connection failed ({error!r})")
+            self._fail_waiting(lambda: errors.GildError(f"the connection failed: {error!r}"))
+
+    def _serve(self) -> None:
+        patience_s = 0.0
+        in_vain = 0
+        while not self._is_done():
+            if not self._drop_cancelled():
+                self._doorbell.wait(lambda: self._backlog or self._closed_because)
+                continue
+            channel = self._open_channel()
+            try:
+                session = self._connect(channel, patience_s)
+                if session is None:
+                    continue
+                patience_s = RECONNECT_TIMEOUT_S
+                ended = self._receive(session)
+                in_vain = 0 if session.has_replied else in_vain + 1
+            finally:
+                channel.close()
+            if in_vain >= _STREAM_TRIES_MAX:
+                self._fail_waiting(lambda: errors.Unavailable(f"{self._target} {ended}"))
+                in_vain = 0
+            elif in_vain and self._backlog:
+                self._doorbell.wait(lambda: not self._backlog, _PAUSE_S)
+
+    def _is_done(self) -> bool:
+        return bool(self._closed_because) and not self._backlog
+
+    def _drop_cancelled(self) -> bool:
+        """Whether anything is left."""
+        with self._lock:
+            while self._backlog and self._backlog[0].future.done():
+                self._backlog.popleft()
+            return bool(self._backlog)
+
+    def _open_channel(self) -> grpc.Channel:
+        if self._credentials is None:
+            return grpc.insecure_channel(self._target, _OPTIONS)
+        return grpc.secure_channel(self._target, self._credentials, _OPTIONS)
+
+    def _connect(self, channel: grpc.Channel, patience_s: float) -> Optional[_Session]:
+        """None: in vain, and whoever waited has been told."""
+        get_info = channel.unary_unary(
+            "/gild.v1.Monitor/GetInfo", monitor_pb2.GetInfoRequest.SerializeToString, monitor_pb2.Info.FromString
+        )
+        try:
+            info = get_info(
+                monitor_pb2.GetInfoRequest(),
+                metadata=self._metadata,
+                wait_for_ready=patience_s > 0,
+                timeout=patience_s or CONNECT_TIMEOUT_S,
+            )
+        except grpc.RpcError as error:
+            told = _not_there(self._target, error)
+            self._fail_waiting(lambda: type(told)(*told.args))
+            return None
+        run_stream = channel.stream_stream("/gild.v1.Executor/RunStream", bytes, executor_pb2.RunStreamReply.FromString)
+        put_function = channel.unary_unary(
+            "/gild.v1.Executor/PutFunction",
+            executor_pb2.PutFunctionRequest.SerializeToString,
+            executor_pb2.PutFunctionReply.FromString,
+        )
+        session = _Session(info.stream_tasks_max or 1, _minor(info.python_version), put_function)
+        self._session = session  # from here on its doorbell is rung
+        session.replies = run_stream(self._requests(session), metadata=self._metadata)
+        session.doorbell.ring()
+        return session
+
+    def _receive(self, session: _Session) -> str:
+        """Until the stream ends; how it did."""
+        ended = "ended the stream"
+        try:
+            for reply in session.replies:
+                session.has_replied = True
+                self._take(session, reply)
+                del reply  # keeps nothing while it waits for the next
+                session.doorbell.ring()
+        except grpc.RpcError as error:
+            ended = f"is gone: {_words(error)}"
+        self._end_session(f"{self._target} {ended}")
+        return ended
+
+    def _take(self, session: _Session, reply: Any) -> None:
+        refused = []
+        for item in reply.outcomes:
+            work = session.in_flight.pop(item.client_id, None)
+            if work is None:
+                continue
+            if item.HasField("outcome"):
+                if self._closed_because and _wire.never_began(item.outcome):
+                    work.future.cancel()
+                work.future.deliver(item.outcome)
+            else:
+                refused += self._refused(session, work, _wire.Refusal(item.refusal))
+        if refused:
+            with self._lock:
+                self._backlog.extendleft(reversed(refused))
+
+    def _refused(self, session: _Session, work: Work, refusal: _wire.Refusal) -> List[Work]:
+        """Those to be sent once more."""
+        work.client_id = 0
+        work.future.is_sent = False
+        if refusal.reason == "FUNCTION_MISSING":  # the server's store is bounded
+            with self._lock:
+                session.stored.discard(work.function.sha256)
+        elif refusal.retry_s is not None:
+            session.paused_until = time.monotonic() + refusal.retry_s
+        else:
+            work.future.fail(refusal.as_error())
+            return []
+        return [work]
+
+    def _end_session(self, why: str) -> None:
+        with self._lock:
+            session, self._session = self._session, None
+            if session is None:
+                return
+            session.is_over = True
+            self._backlog.extendleft(reversed([*itertools.chain.from_iterable(session.without_function.values())]))
+            session.without_function.clear()
+        session.doorbell.ring()
+        while session.in_flight:
+            _, work = session.in_flight.popitem()
+            work.future.fail(errors.ConnectionLost(f"{why}. It had the task: whether that has run is not known"))
+
+    def _fail_waiting(self, error: Callable[[], Exception]) -> None:
+        with self._lock:
+            waiting = list(_popped(self._backlog))
+        for work in waiting:
+            work.future.fail(error())
+
+
+def _popped(deque: Deque) -> Iterator[Any]:
+    while deque:
+        yield deque.popleft()
+
+
+def _minor(version: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def _words(error: Any) -> str:
+    return error.details() or error.code().name
+
+
+def _not_there(target: str, error: Any) -> errors.GildError:
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return errors.Unavailable(f"{target} did not answer in time")
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return errors.Unavailable(f"no server at {target} ({_words(error)}); start one with `./run server`, or name another")
+    return errors.Unavailable(f"{target} answers, but not as a gild server does: {_words(error)}")
+
+
+def _other_python(work: Work, python: Tuple[int, ...]) -> errors.VersionMismatch:
+    theirs, ours = (".".join(map(str, version)) for version in (python, sys.version_info[:2]))
+    return errors.VersionMismatch(
+        f"{work.future.name} travels as bytecode of Python {ours}, which the server's Python {theirs} cannot read: run this program with "
+        f"Python {theirs}, or call a function of a module that the server has"
+    )

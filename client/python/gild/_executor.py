@@ -1,0 +1,162 @@
+"""gild.Executor: a concurrent.futures.Executor whose tasks run on a gild server."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import os
+import threading
+import time
+import types
+import weakref
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
+
+import grpc
+
+from . import _wire
+from ._connection import Connection, Work
+from ._functions import Functions, Prepared
+from ._future import Future
+from ._map import Chunks, Results
+from ._options import Options, options_of
+from .errors import NotPicklable
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+
+_running: weakref.WeakSet[Connection] = weakref.WeakSet()
+_exiting = False
+_connecting = threading.RLock()  # in a fork
+
+
+class Executor(concurrent.futures.Executor):
+    """Runs calls on a gild server.
+
+    target: the server's address. Default: $GILD_SERVER, else 127.0.0.1:50051. Nothing is connected before the first call.
+    tag: "auto" (the CPU lane, until the server learns which is better), "io" for what waits, "cpu" for what computes.
+    session: a name; tasks of one session share an interpreter of the I/O lane and the globals of each function.
+    isolation: "shared", or "fresh" for an interpreter of its own for each call.
+    limits: further gild.Options by name, such as {"timeout": 5, "memory_bytes": 2**28}.
+    tls: True for the public authorities, the path of a PEM file for one's own, or grpc.ChannelCredentials. Default: none.
+    token: sent with each call, as `authorization: Bearer …`.
+    ship: modules that the server lacks, whose functions and classes travel by value.
+    """
+
+    def __init__(
+        self,
+        target: Optional[str] = None,
+        *,
+        tag: str = "auto",
+        session: Optional[str] = None,
+        isolation: Optional[str] = None,
+        limits: Optional[Mapping[str, Any]] = None,
+        tls: Union[None, bool, str, os.PathLike, grpc.ChannelCredentials] = None,
+        token: Optional[str] = None,
+        ship: Sequence[types.ModuleType] = (),
+    ):
+        self._target = target or os.environ.get("GILD_SERVER") or DEFAULT_TARGET
+        self._options = Options(**{"tag": tag, "session": session, "isolation": isolation, **(limits or {})})
+        self._credentials = _credentials(tls)
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ValueError("token: printable ASCII alone")  # and is not shown
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._functions = Functions(ship)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connection = Connection(self._target, self._credentials, self._metadata)
+        self._pid = os.getpid()  # last: it says that the rest is there
+        _running.add(self._connection)
+        if _exiting:
+            self._connection.close("interpreter shutdown")
+        # Without references to the executor there is nobody left to submit.
+        weakref.finalize(self, self._connection.close, "shutdown").atexit = False
+
+    # ---- concurrent.futures.Executor ----
+
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        """Returns a future at once. Raises gild.NotPicklable, which names what cannot be sent."""
+        options = options_of(fn, self._options)
+        return self._send(self._functions.prepare(fn, args, kwargs), options, _label(fn))
+
+    def map(self, fn: Callable, *iterables: Iterable, timeout: Optional[float] = None, chunksize: Optional[int] = None) -> Results:
+        """Like the standard executors': all iterables are read at once, results come in order, and `timeout` counts from here.
+
+        chunksize: calls in one task. Default: as many as take some milliseconds, found out on the way; 1 where there is a limit for each.
+        """
+        if chunksize is not None and chunksize < 1:
+            raise ValueError(f"chunksize={chunksize}: 1 at least")
+        until = None if timeout is None else time.monotonic() + timeout
+        options = options_of(fn, self._options)
+        if chunksize is None and options.bounds_each_call:
+            chunksize = 1
+        calls = list(zip(*iterables))
+        send = functools.partial(self._send, options=options, name=_label(fn))
+        return Results(Chunks(self._functions, send, fn, chunksize), calls, until)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """No more calls. `cancel_futures`: those that have not been given to an interpreter are cancelled; others come to their end."""
+        connection = self._connection_of_this_process()
+        connection.close("shutdown")
+        if cancel_futures:
+            connection.cancel_waiting()
+        if wait:
+            connection.join()
+
+    # ---- our own ----
+
+    def _send(self, prepared: Prepared, options: Options, name: str) -> Future:
+        call = _wire.Call(_wire.task_head(options, name), prepared.function.sha256, prepared.arguments, prepared.buffers)
+        if call.size > _wire.ARGUMENTS_BYTES_MAX:
+            raise NotPicklable(
+                f"the arguments of {name} are {call.size / 2**20:.1f} MiB; {_wire.ARGUMENTS_BYTES_MAX >> 20} MiB go into one call: send parts"
+            )
+        future = Future(name)
+        self._connection_of_this_process().submit(Work(future, call, prepared.function, prepared.by_value))
+        return future
+
+    def _connection_of_this_process(self) -> Connection:
+        if self._pid != os.getpid():
+            with _connecting:
+                if self._pid != os.getpid():
+                    self._connect()  # the one of our parent stayed with it
+        return self._connection
+
+
+def _label(function: Callable) -> str:
+    """For people and metrics: printable ASCII, 128 bytes at most."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return name.encode("ascii", "backslashreplace").decode()[:128]
+
+
+def _credentials(tls: Any) -> Optional[grpc.ChannelCredentials]:
+    if tls is None or tls is False or isinstance(tls, grpc.ChannelCredentials):
+        return tls or None
+    if tls is True:
+        return grpc.ssl_channel_credentials()
+    with open(tls, "rb") as authority:
+        return grpc.ssl_channel_credentials(authority.read())
+
+
+def _at_exit() -> None:
+    """As the standard executors do: what has been submitted comes to its end before the interpreter does."""
+    global _exiting
+    _exiting = True
+    connections = list(_running)
+    for connection in connections:
+        connection.close("interpreter shutdown")
+    for connection in connections:
+        connection.join()
+
+
+def _after_fork() -> None:
+    """Locks may have been another thread's; connections are the parent's."""
+    global _connecting
+    _connecting = threading.RLock()
+    _running.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+# Before threads are joined, as concurrent.futures' own; an atexit handler would come too late for the channel's thread.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

@@ -1,0 +1,268 @@
+"""Functions and arguments as bytes: each function pickled once and known by its hash, arguments with their large buffers beside them.
+
+Functions of modules that the server has travel by name; those of __main__, lambdas, closures and shipped modules by value
+(cloudpickle). A function's pickle is kept for as long as it cannot have become another: what a function by value reaches (its code,
+defaults, closure and globals) must be unchangeable and still be what it was. One that reaches a list, say, travels with each call,
+like the callables that are no functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import pickle
+import sys
+import threading
+import types
+import weakref
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+import cloudpickle
+
+from . import _remote
+from ._options import OPTIONS_ATTRIBUTE
+from .errors import NotPicklable
+
+# A smaller buffer is copied sooner than it is sent beside.
+_BUFFER_BYTES_MIN = 64 << 10
+
+# A function may be so large (server/task/capacity.h).
+_FUNCTION_BYTES_MAX = 16 << 20
+
+_MAIN = ("__main__", "__mp_main__")
+_CONSTANTS = frozenset((int, float, str, bytes, bool, type(None), type(...)))
+_registering = threading.RLock()  # cloudpickle's list of modules by value is the process's
+
+
+class Pickled(NamedTuple):
+    """A function for Executor.PutFunction."""
+
+    data: bytes
+    sha256: bytes
+    name: str
+    by_value: bool  # contains bytecode
+
+
+class Prepared(NamedTuple):
+    """A call, as far as pickling goes."""
+
+    function: Pickled
+    arguments: bytes
+    buffers: Sequence[memoryview]
+    by_value: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.arguments) + sum(buffer.nbytes for buffer in self.buffers)
+
+
+class _Changeable(Exception):
+    """Something is reached that can change without a trace."""
+
+
+class Functions:
+    """Of one executor. Any thread."""
+
+    def __init__(self, ship: Sequence[types.ModuleType] = ()):
+        for module in ship:
+            if not isinstance(module, types.ModuleType):
+                raise TypeError(f"ship: {module!r} is not a module")
+        self._ship = (*ship, _remote)
+        self._by_value_names = [name.encode() for name in (*_MAIN, *(module.__name__ for module in ship))]
+        self._kept: weakref.WeakKeyDictionary[Callable, Tuple[tuple, Pickled]] = weakref.WeakKeyDictionary()
+        self._call = self.pickled(_remote.call)
+
+    def prepare(self, function: Callable, args: tuple, kwargs: Dict[str, Any]) -> Prepared:
+        """Raises NotPicklable, which names what cannot be sent."""
+        while type(function) is functools.partial:  # its function may be known
+            args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+            function = function.func
+        pickled = self.known(function)
+        if pickled is None:
+            if not callable(function):
+                raise TypeError(f"{function!r} is not callable")
+            pickled, args = self._call, (function, *args)
+        return self.prepare_stored(pickled, args, kwargs)
+
+    def prepare_stored(self, function: Pickled, args: tuple, kwargs: Mapping[str, Any] = types.MappingProxyType({})) -> Prepared:
+        if not args and not kwargs:
+            return Prepared(function, b"", (), function.by_value)
+        buffers: List[memoryview] = []
+        try:
+            arguments = self.dumps((args, dict(kwargs)), buffers)
+        except Exception as error:
+            raise self._explained(function, args, kwargs, error) from error
+        return Prepared(function, arguments, buffers, function.by_value or b"cloudpickle" in arguments)
+
+    def known(self, function: Callable) -> Optional[Pickled]:
+        """None: it has to travel with each call."""
+        if type(function) not in (types.FunctionType, types.BuiltinFunctionType, type):
+            return None
+        try:
+            rests_on = self._rests_on(function)
+            kept = self._kept.get(function)
+        except (_Changeable, TypeError):  # TypeError: no weak reference to it
+            return None
+        if kept is not None and kept[0] == rests_on:
+            return kept[1]
+        pickled = self.pickled(function)
+        self._kept[function] = rests_on, pickled
+        return pickled
+
+    def dumps(self, value: Any, buffers: Optional[List[memoryview]] = None) -> bytes:
+        def keep(buffer: pickle.PickleBuffer) -> bool:
+            """Whether it stays within the pickle."""
+            try:
+                raw = buffer.raw()
+            except BufferError:  # not contiguous
+                return True
+            if raw.nbytes < _BUFFER_BYTES_MIN:
+                return True
+            found.append(raw)
+            return False
+
+        found: List[memoryview] = []
+        callback = None if buffers is None else keep
+        try:
+            data = pickle.dumps(value, protocol=5, buffer_callback=callback)
+            plain = not any(name in data for name in self._by_value_names)
+        except Exception:
+            plain = False  # a lambda, a local class; or nothing that can be pickled
+        if not plain:
+            found.clear()
+            with self._shipped():
+                data = cloudpickle.dumps(value, protocol=5, buffer_callback=callback)
+        if buffers is not None:
+            buffers += found
+        return data
+
+    def pickled(self, function: Callable) -> Pickled:
+        """Raises NotPicklable."""
+        try:
+            with self._shipped():
+                data = cloudpickle.dumps(function, protocol=5)
+        except Exception as error:
+            raise NotPicklable(f"{_name(function)} cannot be pickled: {_brief(error)}") from error
+        if len(data) > _FUNCTION_BYTES_MAX:
+            raise NotPicklable(
+                f"{_name(function)} is {len(data) / 2**20:.1f} MiB with what it reaches; {_FUNCTION_BYTES_MAX >> 20} MiB may be sent: pass it as arguments"
+            )
+        return Pickled(data, hashlib.sha256(data).digest(), _name(function), b"cloudpickle" in data)
+
+    @contextlib.contextmanager
+    def _shipped(self) -> Iterator[None]:
+        """Within, cloudpickle takes the shipped modules by value."""
+        with _registering:
+            mine = []
+            try:
+                for module in self._ship:
+                    if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
+                        cloudpickle.register_pickle_by_value(module)
+                        mine.append(module)
+                yield
+            finally:
+                for module in mine:
+                    cloudpickle.unregister_pickle_by_value(module)
+
+    def _by_reference(self, function: Any) -> bool:
+        """Whether the server finds it by its name."""
+        name = getattr(function, "__module__", None)
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if module is None or self._goes_by_value(name):
+            return False
+        found: Any = module
+        for part in function.__qualname__.split("."):
+            found = getattr(found, part, None)
+        return found is function
+
+    def _goes_by_value(self, module_name: str) -> bool:
+        if module_name in _MAIN:
+            return True
+        by_value = {*(module.__name__ for module in self._ship), *cloudpickle.list_registry_pickle_by_value()}
+        return any(module_name == name or module_name.startswith(name + ".") for name in by_value)
+
+    def _rests_on(self, function: Any) -> tuple:
+        """Equal as long as the function's pickle would be. Holds nothing alive. Raises _Changeable."""
+        facts: List[Any] = []
+        self._add_facts(function, facts, set())
+        return tuple(facts)
+
+    def _add_facts(self, value: Any, facts: List[Any], seen: Set[int]) -> None:
+        kind = type(value)
+        if kind in _CONSTANTS:
+            facts += (kind, value)
+        elif kind is tuple or kind is frozenset:
+            facts += (kind, len(value))
+            for each in value:
+                self._add_facts(each, facts, seen)
+        elif kind is types.ModuleType and sys.modules.get(value.__name__) is value and not self._goes_by_value(value.__name__):
+            facts.append(weakref.ref(value))
+        elif kind is types.FunctionType:
+            facts.append(weakref.ref(value))
+            if id(value) not in seen and not self._by_reference(value):
+                seen.add(id(value))
+                self._add_facts_by_value(value, facts, seen)
+        elif kind in (types.BuiltinFunctionType, type) and self._by_reference(value):
+            facts.append((value.__module__, value.__qualname__) if kind is types.BuiltinFunctionType else weakref.ref(value))
+        else:
+            raise _Changeable
+
+    def _add_facts_by_value(self, function: Any, facts: List[Any], seen: Set[int]) -> None:
+        code = function.__code__
+        facts.append(weakref.ref(code))
+        self._add_facts(function.__defaults__, facts, seen)
+        for attributes in (function.__kwdefaults__ or {}, function.__dict__):
+            for name, value in attributes.items():
+                if name != OPTIONS_ATTRIBUTE:
+                    facts.append(name)
+                    self._add_facts(value, facts, seen)
+        for cell in function.__closure__ or ():
+            try:
+                self._add_facts(cell.cell_contents, facts, seen)
+            except ValueError:  # empty
+                facts.append(None)
+        for name in _names(code):
+            if name in function.__globals__:
+                facts.append(name)
+                self._add_facts(function.__globals__[name], facts, seen)
+
+    def _explained(self, function: Pickled, args: tuple, kwargs: Mapping[str, Any], error: Exception) -> NotPicklable:
+        if function is self._call:
+            named = [("the callable", args[0]), *((f"argument {i}", value) for i, value in enumerate(args[1:], 1))]
+        else:
+            named = [(f"argument {i}", value) for i, value in enumerate(args, 1)]
+        for name, value in (*named, *((f"argument {key}=", value) for key, value in kwargs.items())):
+            try:
+                self.dumps(value)
+            except Exception as its_error:
+                return NotPicklable(f"{name} of {function.name}, of type {type(value).__qualname__}, cannot be pickled: {_brief(its_error)}")
+        return NotPicklable(f"the arguments of {function.name} cannot be pickled: {_brief(error)}")
+
+
+def _renew_lock() -> None:
+    """In a fork: another thread may have had it."""
+    global _registering
+    _registering = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+@functools.lru_cache(maxsize=1024)
+def _names(code: types.CodeType) -> FrozenSet[str]:
+    """All that it may look up among its globals (attributes' names, too)."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names(constant)
+    return frozenset(names)
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__qualname__", None) or type(function).__qualname__
+
+
+def _brief(error: Exception) -> str:
+    return f"{error}" if str(error) else type(error).__qualname__

@@ -1,0 +1,177 @@
+"""The future of a remote task."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import os
+import pickle
+from concurrent.futures import InvalidStateError
+from concurrent.futures._base import CANCELLED
+from typing import Any, Callable, Optional
+
+from . import _wire, errors
+from ._task import TaskInfo
+
+# What the base class keeps of a task that has not succeeded, until somebody asks for its exception.
+_UNREAD = errors.GildError("not read yet")
+
+
+class Future(concurrent.futures.Future):
+    """As every concurrent.futures.Future, and: `cancel` also stops a task that runs, and `task` says what the server saw of it.
+
+    What the task returned is unpickled by the first thread that asks for it.
+    """
+
+    def __init__(self, name: str = ""):
+        super().__init__()
+        self.name = name
+        self._pid = os.getpid()
+        self._outcome: Any = None  # as it came
+        self._is_read = False
+        self._value: Any = None
+        self._error: Optional[BaseException] = None
+        self._task: Optional[TaskInfo] = None
+        # The connection's:
+        self.stop: Optional[Callable[[], None]] = None  # tells the server; until it has ended
+        self.is_sent = False
+
+    # ---- for whoever waits ----
+
+    @property
+    def task(self) -> Optional[TaskInfo]:
+        """None until it has ended; and of one that the server has never had."""
+        if self._task is None and self._outcome is not None:
+            self._task = _wire.task_info(self._outcome)
+        return self._task
+
+    def result(self, timeout: Optional[float] = None) -> Any:
+        error = self.exception(timeout)
+        if error is None:
+            return self._value if self._is_read else super().result()
+        try:
+            raise error
+        finally:
+            # Break the cycle of the exception, its traceback and this frame.
+            self = error = None  # type: ignore[assignment]
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
+        if self._pid != os.getpid() and not self.done():
+            raise RuntimeError("this future belongs to the process that submitted it, of which this one is a fork")
+        error = super().exception(timeout)
+        if self._outcome is None:
+            return error
+        if not self._is_read:
+            self._read()
+        return self._error
+
+    def cancel(self) -> bool:
+        """False: it has ended already. A task that runs is stopped, too, but may take a moment to heed it."""
+        with self._condition:
+            stop, self.stop = self.stop, None
+            if stop is not None and not self.done():
+                # As below, but whoever waits hears of it before callbacks are called: no other thread will tell them.
+                self._state = CANCELLED
+                self._condition.notify_all()
+                self.set_running_or_notify_cancel()
+            else:
+                stop = None
+        if stop is None:
+            return super().cancel()
+        stop()
+        self._call_back()
+        return True
+
+    def running(self) -> bool:
+        """The server has it: it may still wait there for its turn."""
+        return self.is_sent and not self.done()
+
+    def __repr__(self) -> str:
+        if self._outcome is None or self.cancelled():
+            return super().__repr__()
+        return f"<{type(self).__name__} at {id(self):#x} state=finished {_wire.ending_of(self._outcome)}>"
+
+    # ---- for map and the connection ----
+
+    def cost(self) -> Optional[_wire.Cost]:
+        """Where it has succeeded, and its result has not been asked for."""
+        return _wire.cost(self._outcome) if self._outcome is not None else None
+
+    def deliver(self, outcome: Any) -> None:
+        self._outcome = outcome
+        if outcome.ending == _wire.SUCCEEDED:
+            self._settle(self.set_result, None)
+        else:
+            self._settle(self.set_exception, _UNREAD)
+
+    def fail(self, error: BaseException) -> None:
+        self._settle(self.set_exception, error)
+
+    def _settle(self, settle: Callable[[Any], None], what: Any) -> None:
+        self.stop = None
+        try:
+            settle(what)
+        except InvalidStateError:
+            return  # it has been cancelled
+        except BaseException:  # SystemExit, of a callback: the others' tasks go on
+            _log_callback()
+        self._done_callbacks.clear()
+
+    def _call_back(self) -> None:
+        self._invoke_callbacks()
+        self._done_callbacks.clear()
+
+    # ---- what has come back ----
+
+    def _read(self) -> None:
+        """Two threads may come here at once: one of them is heard."""
+        try:
+            value, error = self._unpickled(self._outcome)
+        except Exception as cause:
+            value, error = None, errors.NotReadable(f"what {self.name or 'the task'} returned cannot be unpickled here: {cause}")
+            error.__cause__ = cause
+        with self._condition:
+            if not self._is_read:
+                self._value, self._error = value, error
+                self._is_read = True
+                self._outcome.ClearField("result")
+
+    def _unpickled(self, outcome: Any) -> tuple:
+        """(value, None) or (None, exception)."""
+        if outcome.ending == _wire.SUCCEEDED:
+            return pickle.loads(outcome.result.pickled), None
+        if outcome.ending == _wire.RAISED:
+            return None, self._raised(outcome.error)
+        kind = errors.OF_ENDING.get(self.task.ending, errors.TaskError)
+        error = kind(f"{self.name or 'task'}: {errors.explained(self.task)}", self.task)
+        if outcome.error.traceback:
+            error.__cause__ = errors.RemoteTraceback(outcome.error.traceback)
+        return None, error
+
+    def _raised(self, raised: Any) -> BaseException:
+        error = as_exception(raised.pickled, raised.type, raised.message, raised.traceback, self.task)
+        if raised.before_start and isinstance(error, ModuleNotFoundError) and error.name:
+            error.msg = f"the server has no module named {error.name!r}; send it along with gild.Executor(ship=[{error.name.partition('.')[0]}])"
+        elif isinstance(error, AttributeError) and "cloudpickle" in raised.message:
+            mismatch = errors.VersionMismatch(f"{self.name} cannot be unpickled by the server, whose cloudpickle is another than yours: {error}")
+            mismatch.__cause__ = error
+            return mismatch
+        return error
+
+
+def as_exception(pickled: Optional[bytes], type_name: str, message: str, traceback: str, task: Optional[TaskInfo]) -> BaseException:
+    """Itself where it can be unpickled here, with the remote traceback as its cause."""
+    error: Any = None
+    if pickled:
+        try:
+            error = pickle.loads(pickled)
+        except Exception:
+            pass  # of a class that is not here; told as texts
+    if not isinstance(error, BaseException):
+        error = errors.RemoteError(f"{type_name}: {message}" if message else type_name, task, type_name)
+    error.__cause__ = errors.RemoteTraceback(traceback)
+    return error
+
+
+def _log_callback() -> None:
+    logging.getLogger("concurrent.futures").exception("exception calling callback")

@@ -1,0 +1,150 @@
+"""Executor.map: how many calls travel as one task, and their results in order."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import inspect
+import time
+from typing import Any, Callable, Deque, Iterator, NamedTuple, Optional, Sequence
+
+from . import _remote
+from ._functions import Functions, Prepared
+from ._future import Future, as_exception
+
+# Long enough for what a task costs to be small beside it, short enough for the last ones to end together.
+_CHUNK_RUN_S = 0.010
+# Where calls turn out to take longer than those before them, the rest of their task is sent once more.
+_CHUNK_RUN_ENOUGH_S = 1.0
+# Of arguments, and of results.
+_CHUNK_BYTES = 1 << 20
+_CHUNK_CALLS_MAX = 1 << 16
+# However short the calls: nobody knows how many interpreters there are.
+_TASKS_MIN = 16
+
+
+class Sent(NamedTuple):
+    """A task for each of these calls; a single one's result is the call's own."""
+
+    future: Future
+    calls: Sequence[tuple]
+
+
+class Chunks:
+    """Sends the calls, in tasks of `size` of them. None: singly at first; as soon as some have ended, as many as take _CHUNK_RUN_S."""
+
+    def __init__(self, functions: Functions, send: Callable[[Prepared], Future], function: Callable, size: Optional[int]):
+        self._functions = functions
+        self._send = send
+        self._function = function
+        # A coroutine is awaited by the server as a task's own.
+        self._size = 1 if inspect.iscoroutinefunction(inspect.unwrap(_unbound(function))) else size
+        self._sent: Deque[Sent] = collections.deque()
+        self._looked_at = 0
+        self._calls_ended = 0
+        self._run_s = 0.0
+        self._bytes = 0  # of results
+
+    def send(self, calls: Sequence[tuple]) -> Deque[Sent]:
+        start = 0
+        while start < len(calls):
+            size = self._size or self._worthwhile_size(len(calls) - start)
+            chunk = calls[start : start + size]
+            prepared = self.prepared(chunk)
+            while self._size is None and prepared.size > _CHUNK_BYTES and len(chunk) > 1:
+                chunk = chunk[: max(1, len(chunk) * _CHUNK_BYTES // prepared.size)]
+                prepared = self.prepared(chunk)
+            self._sent.append(Sent(self._send(prepared), chunk))
+            start += len(chunk)
+        return self._sent
+
+    def send_again(self, calls: Sequence[tuple]) -> Sent:
+        return Sent(self._send(self.prepared(calls)), calls)
+
+    def prepared(self, calls: Sequence[tuple]) -> Prepared:
+        if len(calls) == 1:
+            return self._functions.prepare(self._function, calls[0], {})
+        return self._functions.prepare_stored(self._for_each, (calls, _CHUNK_RUN_ENOUGH_S))
+
+    @functools.cached_property
+    def _for_each(self) -> Any:
+        return self._functions.pickled(functools.partial(_remote.call_each, self._function))
+
+    def _worthwhile_size(self, left: int) -> int:
+        while self._looked_at < len(self._sent) and self._sent[self._looked_at].future.done():
+            future, calls = self._sent[self._looked_at]
+            cost = future.cost()
+            if cost is not None:
+                self._calls_ended += len(calls)
+                self._run_s += cost.run_s
+                self._bytes += cost.result_bytes
+            self._looked_at += 1
+        if self._calls_ended == 0:
+            return 1
+        fit = min(_CHUNK_RUN_S / max(self._run_s, 1e-9), _CHUNK_BYTES / max(self._bytes, 1))
+        return max(1, min(int(fit * self._calls_ended), left // _TASKS_MIN, _CHUNK_CALLS_MAX))
+
+
+class Results:
+    """Iterates over the results, in the order of the calls; its length is their number, as progress bars like to know.
+
+    What a call raised is raised here, and is the end of it. Calls that are then under way are cancelled, as they are when it is closed
+    or forgotten.
+    """
+
+    def __init__(self, chunks: Chunks, calls: Sequence[tuple], until: Optional[float]):
+        """`until`: of time.monotonic()."""
+        self._length = len(calls)
+        self._sent = chunks.send(calls)
+        self._results = _in_order(chunks, self._sent, until)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Results:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._results)
+
+    def close(self) -> None:
+        self._results.close()
+        _cancel(self._sent)
+
+
+def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iterator[Any]:
+    """Holds no result that it has handed over."""
+    try:
+        while sent:
+            if len(sent[0].calls) == 1:
+                yield _next(sent, until)
+                continue
+            calls = sent[0].calls
+            results, raised = _next(sent, until)
+            if raised is None and len(results) < len(calls):
+                sent.appendleft(chunks.send_again(calls[len(results) :]))
+            del calls
+            results.reverse()
+            while results:
+                yield results.pop()
+            if raised is not None:
+                raise as_exception(*raised, None)
+    finally:
+        _cancel(sent)
+
+
+def _next(sent: Deque[Sent], until: Optional[float]) -> Any:
+    result = sent[0].future.result(None if until is None else until - time.monotonic())
+    sent.popleft()
+    return result
+
+
+def _cancel(sent: Deque[Sent]) -> None:
+    for each in sent:
+        each.future.cancel()
+
+
+def _unbound(function: Callable) -> Callable:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function

@@ -1,0 +1,375 @@
+"""gild.Executor against a server: what it does beyond the standard executors (standard_library_test.py)."""
+
+import asyncio
+import concurrent.futures
+import gc
+import pickle
+import threading
+import time
+import types
+import unittest
+import weakref
+
+import serving
+import gild
+
+
+def noop():
+    return None
+
+
+def square(x):
+    return x * x
+
+
+def fails(x):
+    if x == 3:
+        raise KeyError(x)
+    return x
+
+
+class OwnError(Exception):
+    def __init__(self, code, *, detail):
+        super().__init__(code)
+        self.detail = detail
+
+    def __reduce__(self):
+        return _own_error, (self.args[0], self.detail)
+
+
+def _own_error(code, detail):
+    return OwnError(code, detail=detail)
+
+
+class Unsendable(Exception):
+    def __init__(self):
+        super().__init__("no")
+        self.lock = threading.Lock()
+
+
+def raise_it(kind, *args, **kwargs):
+    raise kind(*args, **kwargs)
+
+
+def setUpModule():
+    global server
+    server = serving.Server()
+    unittest.addModuleCleanup(server.stop)
+
+
+class RemoteTest(unittest.TestCase):
+    options = {"tag": "cpu"}
+
+    def setUp(self):
+        self.executor = gild.Executor(server.target, **self.options)
+        self.addCleanup(self.executor.shutdown)
+
+    def submit(self, *args, **kwargs):
+        return self.executor.submit(*args, **kwargs)
+
+
+class SubmitTest(RemoteTest):
+    def test_functions_of_main_lambdas_and_bound_methods_run(self):
+        three = 3
+        self.assertEqual(self.submit(square, 5).result(), 25)
+        self.assertEqual(self.submit(lambda x: x * three, 5).result(), 15)
+        self.assertEqual(self.submit("a-b".split, "-").result(), ["a", "b"])
+
+    def test_its_future_says_what_the_task_cost(self):
+        future = self.submit(square, 2)
+        future.result()
+        task = future.task
+        self.assertEqual((task.ending, task.lane), ("SUCCEEDED", "CPU_LANE"))
+        self.assertEqual(len(task.id), 36)
+        self.assertGreater(task.usage.run, 0)
+        self.assertGreater(task.lock.takes, 0)
+        self.assertTrue(task.usage.interpreter.startswith("cpu-"))
+
+    def test_what_it_prints_is_in_its_task(self):
+        future = self.submit(print, "hello")
+        future.result()
+        self.assertEqual(future.task.stdout, b"hello\n")
+
+    def test_a_futures_task_is_none_before_it_has_ended(self):
+        future = self.submit(time.sleep, 60)
+        self.assertIsNone(future.task)
+        future.cancel()
+
+    def test_results_are_unpickled_by_who_asks(self):
+        unpickled_in = []
+        future = self.submit(TellsWhere, 1)
+        concurrent.futures.wait([future])
+        TellsWhere.told = unpickled_in.append
+        self.assertEqual(unpickled_in, [])
+        self.assertIs(future.result(), future.result())
+
+    def test_a_coroutine_function_is_awaited_there(self):
+        async def doubled(x):
+            await asyncio.sleep(0)
+            return 2 * x
+
+        self.assertEqual(self.submit(doubled, 4).result(), 8)
+
+    def test_what_cannot_be_pickled_is_an_error_of_submit(self):
+        with self.assertRaisesRegex(gild.NotPicklable, "argument 1 of square, of type lock"):
+            self.submit(square, threading.Lock())
+
+    def test_arguments_beyond_a_message_are_an_error_of_submit(self):
+        with self.assertRaisesRegex(gild.NotPicklable, "the arguments of len are 60.0 MiB; 47 MiB go into one call"):
+            self.submit(len, bytes(60 << 20))
+
+    def test_large_arguments_and_results_arrive(self):
+        data = bytes(20 << 20)
+        self.assertEqual(len(self.submit(bytes, data).result()), len(data))
+
+    def test_buffers_arrive_writable(self):
+        def change(array):
+            array[0] = 7
+            return array
+
+        self.assertEqual(self.submit(change, bytearray(1 << 20)).result()[0], 7)
+
+    def test_numpy_arrays_travel_beside_the_pickle(self):
+        import numpy
+
+        array = numpy.arange(1 << 18, dtype=numpy.float64)
+        doubled = self.submit(lambda a: (a.__imul__(2), a.flags.writeable)[0], array).result()
+        self.assertTrue((doubled == 2 * array).all() and doubled.flags.writeable)
+
+
+class TellsWhere:
+    def __init__(self, value):
+        self.value = value
+
+
+class ErrorTest(RemoteTest):
+    def test_exceptions_come_back_as_themselves(self):
+        with self.assertRaises(KeyError) as caught:
+            self.submit(fails, 3).result()
+        self.assertEqual(caught.exception.args, (3,))
+        self.assertIn("raise KeyError(x)", str(caught.exception.__cause__))
+        self.assertNotIn("<gild>", str(caught.exception.__cause__))
+
+    def test_so_do_those_with_a_say_in_how_they_are_pickled(self):
+        error = self.submit(raise_it, OwnError, 5, detail="d").exception()
+        self.assertEqual((type(error).__name__, error.args, error.detail), ("OwnError", (5,), "d"))
+
+    def test_one_that_cannot_be_sent_is_told_as_text(self):
+        error = self.submit(raise_it, Unsendable).exception()
+        self.assertIsInstance(error, gild.RemoteError)
+        self.assertEqual(error.type_name, "Unsendable")
+        self.assertIn("Unsendable: no", str(error))
+
+    def test_a_result_that_cannot_be_pickled_is_the_tasks_exception(self):
+        self.assertIsInstance(self.submit(threading.Lock).exception(), TypeError)
+
+    def test_other_endings_have_a_class_each_and_their_evidence(self):
+        def exits():
+            raise SystemExit(3)
+
+        def crashes():
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+        error = self.submit(exits).exception()
+        self.assertIsInstance(error, gild.Exited)
+        self.assertEqual(error.evidence.exit_code, 3)
+        error = self.submit(crashes).exception()
+        self.assertIsInstance(error, gild.Crashed)
+        self.assertEqual((error.ending, error.safe_to_retry), ("CRASHED", False))
+        with gild.options(timeout=0.1):
+            error = self.submit(time.sleep, 60).exception()
+        self.assertIsInstance(error, gild.TimedOut)
+        self.assertEqual(error.evidence.allowed, 100_000_000)
+        with gild.options(memory_bytes=64 << 20):
+            self.assertIsInstance(self.submit(lambda: bytearray(1 << 30)).exception(), gild.MemoryLimit)
+        with gild.options(result_bytes=1000):
+            self.assertIsInstance(self.submit(bytes, 2000).exception(), gild.ResultLimit)
+
+    def test_task_errors_can_be_pickled(self):
+        with gild.options(timeout=0.1):
+            error = self.submit(time.sleep, 60).exception()
+        again = pickle.loads(pickle.dumps(error))
+        self.assertEqual((type(again), again.args, again.task), (type(error), error.args, error.task))
+
+    def test_a_refused_task_names_the_field(self):
+        with gild.options(tag="io", memory_bytes=1 << 20):
+            error = self.submit(noop).exception()
+        self.assertIsInstance(error, gild.Refused)
+        self.assertEqual(error.field, "task.limits.memory_bytes")
+
+    def test_a_missing_module_is_named_and_how_to_ship_it(self):
+        module = types.ModuleType("only_here")
+        exec("def f(): return 5", vars(module))
+        import sys
+
+        sys.modules["only_here"] = module
+        self.addCleanup(sys.modules.pop, "only_here")
+        with self.assertRaisesRegex(ModuleNotFoundError, r"no module named 'only_here'; send it along with gild.Executor\(ship=\[only_here\]\)"):
+            self.submit(module.f).result()
+        with gild.Executor(server.target, ship=[module]) as executor:
+            self.assertEqual(executor.submit(module.f).result(), 5)
+
+
+class CancelTest(RemoteTest):
+    def test_a_running_task_is_stopped(self):
+        future = self.submit(time.sleep, 60)
+        while not future.running():
+            time.sleep(0.001)  # there is no word of it to wait for
+        self.assertTrue(future.cancel())
+        self.assertTrue(future.cancelled() and future.done())
+        self.assertTrue(future.cancel())
+        with self.assertRaises(concurrent.futures.CancelledError):
+            future.result()
+        # The slot is free again: both would wait a minute for it.
+        concurrent.futures.wait([self.submit(noop), self.submit(noop)])
+
+    def test_what_has_ended_cannot_be_cancelled(self):
+        future = self.submit(noop)
+        future.result()
+        self.assertFalse(future.cancel())
+
+    def test_waiters_and_callbacks_hear_of_it(self):
+        future, called = self.submit(time.sleep, 60), []
+        future.add_done_callback(called.append)
+        future.cancel()
+        self.assertEqual(called, [future])
+        self.assertEqual(concurrent.futures.wait([future]).done, {future})
+
+    def test_shutdown_may_cancel_what_waits(self):
+        running = [self.submit(time.sleep, 0.2) for _ in range(2)]
+        waiting = [self.submit(time.sleep, 60) for _ in range(100)]
+        while not all(future.running() for future in running):
+            time.sleep(0.001)
+        self.executor.shutdown(cancel_futures=True)
+        self.assertEqual([future.result() for future in running], [None, None])
+        self.assertTrue(all(future.cancelled() for future in waiting))
+
+
+class MapTest(RemoteTest):
+    def test_chunks_found_out_on_the_way(self):
+        self.assertEqual(list(self.executor.map(square, range(100_000))), [x * x for x in range(100_000)])
+
+    def test_results_before_an_error_are_there(self):
+        for chunksize in (None, 1, 2, 100):
+            results = self.executor.map(fails, range(8), chunksize=chunksize)
+            self.assertEqual([next(results) for _ in range(3)], [0, 1, 2])
+            with self.assertRaises(KeyError) as caught:
+                next(results)
+            self.assertIn("raise KeyError(x)", str(caught.exception.__cause__))
+            with self.assertRaises(StopIteration):
+                next(results)
+
+    def test_it_knows_its_length(self):
+        self.assertEqual(len(self.executor.map(square, range(7))), 7)
+
+    def test_a_limit_for_each_call_means_a_task_for_each(self):
+        with gild.options(timeout=30):
+            results = self.executor.map(square, range(100))
+        self.assertEqual(list(results), [x * x for x in range(100)])
+
+    def test_a_closed_map_cancels_what_is_under_way(self):
+        results = self.executor.map(time.sleep, [60] * 20, chunksize=1)
+        results.close()
+        self.submit(noop).result()
+
+
+class OptionsTest(RemoteTest):
+    def test_the_nearest_word_counts(self):
+        @gild.task(tag="io")
+        def where():
+            return None
+
+        def lane():
+            future = self.submit(where)
+            future.result()
+            return future.task.lane
+
+        self.assertEqual(lane(), "IO_LANE")
+        with gild.options(tag="cpu"):
+            self.assertEqual(lane(), "CPU_LANE")
+            with gild.options(tag="io"):
+                self.assertEqual(lane(), "IO_LANE")
+        self.assertEqual(where(), None)
+
+    def test_a_task_has_its_functions_name(self):
+        with gild.options(timeout=0.05):
+            self.assertTrue(str(self.submit(time.sleep, 60).exception()).startswith("sleep: "))
+
+    def test_wrong_options_are_named_where_they_are_said(self):
+        for call, words in (
+            (lambda: gild.Executor(tag="gpu"), "tag='gpu': one of 'auto', 'io', 'cpu'"),
+            (lambda: gild.Executor(limits={"timeout": 0}), "timeout=0: above 0"),
+            (lambda: gild.Executor(limits={"timeout": float("nan")}), "timeout=nan: above 0"),
+            (lambda: gild.task(memory_bytes=1.5), "memory_bytes=1.5: a number"),
+            (lambda: gild.task(isolation="none"), "isolation='none': one of 'shared', 'fresh'"),
+        ):
+            with self.assertRaises((ValueError, TypeError)) as caught:
+                call()
+            self.assertIn(words, str(caught.exception))
+        with self.assertRaisesRegex(TypeError, "'timeot' is no option of a task; there are .*timeout"):
+            with gild.options(timeot=5):
+                pass
+
+
+class ReferenceTest(RemoteTest):
+    def test_an_executor_that_is_forgotten_ends_when_its_tasks_have(self):
+        executor = gild.Executor(server.target)
+        future = executor.submit(time.sleep, 0.1)
+        thread = executor._connection._thread
+        gone = weakref.ref(executor)
+        del executor
+        gc.collect()
+        self.assertIsNone(gone())
+        self.assertIsNone(future.result())
+        thread.join()
+
+    def test_a_future_that_has_ended_holds_neither_arguments_nor_executor(self):
+        future = self.submit(square, 2)
+        future.result()
+        self.assertIsNone(future.stop)
+
+    def test_an_error_in_a_callback_is_logged_and_harms_nobody(self):
+        def broken(_):
+            raise RuntimeError("in a callback")
+
+        with self.assertLogs("concurrent.futures", "ERROR"):
+            future = self.submit(noop)
+            future.add_done_callback(broken)
+            future.result()
+            self.submit(noop).result()
+
+
+class AioTest(unittest.IsolatedAsyncioTestCase):
+    async def test_run_map_and_cancel(self):
+        async def doubled(x):
+            import asyncio
+
+            await asyncio.sleep(0.001)
+            return 2 * x
+
+        async def items():
+            for i in range(5):
+                yield i
+
+        async with gild.aio.Executor(server.target, tag="io") as executor:
+            self.assertEqual(await executor.run(doubled, 4), 8)
+            self.assertEqual([x async for x in executor.map(doubled, range(5))], [0, 2, 4, 6, 8])
+            self.assertEqual(sorted([x async for x in executor.map(doubled, items(), in_flight=2, in_order=False)]), [0, 2, 4, 6, 8])
+            with self.assertRaises(KeyError):
+                async for _ in executor.map(fails, range(8)):
+                    pass
+            running = executor.submit(time.sleep, 60)
+            running.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await running
+
+    async def test_run_in_executor(self):
+        with gild.Executor(server.target, tag="cpu") as executor:
+            self.assertEqual(await asyncio.get_running_loop().run_in_executor(executor, square, 3), 9)
+
+
+if __name__ == "__main__":
+    unittest.main()

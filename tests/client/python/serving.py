@@ -1,0 +1,32 @@
+"""A server for tests of the Python client: started here, ended here."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BIN = pathlib.Path(os.environ.get("GILD_BIN", ROOT / "build" / "test" / "bin"))
+
+sys.path.insert(0, os.environ.get("GILD_PYTHON_CLIENT", str(ROOT / "client" / "python")))
+
+
+class Server:
+    """On a port of its own choice, or one that it had before."""
+
+    def __init__(self, *options, listen="127.0.0.1:0"):
+        command = [BIN / "gild-server", "--listen", listen, "--http-listen", "127.0.0.1:0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        ready = self.process.stdout.readline()  # "gild-server listening on 127.0.0.1:50051, …"
+        if not ready.startswith("gild-server listening on "):
+            raise RuntimeError(f"the server did not start: {ready!r}")
+        self.target = ready.split()[3].rstrip(",")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()

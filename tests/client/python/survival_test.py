@@ -1,0 +1,149 @@
+"""What clients meet: no server, a server that goes away, a fork, the end of the interpreter, another Python."""
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import unittest
+
+import serving
+import gild
+from gild import _connection
+
+
+def noop():
+    return None
+
+
+class ServerTest(unittest.TestCase):
+    def test_no_server_is_an_error_at_once(self):
+        with socket.socket() as nobody_listens:
+            nobody_listens.bind(("127.0.0.1", 0))
+            with gild.Executor("127.0.0.1:%d" % nobody_listens.getsockname()[1]) as executor:
+                error = executor.submit(noop).exception(timeout=_connection.CONNECT_TIMEOUT_S)
+        self.assertIsInstance(error, gild.Unavailable)
+        self.assertIsInstance(error, ConnectionError)
+        self.assertTrue(error.safe_to_retry)
+        self.assertIn("no server at 127.0.0.1:", str(error))
+
+    def test_something_else_that_listens_is_told_from_a_server(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            before, _connection.CONNECT_TIMEOUT_S = _connection.CONNECT_TIMEOUT_S, 0.2
+            self.addCleanup(setattr, _connection, "CONNECT_TIMEOUT_S", before)
+            with gild.Executor("127.0.0.1:%d" % silent.getsockname()[1]) as executor:
+                error = executor.submit(noop).exception()
+        self.assertIsInstance(error, gild.Unavailable)
+
+    def test_a_server_that_dies_and_comes_back(self):
+        server = serving.Server()
+        self.addCleanup(lambda: server.stop())
+        with gild.Executor(server.target, tag="cpu") as executor:
+            executor.submit(noop).result()
+            lost = executor.submit(time.sleep, 60)
+            while not lost.running():
+                time.sleep(0.001)  # there is no word of it to wait for
+            server.kill()
+            error = lost.exception()
+            self.assertIsInstance(error, gild.ConnectionLost)
+            self.assertFalse(error.safe_to_retry)
+            waiting = executor.submit(noop)
+            server.process.stdout.close()
+            server = serving.Server(listen=server.target)
+            waiting.result()
+
+    def test_a_full_queue_is_waited_for(self):
+        server = serving.Server("--queue", "10")
+        self.addCleanup(server.stop)
+        with gild.Executor(server.target, tag="cpu") as executor:
+            self.assertEqual([f.result() for f in [executor.submit(noop) for _ in range(500)]], [None] * 500)
+
+    def test_a_function_that_the_server_has_forgotten_is_stored_again(self):
+        server = serving.Server()
+        self.addCleanup(server.stop)
+        with gild.Executor(server.target, tag="cpu") as executor:
+            executor.submit(noop).result()
+            for start in range(0, 5000, 500):  # the store keeps 4096
+                for future in [executor.submit(eval(f"lambda: {i}")) for i in range(start, start + 500)]:
+                    future.result()
+            executor.submit(noop).result()
+
+
+class PythonTest(unittest.TestCase):
+    def test_bytecode_of_another_python_is_not_sent(self):
+        server = serving.Server()
+        self.addCleanup(server.stop)
+        before, _connection.sys = _connection.sys, OtherPython
+        self.addCleanup(setattr, _connection, "sys", before)
+        with gild.Executor(server.target) as executor:
+            with self.assertRaisesRegex(gild.VersionMismatch, r"noop travels as bytecode of Python 2\.7, which the server's Python 3\.\d+ cannot read"):
+                executor.submit(noop).result()
+            self.assertEqual(executor.submit(pow, 2, 3).result(), 8)
+
+
+class OtherPython:
+    version_info = (2, 7, 18)
+
+
+def in_a_child(executor, future):
+    try:
+        future.result()
+    except RuntimeError as error:
+        return executor.submit(pow, 2, 5).result(), str(error)
+
+
+class ProcessTest(unittest.TestCase):
+    def setUp(self):
+        self.server = serving.Server()
+        self.addCleanup(self.server.stop)
+
+    def run_program(self, program):
+        environment = {**os.environ, "GILD_SERVER": self.server.target, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def test_a_fork_has_a_connection_of_its_own(self):
+        with gild.Executor(self.server.target, tag="cpu") as executor:
+            executor.submit(noop).result()
+            future = executor.submit(time.sleep, 60)
+            reading, writing = multiprocessing.Pipe(duplex=False)
+            child = multiprocessing.get_context("fork").Process(target=lambda: writing.send(in_a_child(executor, future)))
+            child.start()
+            self.assertTrue(reading.poll(30))
+            self.assertEqual(reading.recv(), (32, "this future belongs to the process that submitted it, of which this one is a fork"))
+            child.join()
+            self.assertEqual(executor.submit(pow, 2, 6).result(), 64)
+            future.cancel()
+
+    def test_the_interpreters_end_waits_for_what_is_under_way(self):
+        ended = self.run_program("""
+            import gild, time
+            executor = gild.Executor(tag="cpu")
+            executor.submit(time.sleep, 0.3).add_done_callback(lambda future: print(future.result(), future.task.ending))
+        """)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "None SUCCEEDED\n", ""))
+
+    def test_nothing_can_be_submitted_after_the_interpreters_end(self):
+        ended = self.run_program("""
+            import atexit, gild
+            executor = gild.Executor()
+            executor.submit(id, None).result()
+            @atexit.register
+            def last():
+                try:
+                    executor.submit(id, None)
+                except RuntimeError as error:
+                    print(error)
+        """)
+        self.assertEqual((ended.stdout, ended.stderr), ("cannot schedule new futures after interpreter shutdown\n", ""))
+
+    def test_an_executor_that_was_never_used_costs_nothing_at_the_end(self):
+        ended = self.run_program("import gild; executor = gild.Executor('127.0.0.1:1')")
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
