@@ -1,8 +1,10 @@
-# Ends its process with libc's exit, past Python and past gild.
+# Ends its process with libc's exit, past Python and past gild. What was registered to run then would end it otherwise.
 #
 # ends.cpu: EXITED
 # ends.io: EXITED INTERPRETER_LOST CRASHED
 # evidence.cpu: exit_code=4\b
 import ctypes
 
-ctypes.CDLL(None).exit(4)
+libc = ctypes.CDLL(None)
+libc.on_exit(libc.abort, None)
+libc.exit(4)
