@@ -3,9 +3,8 @@
 // With the lock only. In C++, since it is half of what the smallest task costs when it is written in Python.
 #pragma once
 
-#include <cstddef>
-
 #include "absl/strings/string_view.h"
+#include "server/interpreter/interpreter_settings.h"
 #include "server/interpreter/python.h"
 
 namespace gild {
@@ -19,18 +18,10 @@ class MainModule {
   PyRef Fresh(absl::string_view file_name, bool alone);
 
  private:
-  // Of the collector, the recursion limit, new threads' stacks and the switch interval.
-  bool RestoreSettings(bool alone);
-
   const PyRef name_;   // "__main__"
   const PyRef file_;   // "__file__"
   const PyRef first_;  // a namespace with nothing in it but what each has
-  const int recursion_limit_;
-  const size_t stack_bytes_;  // of a thread that is started; 0: as the system says
-  const PyRef get_switch_interval_;
-  const PyRef set_switch_interval_;
-  const PyRef switch_interval_;
-  const double switch_interval_s_;
+  InterpreterSettings settings_;
 };
 
 }  // namespace gild

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import tracemalloc
 
 
 def descriptors():
@@ -50,6 +51,8 @@ def own_process():
         "cores": len(os.sched_getaffinity(0)),
         "known threads": threading.active_count(),
         "environment": (sorted(os.environ.items()), variables()),
+        "allocations traced": tracemalloc.is_tracing(),
+        "collection": (gc.get_threshold(), gc.get_debug(), gc.callbacks),
         "time zone": (time.tzname, time.timezone, time.localtime(0)),
     }
 

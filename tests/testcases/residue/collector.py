@@ -5,4 +5,5 @@ import gc
 
 gc.disable()
 gc.set_threshold(1)
+gc.set_debug(gc.DEBUG_SAVEALL)
 gc.callbacks.append(lambda phase, info: None)
