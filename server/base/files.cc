@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "server/base/errors.h"
 #include "server/base/unique_fd.h"
 
@@ -19,6 +21,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   text << file.rdbuf();
   if (!file) return absl::UnavailableError("cannot read " + path);
   return text.str();
+}
+
+absl::string_view ValueOf(absl::string_view text, absl::string_view name) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (absl::ConsumePrefix(&line, name) && absl::ConsumePrefix(&line, ":\t")) return line;
+  }
+  return {};
 }
 
 absl::Status WriteFile(const std::string& path, absl::string_view text) {

@@ -5,18 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "server/base/clock.h"
 #include "server/base/errors.h"
-#include "server/base/files.h"
 #include "server/base/log.h"
 
 namespace gild {
@@ -43,30 +37,6 @@ void RaiseTo(std::optional<LockUsage>* told, const LockUsage& now) {
 // What a task did to its interpreter is in the task's outcome; what nobody's task explains is worth a look.
 bool WorthAWarning(const std::string& cause) {
   return cause == "killed" || cause == "protocol_error" || cause == "start_failed" || cause == "slot_lost";
-}
-
-// It has ended, or is on its way there, or takes SIGKILL next: proc(5). `folder`: /proc/PID/task/TID.
-bool IsOver(const std::string& folder) {
-  constexpr uint64_t kExiting = 4;  // PF_EXITING, of the kernel's include/linux/sched.h
-  constexpr size_t kState = 0, kFlags = 6;
-  const absl::StatusOr<std::string> stat = ReadFile(folder + "/stat");
-  if (!stat.ok() || stat->empty()) return true;
-  // tid (name) state …, where a name may be anything.
-  const size_t name_end = stat->rfind(") ");
-  if (name_end == std::string::npos) return false;
-  const std::vector<std::string> fields = absl::StrSplit(stat->substr(name_end + 2), ' ');
-  uint64_t flags;
-  if (fields.size() <= kFlags || !absl::SimpleAtoi(fields[kFlags], &flags)) return false;
-  if (fields[kState] == "Z" || fields[kState] == "X" || (flags & kExiting) != 0) return true;
-  const absl::StatusOr<std::string> status = ReadFile(folder + "/status");
-  if (!status.ok()) return true;
-  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
-    uint64_t pending;
-    if (absl::ConsumePrefix(&line, "SigPnd:\t") && absl::SimpleHexAtoi(line, &pending)) {
-      return (pending >> (SIGKILL - 1) & 1) != 0;
-    }
-  }
-  return false;
 }
 
 }  // namespace
@@ -102,15 +72,6 @@ void Lane::AddSlot(SlotKind kind, int seat, const std::string& suffix) {
   slot.kind = kind;
   slot.seat = seat;
   if (!config_.cores.empty()) slot.core = config_.cores[seat % config_.cores.size()];
-}
-
-bool Lane::IsDead(int pid) {
-  std::error_code error;
-  std::filesystem::directory_iterator thread(absl::StrCat("/proc/", pid, "/task"), error);
-  for (; !error && thread != std::filesystem::directory_iterator(); thread.increment(error)) {
-    if (!IsOver(thread->path())) return false;
-  }
-  return true;  // also where it is no process any more
 }
 
 // ---- from any thread ----

@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/base/poller.h"
 #include "server/lane/interpreter_handle.h"
+#include "server/process/is_dead.h"
 #include "server/process/slot_groups.h"
 #include "server/process/slot_process.h"
 #include "server/task/glimpse.h"
@@ -33,10 +34,6 @@ namespace gild {
 
 class Lane {
  public:
-  // It is no process any more, or one that nobody has waited for yet, or none of its threads will get to do anything:
-  // beside thousands of others they take their time to end.
-  static bool IsDead(int pid);
-
   struct Config {
     LaneKind kind = LaneKind::kCpu;
     int slots = 1;         // seats: each has one for tasks that ask for nothing, and

@@ -11,8 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "server/base/files.h"
 #include "server/base/unique_fd.h"
 #include "server/sandbox/policy.h"
@@ -23,12 +21,8 @@ namespace {
 // Of the process that this thread is one of. (PIDFD_THREAD would do, from Linux 6.9 on.)
 pid_t ProcessOf(pid_t thread) {
   const absl::StatusOr<std::string> status = ReadFile(absl::StrCat("/proc/", thread, "/status"));
-  if (!status.ok()) return thread;
-  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
-    pid_t process;
-    if (absl::ConsumePrefix(&line, "Tgid:") && absl::SimpleAtoi(line, &process)) return process;
-  }
-  return thread;
+  pid_t process;
+  return status.ok() && absl::SimpleAtoi(ValueOf(*status, "Tgid"), &process) ? process : thread;
 }
 
 // A file or folder in the scratch. Whatever else it is, another's close of it may wait.

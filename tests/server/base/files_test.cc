@@ -36,5 +36,14 @@ TEST(FilesTest, AnEmptyFileIsNoError) {
   EXPECT_TRUE(text.ok() && text->empty()) << text.status();
 }
 
+TEST(FilesTest, AValueIsFoundByItsWholeName) {
+  constexpr char kStatus[] = "Tgid:\t12\nNSTgid:\t13\nName:\ta:\tb\nGroups:\t\nPid:\t14";
+  EXPECT_EQ(ValueOf(kStatus, "Tgid"), "12");
+  EXPECT_EQ(ValueOf(kStatus, "NSTgid"), "13");
+  EXPECT_EQ(ValueOf(kStatus, "Name"), "a:\tb");
+  EXPECT_EQ(ValueOf(kStatus, "Pid"), "14") << "the last line needs no end";
+  for (const char* const name : {"Groups", "gid", "Tg", "None"}) EXPECT_EQ(ValueOf(kStatus, name), "") << name;
+}
+
 }  // namespace
 }  // namespace gild

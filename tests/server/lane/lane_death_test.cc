@@ -1,17 +1,11 @@
 // Interpreters that die, and whose doing it was.
 #include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
-#include <thread>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
-#include "server/base/files.h"
 #include "tests/server/lane/lane_fixture.h"
 
 namespace gild {
@@ -254,33 +248,6 @@ TEST_F(LaneDeathTest, OneThatIsDeadAndNeverReapedCostsItsSlot) {
   EXPECT_EQ(outcome.ending, Ending::kInterpreterLost);
   EXPECT_THAT(outcome.evidence.detail, HasSubstr("not reaped"));
   slots_.AwaitOrder(0, 2);
-}
-
-TEST(IsDeadTest, AZombieIsAndAProcessIsNot) {
-  EXPECT_FALSE(Lane::IsDead(getpid()));
-  const pid_t child = fork();
-  if (child == 0) _exit(0);
-  siginfo_t ended;
-  ASSERT_EQ(waitid(P_PID, child, &ended, WEXITED | WNOWAIT), 0);
-  EXPECT_TRUE(Lane::IsDead(child));
-  ASSERT_EQ(waitpid(child, nullptr, 0), child);
-  EXPECT_TRUE(Lane::IsDead(child));
-}
-
-TEST(IsDeadTest, OneWhoseFirstThreadAloneHasEndedIsNot) {
-  const pid_t child = fork();
-  if (child == 0) {
-    std::thread(pause).detach();
-    syscall(SYS_exit, 0);  // of the thread
-  }
-  const std::string stat = absl::StrCat("/proc/", child, "/stat");
-  while (!absl::StrContains(*ReadFile(stat), ") Z ")) std::this_thread::yield();
-  EXPECT_FALSE(Lane::IsDead(child));
-  ASSERT_EQ(kill(child, SIGKILL), 0);
-  siginfo_t ended;
-  ASSERT_EQ(waitid(P_PID, child, &ended, WEXITED | WNOWAIT), 0);
-  EXPECT_TRUE(Lane::IsDead(child));
-  ASSERT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 TEST_F(LaneDeathTest, AnIdleInterpreterThatDiesIsReplaced) {
