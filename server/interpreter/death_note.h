@@ -2,7 +2,7 @@
 // server could not tell the culprit from its neighbours in the I/O lane, nor an own kill(2) from one that came from outside.
 //
 // Written by the handlers of fatal signals (on a stack of their own, so that a stack overflow can be noted too) and by
-// _exit, kill, raise and pthread_kill, which gild-interpreter defines and forwards. Handlers are process-wide; the
+// _exit, exit, kill, raise and pthread_kill, which gild-interpreter defines and forwards. Handlers are process-wide; the
 // alternate stack is per thread.
 #pragma once
 
