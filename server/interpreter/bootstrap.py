@@ -112,9 +112,9 @@ unpickle = pickle.loads
 _pickle = pickle.dumps
 
 
-def call(function, pickled_arguments):
+def call(function, pickled_arguments, buffers):
     """Calls a function with the pickle of (args, kwargs)."""
-    args, kwargs = unpickle(pickled_arguments) if pickled_arguments else ((), {})
+    args, kwargs = unpickle(pickled_arguments, buffers=buffers) if pickled_arguments else ((), {})
     return function(*args, **kwargs)
 
 
@@ -144,6 +144,15 @@ def free_logging():
         _renew_logging_locks()
     else:
         _logging_lock.release()
+
+
+def pickled_error(error, bytes_max):
+    """None where it cannot be sent as itself."""
+    try:
+        data = pickled(error)
+    except Exception:
+        return None
+    return data if len(data) <= bytes_max else None
 
 
 # A task may replace asyncio's own.
@@ -193,13 +202,17 @@ _describing = threading.RLock()  # a stopped task leaves a plain Lock too early 
 
 
 def _before_start(error, frames, file_name):
-    """Whether the body could not start: it does not compile, or a module that it imports at its top level is missing."""
+    """Whether the body could not start: it does not compile, or a module that it imports at its top level, or is called from, is missing."""
     if frames is None:
-        return isinstance(error, SyntaxError)
-    if not isinstance(error, ModuleNotFoundError) or frames.tb_frame.f_code.co_filename != file_name:
+        return isinstance(error, (SyntaxError, ModuleNotFoundError))
+    if not isinstance(error, ModuleNotFoundError):
         return False
+    importing = "<frozen importlib"
     codes = [frame.f_code for frame, _ in traceback.walk_tb(frames)]
-    return all(code.co_name == "<module>" or code.co_filename.startswith("<frozen importlib") for code in codes)
+    # What pickle imports, for a function or an argument, is in no code of the task's.
+    if codes[0].co_filename != file_name and not codes[0].co_filename.startswith(importing):
+        return False
+    return all(code.co_name == "<module>" or code.co_filename.startswith(importing) for code in codes)
 
 
 def describe(error, file_name, source):

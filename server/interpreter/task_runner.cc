@@ -76,6 +76,18 @@ PyRef ArgumentList(const internal::StartTask& start) {
   return list;
 }
 
+// Each in memory of its own, which the task may write to.
+PyRef BufferList(const internal::StartTask& start) {
+  PyRef list(PyList_New(start.buffers_size()));
+  for (int i = 0; list && i < start.buffers_size(); ++i) {
+    const std::string& buffer = start.buffers(i);
+    PyObject* const bytes = PyByteArray_FromStringAndSize(buffer.data(), static_cast<Py_ssize_t>(buffer.size()));
+    if (bytes == nullptr) return PyRef();
+    PyList_SET_ITEM(list.get(), i, bytes);
+  }
+  return list;
+}
+
 bool IsCall(const internal::StartTask& start) { return !start.function_sha256().empty(); }
 
 bool SaysSuccess(const internal::TaskEnded& ended) {
@@ -513,9 +525,11 @@ PyRef TaskRunner::CallFunction(const internal::StartTask& start, const TaskState
     // Two tasks may have come here at once: either's will do.
     if (!function->callable) function->callable = std::move(callable);
   }
-  return PyRef(PyObject_CallMethod(inheritance_->bootstrap.get(), "call", "Oy#", function->callable.get(),
+  const PyRef buffers = BufferList(start);
+  if (!buffers) return PyRef();
+  return PyRef(PyObject_CallMethod(inheritance_->bootstrap.get(), "call", "Oy#O", function->callable.get(),
                                    start.pickled_arguments().data(),
-                                   static_cast<Py_ssize_t>(start.pickled_arguments().size())));
+                                   static_cast<Py_ssize_t>(start.pickled_arguments().size()), buffers.get()));
 }
 
 std::optional<int> TaskRunner::ExitCodeOf(PyObject* error) {
@@ -585,6 +599,7 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   const PyRef source = ToBytes(start.code());
   const PyRef described(PyObject_CallMethod(inheritance_->bootstrap.get(), "describe", "OsO", error.get(),
                                             start.file_name().c_str(), source.get()));
+  if (described && IsCall(start) && ended->ending() == internal::CODE_RAISED) AddPickled(error.get(), ended);
   // Its own __str__ may have taken until now, or not have come to its end.
   if (task.stop.load()) ended->set_ending(internal::CODE_STOPPED);
   if (!described) {
@@ -597,6 +612,13 @@ void TaskRunner::Classify(const internal::StartTask& start, const TaskState& tas
   ended->set_error_message(Bounded(BytesOf(PyTuple_GET_ITEM(described.get(), 1)), kErrorMessageBytesMax));
   ended->set_error_before_start(PyTuple_GET_ITEM(described.get(), 3) == Py_True);
   ended->set_error_traceback(BoundedTail(BytesOf(PyTuple_GET_ITEM(described.get(), 2)), kErrorTracebackBytesMax));
+}
+
+void TaskRunner::AddPickled(PyObject* error, internal::TaskEnded* ended) {
+  const PyRef pickled(PyObject_CallMethod(inheritance_->bootstrap.get(), "pickled_error", "On", error,
+                                          static_cast<Py_ssize_t>(kErrorPickledBytesMax)));
+  if (pickled && pickled.get() != Py_None) ended->set_error_pickled(std::string(BytesOf(pickled.get())));
+  PyErr_Clear();
 }
 
 void TaskRunner::RaiseStop(TaskState* task) {

@@ -136,6 +136,7 @@ class TaskRunner {
   // Streams that the task has put in place of its own may hold what it has printed. What that raised; null: nothing.
   PyRef FlushStreams(uint64_t serial);
   void Classify(const internal::StartTask& start, const TaskState& task, PyRef error, internal::TaskEnded* ended);
+  void AddPickled(PyObject* error, internal::TaskEnded* ended);
   const std::unique_ptr<Inheritance> inheritance_;
   const Options options_;
   const Scratch scratch_;

@@ -291,6 +291,9 @@ std::string ProblemOf(const internal::TaskEnded& ended, const Task& task, StopRe
   if (ended.error_traceback().size() > static_cast<size_t>(kErrorTracebackBytesMax)) {
     return TooLong("a traceback", ended.error_traceback().size(), kErrorTracebackBytesMax);
   }
+  if (ended.error_pickled().size() > static_cast<size_t>(kErrorPickledBytesMax)) {
+    return TooLong("a pickled error", ended.error_pickled().size(), kErrorPickledBytesMax);
+  }
   if (ended.lock_profile_size() > kLockProfileMax) {
     return absl::StrCat("a lock profile of ", ended.lock_profile_size(), " functions, at most ", kLockProfileMax,
                         " allowed");
@@ -323,7 +326,8 @@ void EndReported(internal::TaskEnded* ended, const Task& task, StopReason stop, 
     outcome->error = Error{.type = RepairUtf8(ended->error_type()),
                            .message = RepairUtf8(ended->error_message()),
                            .traceback = RepairUtf8(ended->error_traceback()),
-                           .before_start = ended->error_before_start()};
+                           .before_start = ended->error_before_start(),
+                           .pickled = std::move(*ended->mutable_error_pickled())};
   }
   switch (ended->ending()) {
     case internal::CODE_SUCCEEDED:

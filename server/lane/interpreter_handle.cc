@@ -178,6 +178,7 @@ UniqueFd InterpreterHandle::SendStart(const Task& task, uint32_t row) {
   }
   start.set_function_sha256(task.function->sha256);
   start.set_pickled_arguments(task.pickled_arguments);
+  for (const std::string& buffer : task.buffers) start.add_buffers(buffer);
   absl::MutexLock lock(&functions_mutex_);
   const uint64_t session = task.session_number;
   KnownFunctions& known = functions_.try_emplace(session, FunctionBounds(session)).first->second;

@@ -87,6 +87,17 @@ void Scheduler::Cancel(uint64_t serial, int64_t now_ns) { StopTask(serial, Stop:
 
 void Scheduler::DeadlinePassed(uint64_t serial, int64_t now_ns) { StopTask(serial, Stop::kDeadline, now_ns); }
 
+void Scheduler::Withdraw(uint64_t serial, int64_t now_ns) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = entries_.find(serial);
+    if (found == entries_.end() || found->second.placed) return;
+    StopWaiting(found->second, Stop::kCancel, now_ns, &actions);
+  }
+  Act(std::move(actions), now_ns);
+}
+
 void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
   Actions actions;
   {
@@ -95,10 +106,7 @@ void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
     if (found == entries_.end()) return;
     Entry& entry = found->second;
     if (!entry.placed) {
-      const LaneKind lane = entry.task->lane;
-      Dequeue(entry);
-      EndStopped(serial, stop, now_ns, &actions);
-      Place(lane, now_ns, &actions);  // a slot may have been kept for it
+      StopWaiting(entry, stop, now_ns, &actions);
     } else if (entry.handing_over) {
       // The lane may not know the task yet, and would not remember a cancel: Placed sees to it.
       if (entry.stop == Stop::kNo) entry.stop = stop;
@@ -109,6 +117,14 @@ void Scheduler::StopTask(uint64_t serial, Stop stop, int64_t now_ns) {
     }
   }
   Act(std::move(actions), now_ns);
+}
+
+void Scheduler::StopWaiting(Entry& entry, Stop stop, int64_t now_ns, Actions* actions) {
+  const LaneKind lane = entry.task->lane;
+  const uint64_t serial = entry.task->serial;
+  Dequeue(entry);
+  EndStopped(serial, stop, now_ns, actions);
+  Place(lane, now_ns, actions);  // a slot may have been kept for it
 }
 
 std::optional<uint64_t> Scheduler::Find(const std::string& task_id) const {

@@ -83,6 +83,8 @@ class Scheduler {
   std::variant<uint64_t, Refusal> Submit(Task&& task, Done done, int64_t now_ns);
   // A waiting task ends as CANCELLED, a running one is stopped; nothing happens when it has ended.
   void Cancel(uint64_t serial, int64_t now_ns);
+  // As Cancel, but one that has been given to its lane goes on.
+  void Withdraw(uint64_t serial, int64_t now_ns);
   // The client's own deadline passed: as Cancel, but a waiting task ends as EXPIRED.
   void DeadlinePassed(uint64_t serial, int64_t now_ns);
 
@@ -200,6 +202,8 @@ class Scheduler {
   // again unless it ended.
   bool Placed(const HandOver& hand_over, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopTask(uint64_t serial, Stop stop, int64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  // One that has not been placed.
+  void StopWaiting(Entry& entry, Stop stop, int64_t now_ns, Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Dequeue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a task that is neither queued nor placed any more.

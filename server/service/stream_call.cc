@@ -70,15 +70,20 @@ void StreamCall::ReadDone(bool ok) {
 }
 
 void StreamCall::CancelAsked() {
-  std::vector<uint64_t> serials;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const uint64_t client_id : request_->cancel_client_ids()) {
-      const auto found = in_flight_.find(client_id);
-      if (found != in_flight_.end()) serials.push_back(found->second);
-    }
+  for (const uint64_t serial : SerialsOf(request_->cancel_client_ids())) context_->scheduler->Cancel(serial, NowNs());
+  for (const uint64_t serial : SerialsOf(request_->withdraw_client_ids())) {
+    context_->scheduler->Withdraw(serial, NowNs());
   }
-  for (const uint64_t serial : serials) context_->scheduler->Cancel(serial, NowNs());
+}
+
+std::vector<uint64_t> StreamCall::SerialsOf(const google::protobuf::RepeatedField<uint64_t>& client_ids) {
+  std::vector<uint64_t> serials;
+  absl::MutexLock lock(&mutex_);
+  for (const uint64_t client_id : client_ids) {
+    const auto found = in_flight_.find(client_id);
+    if (found != in_flight_.end()) serials.push_back(found->second);
+  }
+  return serials;
 }
 
 void StreamCall::Pump() {

@@ -64,6 +64,9 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   // `is_new`: it has just been put in flight; otherwise another with its client_id is there, and it is refused.
   void SubmitOne(v1::StreamTask* wire, bool is_new) ABSL_LOCKS_EXCLUDED(mutex_);
   void CancelAsked() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Serials of those in flight.
+  std::vector<uint64_t> SerialsOf(const google::protobuf::RepeatedField<uint64_t>& client_ids)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Where to put an outcome of about so many bytes; Deliver once it is there.
   v1::StreamOutcome* AddOutcome(size_t about_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Deliver(const v1::StreamOutcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

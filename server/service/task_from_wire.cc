@@ -260,7 +260,12 @@ std::variant<Task, InvalidField, MissingFunction> TaskFromWire(v1::Task&& wire, 
     if (sha256.size() != kSha256Bytes) return InvalidField{"task.function.function_sha256", "is not 32 bytes long"};
     task.function = functions->Find(sha256);
     if (task.function == nullptr) return MissingFunction{sha256};
+    if (wire.function().buffers_size() > kArgumentsMax) {
+      return InvalidField{"task.function.buffers", absl::StrCat("are more than ", kArgumentsMax)};
+    }
     task.pickled_arguments = std::move(*wire.mutable_function()->mutable_pickled_arguments());
+    auto& buffers = *wire.mutable_function()->mutable_buffers();
+    task.buffers.assign(std::make_move_iterator(buffers.begin()), std::make_move_iterator(buffers.end()));
     if (task.name.empty()) task.name = absl::StrCat("function-", absl::BytesToHexString(sha256.substr(0, 4)));
     return task;
   }

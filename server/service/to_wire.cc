@@ -200,6 +200,7 @@ void ToWire(const Task& task, Outcome&& outcome, v1::Outcome* wire) {
     wire->mutable_error()->set_message(std::move(outcome.error->message));
     wire->mutable_error()->set_traceback(std::move(outcome.error->traceback));
     wire->mutable_error()->set_before_start(outcome.error->before_start);
+    wire->mutable_error()->set_pickled(std::move(outcome.error->pickled));
   }
   if (outcome.evidence != Evidence{}) ToWire(outcome.evidence, wire->mutable_evidence());
   ToWire(outcome.usage, wire->mutable_usage());

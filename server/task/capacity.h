@@ -9,7 +9,7 @@ namespace gild {
 
 // ---- what a client may send (beyond: INVALID_ARGUMENT naming the field, but for the limits, which are lowered) ----
 inline constexpr int64_t kCodeBytesMax = 1 << 20;
-inline constexpr int64_t kArgumentsMax = 1024;
+inline constexpr int64_t kArgumentsMax = 1024;  // and buffers of pickled ones
 inline constexpr int64_t kNameBytesMax = 128;
 inline constexpr int64_t kEntryBytesMax = 256;
 inline constexpr int64_t kSessionBytesMax = 128;
@@ -30,6 +30,7 @@ inline constexpr int64_t kResultBytesMax = 32 << 20;
 inline constexpr int64_t kErrorTypeBytesMax = 256;
 inline constexpr int64_t kErrorMessageBytesMax = 4 << 10;
 inline constexpr int64_t kErrorTracebackBytesMax = 64 << 10;
+inline constexpr int64_t kErrorPickledBytesMax = 256 << 10;  // left out by an honest child
 inline constexpr int kWarningsMax = 16;
 inline constexpr int64_t kWarningBytesMax = 1 << 10;
 inline constexpr int kResidueMax = 8;

@@ -68,6 +68,7 @@ struct Error {
   std::string message;    // valid UTF-8
   std::string traceback;  // valid UTF-8
   bool before_start = false;
+  std::string pickled;  // of a function's, where it can be
 };
 
 struct Evidence {

@@ -22,6 +22,7 @@ const char* Name(LaneKind lane) {
 int64_t Task::Bytes() const {
   int64_t bytes = sizeof(Task) + code.size() + entry.size() + session.size() + name.size() + pickled_arguments.size();
   for (const Value& argument : arguments) bytes += sizeof(Value) + argument.bytes.size();
+  for (const std::string& buffer : buffers) bytes += sizeof(std::string) + buffer.size();
   for (const File& file : files) bytes += sizeof(File) + file.path.size() + file.content.size();
   for (const std::string& pattern : collect) bytes += sizeof(std::string) + pattern.size();
   return bytes;

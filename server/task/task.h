@@ -61,7 +61,8 @@ struct Task {
   std::string entry;  // empty: the script is the task
   std::vector<Value> arguments;
   std::shared_ptr<const Function> function;
-  std::string pickled_arguments;  // (args, kwargs)
+  std::string pickled_arguments;     // (args, kwargs)
+  std::vector<std::string> buffers;  // that their pickle takes from outside
 
   Limits limits;
   std::string principal;        // who asks: no interpreter serves two of them; empty: anonymous, as all are so far

@@ -74,6 +74,8 @@ TEST_P(FunctionsTest, AFunctionIsCalledWithPickledArgumentsAndKeptFromCallToCall
   EXPECT_EQ(raised.ending(), v1::RAISED);
   EXPECT_EQ(raised.error().type(), "ValueError");
   EXPECT_EQ(raised.error().message(), "as asked");
+  const v1::Outcome repr = Run(gild::testing::Call(v1::CPU, "pickles.py", "result", {Raw(raised.error().pickled())}));
+  EXPECT_EQ(repr.result().json(), "\"ValueError('as asked')\"");
   EXPECT_EQ(ReprOf(Run(CallOf(sha256))), "\"12\"");
 }
 

@@ -22,5 +22,6 @@ std::vector<std::string> PlausibleInputs() {
   entry.set_profile_lock(true);
   call.mutable_function()->set_function_sha256(std::string(32, '\1'));
   call.mutable_function()->set_pickled_arguments("\x80\x05.");
+  call.mutable_function()->add_buffers("buffer");
   return {script.SerializeAsString(), entry.SerializeAsString(), call.SerializeAsString()};
 }

@@ -21,6 +21,7 @@ std::vector<std::string> PlausibleInputs() {
   raised.mutable_ended()->set_serial(8);
   raised.mutable_ended()->set_ending(gild::internal::CODE_RAISED);
   raised.mutable_ended()->set_error_type("ValueError");
+  raised.mutable_ended()->set_error_pickled("\x80\x05.");
   raised.mutable_ended()->set_error_traceback("Traceback (most recent call last):\n");
   std::string all;
   std::vector<std::string> inputs;

@@ -6,6 +6,7 @@ import json
 import logging
 import operator
 import pathlib
+import pickle
 import sys
 import threading
 import types
@@ -125,6 +126,21 @@ class Bootstrap(unittest.TestCase):
             self.described(code)
             self.assertFalse(self.before_start, code)
 
+    def test_a_function_whose_module_is_missing_cannot_start_and_one_that_imports_can(self):
+        def before_start(raising):
+            try:
+                raising()
+            except ModuleNotFoundError as error:
+                error.__traceback__ = error.__traceback__.tb_next.tb_next
+                return self.bootstrap.describe(error, "<function>", b"")[3]
+
+        self.assertTrue(before_start(lambda: pickle.loads(b"cno_such_module\nfunction\n.")))
+
+        def imports():
+            import no_such_module  # noqa: F401
+
+        self.assertFalse(before_start(lambda: imports()))
+
     def test_what_a_task_does_to_builtins_and_json_is_not_met_by_the_next(self):
         replaced = [(builtins, "compile"), (builtins, "exec"), (builtins, "getattr"), (json, "loads"), (json, "dumps")]
         originals = [getattr(module, name) for module, name in replaced]
@@ -180,6 +196,18 @@ class Bootstrap(unittest.TestCase):
         self.assertFalse(logging._lock._is_owned())
         self.bootstrap.free_logging()
         self.assertFalse(logging._lock._is_owned())
+
+    def test_buffers_of_a_pickle_come_from_beside_it(self):
+        buffers = []
+        pickled = pickle.dumps(((pickle.PickleBuffer(bytearray(b"abc")),), {}), protocol=5, buffer_callback=buffers.append)
+        self.assertEqual(self.bootstrap.call(bytes, pickled, [bytearray(b"xyz")]), b"xyz")
+        self.assertEqual(len(buffers), 1)
+
+    def test_an_error_that_cannot_be_pickled_or_is_too_large_is_none(self):
+        unsendable = ValueError(threading.Lock())
+        self.assertEqual(pickle.loads(self.bootstrap.pickled_error(KeyError(3), 1000)).args, (3,))
+        self.assertIsNone(self.bootstrap.pickled_error(unsendable, 1000))
+        self.assertIsNone(self.bootstrap.pickled_error(KeyError("x" * 1000), 1000))
 
     def test_joining_waits_for_the_tasks_own_threads_only(self):
         go, other_may_end = threading.Event(), threading.Event()

@@ -90,6 +90,11 @@ TEST_F(HostileChildTest, ATracebackTooLong) {
       [](internal::TaskEnded& ended) { ended.set_error_traceback(std::string(kErrorTracebackBytesMax + 1, 'x')); },
       "traceback");
 }
+TEST_F(HostileChildTest, APickledErrorTooLong) {
+  ExpectRefused(
+      [](internal::TaskEnded& ended) { ended.set_error_pickled(std::string(kErrorPickledBytesMax + 1, 'x')); },
+      "a pickled error");
+}
 TEST_F(HostileChildTest, ASessionForgottenUnasked) {
   ExpectProtocolError([](FakeInterpreter& child, auto&) { child.Forgotten({1}); }, "not to forget");
 }

@@ -175,6 +175,7 @@ TEST_F(LaneTest, AnExceptionIsRaisedWithRepairedText) {
   ended.set_error_type("ValueError");
   ended.set_error_message("bad \xFF byte");
   ended.set_error_traceback("cut \xE2\x82");
+  ended.set_error_pickled("\x80");
   child.End(ended);
   const Outcome outcome = AwaitOutcome(task);
   EXPECT_EQ(outcome.ending, Ending::kRaised);
@@ -182,6 +183,7 @@ TEST_F(LaneTest, AnExceptionIsRaisedWithRepairedText) {
   EXPECT_EQ(outcome.error->type, "ValueError");
   EXPECT_EQ(outcome.error->message, "bad \xEF\xBF\xBD byte");
   EXPECT_EQ(outcome.error->traceback, "cut \xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(outcome.error->pickled, "\x80");
 }
 
 TEST_F(LaneTest, WarningsOfItsInterpreterComeWithTheOutcome) {

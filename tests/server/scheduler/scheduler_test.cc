@@ -345,6 +345,18 @@ TEST_F(StopTest, ARunningTaskIsStoppedByItsLane) {
   EXPECT_THAT(outcomes_, IsEmpty());
 }
 
+TEST_F(StopTest, AWithdrawnTaskEndsWhereItWaitsAndGoesOnWhereItRuns) {
+  scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
+  const uint64_t running = Submit(CpuTask());
+  const uint64_t waiting = Submit(CpuTask());
+  for (const uint64_t serial : {running, waiting, uint64_t{4711}}) scheduler().Withdraw(serial, 0);
+  EXPECT_EQ(outcomes_.at(waiting).ending, Ending::kCancelled);
+  EXPECT_TRUE(outcomes_.at(waiting).evidence.safe_to_retry);
+  EXPECT_THAT(cpu_.cancels, IsEmpty());
+  End(running);
+  EXPECT_EQ(outcomes_.at(running).ending, Ending::kSucceeded);
+}
+
 TEST_F(StopTest, AnEndedTaskIsLeftAlone) {
   scheduler().SlotReady(LaneKind::kCpu, 0, {.threads = 1}, 0);
   const uint64_t serial = Submit(CpuTask());

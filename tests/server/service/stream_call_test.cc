@@ -217,6 +217,23 @@ TEST_F(StreamCallTest, OneTaskIsCancelledByItsId) {
   EXPECT_TRUE(Close().ok());
 }
 
+TEST_F(StreamCallTest, WhatWaitsIsWithdrawnByItsIdAndWhatRunsGoesOn) {
+  Start();
+  scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 1}, NowNs());
+  Open();
+  Send(Batch({1, 2}));
+  const auto running = io_.AwaitStart(1);
+  v1::RunStreamRequest withdraw;
+  for (const uint64_t id : {1, 2, 77}) withdraw.add_withdraw_client_ids(id);
+  Send(withdraw);
+  const v1::StreamOutcome withdrawn = Receive();
+  EXPECT_EQ(withdrawn.client_id(), 2u);
+  EXPECT_EQ(withdrawn.outcome().ending(), v1::CANCELLED);
+  End(*running, "");
+  EXPECT_EQ(Receive().outcome().ending(), v1::SUCCEEDED);
+  EXPECT_TRUE(Close().ok());
+}
+
 TEST_F(StreamCallTest, ABrokenStreamStopsItsTasks) {
   Start();
   scheduler_->SlotReady(LaneKind::kIo, 0, {.threads = 2}, NowNs());

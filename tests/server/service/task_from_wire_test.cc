@@ -91,6 +91,11 @@ TEST_F(TaskFromWireTest, AFunctionIsLookedUpByItsHash) {
   EXPECT_EQ(task.pickled_arguments, "arguments");
   EXPECT_EQ(task.name, "function-" + absl::BytesToHexString(function->sha256.substr(0, 4)));
 
+  for (int i = 0; i <= kArgumentsMax; ++i) wire_.mutable_function()->add_buffers("buffer");
+  EXPECT_EQ(Bad(), "task.function.buffers");
+  wire_.mutable_function()->mutable_buffers()->DeleteSubrange(2, kArgumentsMax - 1);
+  EXPECT_EQ(Good().buffers, (std::vector<std::string>{"buffer", "buffer"}));
+
   wire_.mutable_function()->set_function_sha256("short");
   EXPECT_EQ(Bad(), "task.function.function_sha256");
 
