@@ -50,7 +50,11 @@ packages_for_the_tests='
 libgtest-dev            runs the tests
 libgmock-dev            matchers of the tests
 docker-compose          checks docker-compose.yml
-python3-grpcio          asks gRPC health in tests/bench/promises.py
+python3-grpcio          what the Python client stands on
+python3-pip             installs the Python client
+python3-venv            into a virtual environment
+python3-setuptools      packs the Python client
+python3-wheel           into a wheel
 libpython3.11-testsuite the tests of the standard library, which run as tasks
 python3-pandas          is used in a task, as NumPy and Pillow are
 '

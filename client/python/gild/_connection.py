@@ -1,8 +1,9 @@
 """One stream of tasks to a server (Executor.RunStream), made anew when it breaks.
 
 Threads: whoever submits puts work into the backlog. gRPC's thread that sends takes from it, whenever it can, as much as there is: one task
-when little happens, a few hundred when much does. A thread of ours, "gild-stream", connects, reads outcomes and settles futures, so their
-callbacks run there; those of tasks that could not be sent run in gRPC's threads.
+when little happens, a few hundred when much does. Outcomes come to gRPC's thread that receives, which settles the futures that nobody has
+put callbacks on: to pass them on first would cost whoever waits a change of threads, a fifth of a small task's time. The others are settled
+by a thread of ours, "gild-stream", which also connects, so callbacks run there; those of tasks that could not be sent run in gRPC's threads.
 """
 
 from __future__ import annotations
@@ -164,8 +165,11 @@ class Connection:
             work.future.cancel()
 
     def join(self) -> None:
-        if self._thread is not None:
-            self._thread.join()
+        """REQUIRES: close."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+            self._thread = None  # gRPC may know us for a while, and nobody needs it any more
 
     def _cancel(self, work: Work) -> None:
         self._cancelled.append(work)
@@ -336,13 +340,14 @@ class Connection:
             told = _not_there(self._target, error)
             self._fail_waiting(lambda: type(told)(*told.args))
             return None
-        run_stream = channel.stream_stream("/gild.v1.Executor/RunStream", bytes, executor_pb2.RunStreamReply.FromString)
         put_function = channel.unary_unary(
             "/gild.v1.Executor/PutFunction",
             executor_pb2.PutFunctionRequest.SerializeToString,
             executor_pb2.PutFunctionReply.FromString,
         )
         session = _Session(info.stream_tasks_max or 1, _minor(info.python_version), put_function)
+        # gRPC calls what makes messages of bytes in its thread that receives, as soon as they are there.
+        run_stream = channel.stream_stream("/gild.v1.Executor/RunStream", bytes, lambda reply: self._received(session, reply))
         self._session = session  # from here on its doorbell is rung
         session.replies = run_stream(self._requests(session), metadata=self._metadata)
         session.doorbell.ring()
@@ -352,19 +357,31 @@ class Connection:
         """Until the stream ends; how it did."""
         ended = "ended the stream"
         try:
-            for reply in session.replies:
+            for items in session.replies:
                 session.has_replied = True
-                self._take(session, reply)
-                del reply  # keeps nothing while it waits for the next
+                self._take(session, items)
+                del items  # keeps nothing while it waits for the next
                 session.doorbell.ring()
         except grpc.RpcError as error:
             ended = f"is gone: {_words(error)}"
+            error.__traceback__ = None  # it is `replies` itself, and would keep this thread's frames
         self._end_session(f"{self._target} {ended}")
         return ended
 
-    def _take(self, session: _Session, reply: Any) -> None:
+    def _received(self, session: _Session, reply: bytes) -> List[Any]:
+        """In gRPC's thread: what is left for ours."""
+        left = []
+        for item in executor_pb2.RunStreamReply.FromString(reply).outcomes:
+            work = session.in_flight.get(item.client_id)
+            if work is None or not item.HasField("outcome") or self._closed_because or not work.future.deliver_silently(item.outcome):
+                left.append(item)
+            else:
+                session.in_flight.pop(item.client_id, None)
+        return left
+
+    def _take(self, session: _Session, items: List[Any]) -> None:
         refused = []
-        for item in reply.outcomes:
+        for item in items:
             work = session.in_flight.pop(item.client_id, None)
             if work is None:
                 continue

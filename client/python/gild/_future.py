@@ -104,6 +104,14 @@ class Future(concurrent.futures.Future):
         else:
             self._settle(self.set_exception, _UNREAD)
 
+    def deliver_silently(self, outcome: Any) -> bool:
+        """False, and nothing has happened: somebody's callback would be called."""
+        with self._condition:
+            if self._done_callbacks:
+                return False
+            self.deliver(outcome)
+            return True
+
     def fail(self, error: BaseException) -> None:
         self._settle(self.set_exception, error)
 

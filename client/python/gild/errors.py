@@ -11,7 +11,9 @@ A function's own exception is raised as itself, with the remote traceback as its
 
 from __future__ import annotations
 
+import linecache
 import pickle
+import re
 from typing import Optional
 
 from ._task import Evidence, TaskInfo
@@ -57,15 +59,27 @@ class NotReadable(GildError):
     """What the task returned cannot be unpickled here; the cause says why."""
 
 
+# A frame without its line: its file is not on the server.
+_BARE_FRAME = re.compile(r'^  File "(.+)", line (\d+), in .*\n(?!    )', re.MULTILINE)
+
+
 class RemoteTraceback(Exception):
-    """The cause of an exception that came from the server: the traceback as it was printed there."""
+    """The cause of an exception that came from the server: `text` is the traceback as it was printed there.
+
+    Shown, it has the lines of files that are here and not there, as those of the caller's own functions are.
+    """
 
     def __init__(self, text: str):
         super().__init__(text)
         self.text = text
 
     def __str__(self):
-        return f'\n"""\n{self.text}"""'
+        return f'\n"""\n{_BARE_FRAME.sub(_with_its_line, self.text)}"""'
+
+
+def _with_its_line(frame: re.Match) -> str:
+    line = linecache.getline(frame[1], int(frame[2])).strip()
+    return f"{frame[0]}    {line}\n" if line else frame[0]
 
 
 class TaskError(GildError):

@@ -239,13 +239,13 @@ class CancelTest(RemoteTest):
         self.assertEqual(concurrent.futures.wait([future]).done, {future})
 
     def test_shutdown_may_cancel_what_waits(self):
-        running = [self.submit(time.sleep, 0.2) for _ in range(2)]
-        waiting = [self.submit(time.sleep, 60) for _ in range(100)]
-        while not all(future.running() for future in running):
-            time.sleep(0.001)
+        futures = [self.submit(time.sleep, 0.1) for _ in range(50)]
+        concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_COMPLETED)
         self.executor.shutdown(cancel_futures=True)
-        self.assertEqual([future.result() for future in running], [None, None])
-        self.assertTrue(all(future.cancelled() for future in waiting))
+        cancelled = [future for future in futures if future.cancelled()]
+        self.assertGreater(len(cancelled), 20)
+        for future in set(futures) - set(cancelled):
+            self.assertIsNone(future.result(timeout=0))
 
 
 class MapTest(RemoteTest):

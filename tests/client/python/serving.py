@@ -23,10 +23,12 @@ class Server:
         self.target = ready.split()[3].rstrip(",")
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
+        self._end(self.process.kill)
 
     def stop(self):
-        self.process.terminate()
+        self._end(self.process.terminate)
+
+    def _end(self, how):
+        how()
         self.process.wait()
         self.process.stdout.close()

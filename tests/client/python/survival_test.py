@@ -50,12 +50,11 @@ class ServerTest(unittest.TestCase):
             self.assertIsInstance(error, gild.ConnectionLost)
             self.assertFalse(error.safe_to_retry)
             waiting = executor.submit(noop)
-            server.process.stdout.close()
             server = serving.Server(listen=server.target)
             waiting.result()
 
     def test_a_full_queue_is_waited_for(self):
-        server = serving.Server("--queue", "10")
+        server = serving.Server("--queue-tasks", "10")
         self.addCleanup(server.stop)
         with gild.Executor(server.target, tag="cpu") as executor:
             self.assertEqual([f.result() for f in [executor.submit(noop) for _ in range(500)]], [None] * 500)
@@ -123,6 +122,7 @@ class ProcessTest(unittest.TestCase):
             import gild, time
             executor = gild.Executor(tag="cpu")
             executor.submit(time.sleep, 0.3).add_done_callback(lambda future: print(future.result(), future.task.ending))
+            executor.shutdown(wait=False)
         """)
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "None SUCCEEDED\n", ""))
 
