@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import itertools
 import logging
+import os
 import queue
 import sys
 import threading
@@ -53,17 +54,30 @@ _OPTIONS = (
 _log = logging.getLogger("gild")
 
 
+class _Process:
+    """This one: a fork is another."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+
+process = _Process()
+os.register_at_fork(after_in_child=process.__init__)
+
+
 class Work:
     """One task on its way."""
 
-    __slots__ = ("future", "call", "function", "by_value", "client_id")
+    __slots__ = ("connection", "future", "task", "buffers", "function", "by_value", "client_id")
 
-    def __init__(self, future: Future, call: _wire.Call, function: Pickled, by_value: bool):
+    def __init__(self, connection: Connection, future: Future, task: bytes, buffers: Sequence[Any], function: Pickled, by_value: bool):
+        self.connection = connection
         self.future = future
-        self.call = call
+        self.task = task  # as it is sent, and
+        self.buffers = buffers  # the pieces behind it
         self.function = function
         self.by_value = by_value  # bytecode travels along
-        self.client_id = 0  # until it is sent
+        self.client_id = 0  # unless it is with the server
 
 
 class _Doorbell:
@@ -95,6 +109,7 @@ class _Session:
 
     def __init__(self, tasks_max: int, python: Tuple[int, ...], put_function: grpc.UnaryUnaryMultiCallable):
         self.tasks_max = tasks_max
+        self.worthwhile_room = min(_BATCH_TASKS_MAX, tasks_max)
         self.python = python  # (3, 11)
         self.put_function = put_function
         self.replies: Any = None
@@ -118,6 +133,7 @@ class _Batch:
 
 class Connection:
     def __init__(self, target: str, credentials: Optional[grpc.ChannelCredentials], metadata: Sequence[Tuple[str, str]]):
+        self.pid = process.pid
         self._target = target
         self._credentials = credentials
         self._metadata = tuple(metadata)
@@ -140,12 +156,13 @@ class Connection:
         with self._gate:
             if self._closed_because:
                 raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
-            work.future.stop = lambda: self._cancel(work)
             self._backlog.append(work)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
                 self._thread.start()
-        self._ring()
+        session = self._session
+        if session is None or len(session.in_flight) < session.tasks_max:  # otherwise outcomes ring
+            self._ring()
 
     def close(self, because: str) -> None:
         """What is under way comes to its end."""
@@ -171,13 +188,18 @@ class Connection:
             thread.join()
             self._thread = None  # gRPC may know us for a while, and nobody needs it any more
 
-    def _cancel(self, work: Work) -> None:
+    def cancel(self, work: Work) -> None:
         self._cancelled.append(work)
         self._ring()
 
     def _ring(self) -> None:
         session = self._session
         (self._doorbell if session is None else session.doorbell).ring()
+
+    def _ring_for_room(self, session: _Session) -> None:
+        """Outcomes have made room: to send a few tasks for each few outcomes would cost more than the tasks do."""
+        if self._closed_because or (self._backlog and session.tasks_max - len(session.in_flight) >= session.worthwhile_room):
+            session.doorbell.ring()
 
     # ---- gRPC's thread that sends ----
 
@@ -207,7 +229,7 @@ class Connection:
         return (
             len(session.in_flight) < session.tasks_max
             and len(session.without_function) < _STORING_MAX
-            and session.paused_until <= time.monotonic()
+            and (session.paused_until == 0.0 or session.paused_until <= time.monotonic())
         )
 
     def _is_finished(self, session: _Session) -> bool:
@@ -216,35 +238,41 @@ class Connection:
     def _next_batch(self, session: _Session) -> _Batch:
         batch = _Batch()
         pieces: List[Any] = []
-        cancelled = [work.client_id for work in _popped(self._cancelled) if work.client_id in session.in_flight]
-        if cancelled:
-            pieces.append(_wire.cancellation(cancelled))
+        if self._cancelled:
+            cancelled = [work.client_id for work in _popped(self._cancelled) if work.client_id in session.in_flight]
+            if cancelled:
+                pieces.append(_wire.cancellation(cancelled))
         if self._withdraws:
             self._withdraws = False
             pieces.append(_wire.withdrawal(list(session.in_flight)))
+        backlog, in_flight, stored = self._backlog, session.in_flight, session.stored
         tasks = size = 0
-        while self._backlog and tasks < _BATCH_TASKS_MAX and self._may_send(session):
-            work = self._backlog[0]
-            if tasks and size + work.call.size > _BATCH_BYTES_MAX:
+        while backlog and tasks < _BATCH_TASKS_MAX and self._may_send(session):
+            work = backlog[0]
+            work_size = len(work.task)
+            if work.buffers:
+                work_size += sum(map(len, work.buffers))
+            if tasks and size + work_size > _BATCH_BYTES_MAX:
                 break
-            self._backlog.popleft()
+            backlog.popleft()
             if work.future.done():
                 continue  # cancelled
             if work.by_value and session.python != sys.version_info[:2]:
                 batch.unreadable.append(work)
                 continue
             sha256 = work.function.sha256
-            if sha256 not in session.stored:
+            if sha256 not in stored:
                 if sha256 not in session.without_function:
                     batch.to_store.append(work.function)
                 session.without_function.setdefault(sha256, []).append(work)
                 continue
-            work.client_id = next(self._ids)
-            session.in_flight[work.client_id] = work
-            work.future.is_sent = True
-            work.call.write(work.client_id, pieces)
+            work.client_id = client_id = next(self._ids)
+            in_flight[client_id] = work
+            pieces += (_wire.stream_task(client_id, work_size), work.task)
+            if work.buffers:
+                pieces += work.buffers
             tasks += 1
-            size += work.call.size
+            size += work_size
         batch.message = b"".join(pieces)
         return batch
 
@@ -361,7 +389,7 @@ class Connection:
                 session.has_replied = True
                 self._take(session, items)
                 del items  # keeps nothing while it waits for the next
-                session.doorbell.ring()
+                self._ring_for_room(session)
         except grpc.RpcError as error:
             ended = f"is gone: {_words(error)}"
             error.__traceback__ = None  # it is `replies` itself, and would keep this thread's frames
@@ -371,12 +399,14 @@ class Connection:
     def _received(self, session: _Session, reply: bytes) -> List[Any]:
         """In gRPC's thread: what is left for ours."""
         left = []
+        in_flight, closed = session.in_flight, self._closed_because
         for item in executor_pb2.RunStreamReply.FromString(reply).outcomes:
-            work = session.in_flight.get(item.client_id)
-            if work is None or not item.HasField("outcome") or self._closed_because or not work.future.deliver_silently(item.outcome):
-                left.append(item)
+            client_id = item.client_id
+            work = in_flight.get(client_id)
+            if work is not None and not closed and item.HasField("outcome") and work.future.deliver_silently(item.outcome):
+                in_flight.pop(client_id, None)
             else:
-                session.in_flight.pop(item.client_id, None)
+                left.append(item)
         return left
 
     def _take(self, session: _Session, items: List[Any]) -> None:
@@ -398,7 +428,6 @@ class Connection:
     def _refused(self, session: _Session, work: Work, refusal: _wire.Refusal) -> List[Work]:
         """Those to be sent once more."""
         work.client_id = 0
-        work.future.is_sent = False
         if refusal.reason == "FUNCTION_MISSING":  # the server's store is bounded
             with self._lock:
                 session.stored.discard(work.function.sha256)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 import grpc
 
-from . import _wire
+from . import _connection, _wire
 from ._connection import Connection, Work
 from ._functions import Functions, Prepared
 from ._future import Future
@@ -63,13 +63,13 @@ class Executor(concurrent.futures.Executor):
         self._connect()
 
     def _connect(self) -> None:
-        self._connection = Connection(self._target, self._credentials, self._metadata)
-        self._pid = os.getpid()  # last: it says that the rest is there
-        _running.add(self._connection)
+        connection = Connection(self._target, self._credentials, self._metadata)
+        _running.add(connection)
         if _exiting:
-            self._connection.close("interpreter shutdown")
+            connection.close("interpreter shutdown")
         # Without references to the executor there is nobody left to submit.
-        weakref.finalize(self, self._connection.close, "shutdown").atexit = False
+        weakref.finalize(self, connection.close, "shutdown").atexit = False
+        self._connection = connection
 
     # ---- concurrent.futures.Executor ----
 
@@ -105,19 +105,24 @@ class Executor(concurrent.futures.Executor):
     # ---- our own ----
 
     def _send(self, prepared: Prepared, options: Options, name: str) -> Future:
-        call = _wire.Call(_wire.task_head(options, name), prepared.function.sha256, prepared.arguments, prepared.buffers)
-        if call.size > _wire.ARGUMENTS_BYTES_MAX:
+        function, arguments, buffers, by_value = prepared
+        if len(arguments) + sum(buffer.nbytes for buffer in buffers) > _wire.ARGUMENTS_BYTES_MAX:
             raise NotPicklable(
-                f"the arguments of {name} are {call.size / 2**20:.1f} MiB; {_wire.ARGUMENTS_BYTES_MAX >> 20} MiB go into one call: send parts"
+                f"the arguments of {name} are {prepared.size / 2**20:.1f} MiB; {_wire.ARGUMENTS_BYTES_MAX >> 20} MiB go into one call: send parts"
             )
+        task = _wire.with_arguments(_wire.call_head(options, name, function.sha256), arguments)
+        connection = self._connection
+        if connection.pid != _connection.process.pid:
+            connection = self._connection_of_this_process()
         future = Future(name)
-        self._connection_of_this_process().submit(Work(future, call, prepared.function, prepared.by_value))
+        future.work = Work(connection, future, task, _wire.buffer_pieces(buffers) if buffers else (), function, by_value)
+        connection.submit(future.work)
         return future
 
     def _connection_of_this_process(self) -> Connection:
-        if self._pid != os.getpid():
+        if self._connection.pid != _connection.process.pid:
             with _connecting:
-                if self._pid != os.getpid():
+                if self._connection.pid != _connection.process.pid:
                     self._connect()  # the one of our parent stayed with it
         return self._connection
 

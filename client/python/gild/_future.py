@@ -7,7 +7,7 @@ import logging
 import os
 import pickle
 from concurrent.futures import InvalidStateError
-from concurrent.futures._base import CANCELLED
+from concurrent.futures._base import CANCELLED, PENDING
 from typing import Any, Callable, Optional
 
 from . import _wire, errors
@@ -23,18 +23,17 @@ class Future(concurrent.futures.Future):
     What the task returned is unpickled by the first thread that asks for it.
     """
 
+    # Of those that nothing has been said of yet, without a word for each of them.
+    work: Any = None  # on its way: the connection's, until it has ended
+    _outcome: Any = None  # as it came
+    _is_read = False
+    _value: Any = None
+    _error: Optional[BaseException] = None
+    _task: Optional[TaskInfo] = None
+
     def __init__(self, name: str = ""):
         super().__init__()
         self.name = name
-        self._pid = os.getpid()
-        self._outcome: Any = None  # as it came
-        self._is_read = False
-        self._value: Any = None
-        self._error: Optional[BaseException] = None
-        self._task: Optional[TaskInfo] = None
-        # The connection's:
-        self.stop: Optional[Callable[[], None]] = None  # tells the server; until it has ended
-        self.is_sent = False
 
     # ---- for whoever waits ----
 
@@ -46,6 +45,8 @@ class Future(concurrent.futures.Future):
         return self._task
 
     def result(self, timeout: Optional[float] = None) -> Any:
+        if self._is_read and self._error is None:
+            return self._value
         error = self.exception(timeout)
         if error is None:
             return self._value if self._is_read else super().result()
@@ -56,11 +57,13 @@ class Future(concurrent.futures.Future):
             self = error = None  # type: ignore[assignment]
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
-        if self._pid != os.getpid() and not self.done():
-            raise RuntimeError("this future belongs to the process that submitted it, of which this one is a fork")
-        error = super().exception(timeout)
         if self._outcome is None:
-            return error
+            work = self.work
+            if work is not None and work.connection.pid != os.getpid():
+                raise RuntimeError("this future belongs to the process that submitted it, of which this one is a fork")
+            error = super().exception(timeout)
+            if self._outcome is None:
+                return error
         if not self._is_read:
             self._read()
         return self._error
@@ -68,23 +71,24 @@ class Future(concurrent.futures.Future):
     def cancel(self) -> bool:
         """False: it has ended already. A task that runs is stopped, too, but may take a moment to heed it."""
         with self._condition:
-            stop, self.stop = self.stop, None
-            if stop is not None and not self.done():
+            work, self.work = self.work, None
+            if work is not None and not self.done():
                 # As below, but whoever waits hears of it before callbacks are called: no other thread will tell them.
                 self._state = CANCELLED
                 self._condition.notify_all()
                 self.set_running_or_notify_cancel()
             else:
-                stop = None
-        if stop is None:
+                work = None
+        if work is None:
             return super().cancel()
-        stop()
+        work.connection.cancel(work)
         self._call_back()
         return True
 
     def running(self) -> bool:
         """The server has it: it may still wait there for its turn."""
-        return self.is_sent and not self.done()
+        work = self.work
+        return work is not None and work.client_id != 0
 
     def __repr__(self) -> str:
         if self._outcome is None or self.cancelled():
@@ -105,18 +109,23 @@ class Future(concurrent.futures.Future):
             self._settle(self.set_exception, _UNREAD)
 
     def deliver_silently(self, outcome: Any) -> bool:
-        """False, and nothing has happened: somebody's callback would be called."""
+        """False, and nothing has happened: somebody's callback would be called, or it has been cancelled."""
         with self._condition:
-            if self._done_callbacks:
+            if self._done_callbacks or self._state != PENDING:
                 return False
-            self.deliver(outcome)
+            self._outcome = outcome
+            self.work = None
+            if outcome.ending == _wire.SUCCEEDED:
+                self.set_result(None)
+            else:
+                self.set_exception(_UNREAD)
             return True
 
     def fail(self, error: BaseException) -> None:
         self._settle(self.set_exception, error)
 
     def _settle(self, settle: Callable[[Any], None], what: Any) -> None:
-        self.stop = None
+        self.work = None
         try:
             settle(what)
         except InvalidStateError:

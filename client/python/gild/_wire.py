@@ -33,7 +33,6 @@ _TASKS = _key(executor_pb2.RunStreamRequest.TASKS_FIELD_NUMBER)
 _CLIENT_ID = bytes([executor_pb2.StreamTask.CLIENT_ID_FIELD_NUMBER << 3])
 _TASK = _key(executor_pb2.StreamTask.TASK_FIELD_NUMBER)
 _FUNCTION = _key(task_pb2.Task.FUNCTION_FIELD_NUMBER)
-_SHA256 = _key(task_pb2.FunctionCall.FUNCTION_SHA256_FIELD_NUMBER)
 _ARGUMENTS = _key(task_pb2.FunctionCall.PICKLED_ARGUMENTS_FIELD_NUMBER)
 _BUFFERS = _key(task_pb2.FunctionCall.BUFFERS_FIELD_NUMBER)
 
@@ -41,6 +40,8 @@ _BUFFERS = _key(task_pb2.FunctionCall.BUFFERS_FIELD_NUMBER)
 def _varint(value: int) -> bytes:
     if value < 0x80:
         return bytes((value,))
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -49,40 +50,36 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-@functools.lru_cache(maxsize=1024)
-def task_head(options: Options, name: str) -> bytes:
-    """What all tasks of that name with these options begin with."""
+@functools.lru_cache(maxsize=4096)
+def call_head(options: Options, name: str, sha256: bytes) -> bytes:
+    """A Task as far as all calls of that function with these options have it in common: all but the arguments."""
     task = options.to_wire()
     task.name = task.name or name
+    task.function.function_sha256 = sha256
     return task.SerializeToString()
 
 
-class Call:
-    """One call of a stored function, ready to be sent."""
-
-    __slots__ = ("head", "sha256", "arguments", "buffers", "size")
-
-    def __init__(self, head: bytes, sha256: bytes, arguments: bytes, buffers: Sequence[memoryview]):
-        self.head = head
-        self.sha256 = sha256
-        self.arguments = arguments
-        self.buffers = buffers
-        self.size = len(head) + len(arguments) + sum(buffer.nbytes for buffer in buffers)
-
-    def write(self, client_id: int, pieces: List[Any]) -> None:
-        """Adds a StreamTask to the pieces of a RunStreamRequest."""
-        call = [_SHA256, _varint(len(self.sha256)), self.sha256, _ARGUMENTS, _varint(len(self.arguments)), self.arguments]
-        for buffer in self.buffers:
-            call += (_BUFFERS, _varint(buffer.nbytes), buffer)
-        call_size = _size(call)
-        task = (self.head, _FUNCTION, _varint(call_size))
-        task_size = _size(task) + call_size
-        stream_task = (_CLIENT_ID, _varint(client_id), _TASK, _varint(task_size))
-        pieces += (_TASKS, _varint(_size(stream_task) + task_size), *stream_task, *task, *call)
+def with_arguments(head: bytes, arguments: bytes) -> bytes:
+    """The Task. (An embedded message may come in parts, which the receiver merges.)"""
+    if not arguments:
+        return head
+    call = _ARGUMENTS + _varint(len(arguments))
+    return b"".join((head, _FUNCTION, _varint(len(call) + len(arguments)), call, arguments))
 
 
-def _size(pieces: Sequence[Any]) -> int:
-    return sum(len(piece) for piece in pieces)
+def buffer_pieces(buffers: Sequence[memoryview]) -> Sequence[Any]:
+    """What follows it for buffers beside the arguments: in pieces, as they are not to be copied."""
+    pieces: List[Any] = []
+    for buffer in buffers:
+        call = _BUFFERS + _varint(buffer.nbytes)
+        pieces += (_FUNCTION + _varint(len(call) + buffer.nbytes) + call, buffer)
+    return pieces
+
+
+def stream_task(client_id: int, task_size: int) -> bytes:
+    """What a Task of that size is preceded by in a RunStreamRequest."""
+    head = _CLIENT_ID + _varint(client_id) + _TASK + _varint(task_size)
+    return _TASKS + _varint(len(head) + task_size) + head
 
 
 def cancellation(client_ids: Sequence[int]) -> bytes:

@@ -329,7 +329,7 @@ class ReferenceTest(RemoteTest):
     def test_a_future_that_has_ended_holds_neither_arguments_nor_executor(self):
         future = self.submit(square, 2)
         future.result()
-        self.assertIsNone(future.stop)
+        self.assertIsNone(future.work)
 
     def test_an_error_in_a_callback_is_logged_and_harms_nobody(self):
         def broken(_):
