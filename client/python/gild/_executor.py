@@ -17,7 +17,7 @@ from . import _connection, _wire
 from ._connection import Connection, Work
 from ._functions import Functions, Prepared
 from ._future import Future
-from ._map import Chunks, Results
+from ._map import Calls, Chunks, Results
 from ._options import Options, options_of
 from .errors import NotPicklable
 
@@ -89,9 +89,8 @@ class Executor(concurrent.futures.Executor):
         options = options_of(fn, self._options)
         if chunksize is None and options.bounds_each_call:
             chunksize = 1
-        calls = list(zip(*iterables))
         send = functools.partial(self._send, options=options, name=_label(fn))
-        return Results(Chunks(self._functions, send, fn, chunksize), calls, until)
+        return Results(Chunks(self._functions, send, fn, chunksize), Calls.of(iterables), until)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No more calls. `cancel_futures`: those that have not been given to an interpreter are cancelled; others come to their end."""

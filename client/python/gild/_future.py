@@ -6,8 +6,9 @@ import concurrent.futures
 import logging
 import os
 import pickle
+import threading
 from concurrent.futures import InvalidStateError
-from concurrent.futures._base import CANCELLED, PENDING
+from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
 from typing import Any, Callable, Optional
 
 from . import _wire, errors
@@ -17,13 +18,34 @@ from ._task import TaskInfo
 _UNREAD = errors.GildError("not read yet")
 
 
+# Of what is done in no time, for whatever future. (Reentrant: a finalizer may come in between.)
+_lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    """Another thread may have had it."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class Future(concurrent.futures.Future):
     """As every concurrent.futures.Future, and: `cancel` also stops a task that runs, and `task` says what the server saw of it.
 
     What the task returned is unpickled by the first thread that asks for it.
+
+    What the base class makes for those who wait, or want to be called, is made when the first of them comes: ten objects, which most
+    tasks of many never need, and which the collector of cyclic garbage would look through again and again.
     """
 
-    # Of those that nothing has been said of yet, without a word for each of them.
+    # As they are at first, without a word for each future. The base class's own:
+    _state = PENDING
+    _result: Any = None
+    _exception: Optional[BaseException] = None
+    # And ours:
+    _is_watched = False  # somebody waits, or did, or wants to be called
     work: Any = None  # on its way: the connection's, until it has ended
     _outcome: Any = None  # as it came
     _is_read = False
@@ -31,9 +53,19 @@ class Future(concurrent.futures.Future):
     _error: Optional[BaseException] = None
     _task: Optional[TaskInfo] = None
 
-    def __init__(self, name: str = ""):
-        super().__init__()
+    def __init__(self, name: str = ""):  # pylint: disable=super-init-not-called
         self.name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("_condition", "_waiters", "_done_callbacks"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with _lock:
+            if not self._is_watched:
+                self._condition = threading.Condition()
+                self._waiters: list = []
+                self._done_callbacks: list = []
+                self._is_watched = True
+        return getattr(self, name)
 
     # ---- for whoever waits ----
 
@@ -44,9 +76,13 @@ class Future(concurrent.futures.Future):
             self._task = _wire.task_info(self._outcome)
         return self._task
 
+    def done(self) -> bool:
+        return self._state in (FINISHED, CANCELLED_AND_NOTIFIED, CANCELLED)
+
+    def cancelled(self) -> bool:
+        return self._state in (CANCELLED_AND_NOTIFIED, CANCELLED)
+
     def result(self, timeout: Optional[float] = None) -> Any:
-        if self._is_read and self._error is None:
-            return self._value
         error = self.exception(timeout)
         if error is None:
             return self._value if self._is_read else super().result()
@@ -57,11 +93,11 @@ class Future(concurrent.futures.Future):
             self = error = None  # type: ignore[assignment]
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
-        if self._outcome is None:
+        if self._state != FINISHED or self._outcome is None:
             work = self.work
             if work is not None and work.connection.pid != os.getpid():
                 raise RuntimeError("this future belongs to the process that submitted it, of which this one is a fork")
-            error = super().exception(timeout)
+            error = super().exception(timeout)  # of one that was cancelled it raises, whatever the server said of it
             if self._outcome is None:
                 return error
         if not self._is_read:
@@ -110,15 +146,18 @@ class Future(concurrent.futures.Future):
 
     def deliver_silently(self, outcome: Any) -> bool:
         """False, and nothing has happened: somebody's callback would be called, or it has been cancelled."""
+        with _lock:
+            if not self._is_watched and self._state == PENDING:
+                self._outcome = outcome
+                if outcome.ending != _wire.SUCCEEDED:
+                    self._exception = _UNREAD
+                self.work = None
+                self._state = FINISHED
+                return True
         with self._condition:
             if self._done_callbacks or self._state != PENDING:
                 return False
-            self._outcome = outcome
-            self.work = None
-            if outcome.ending == _wire.SUCCEEDED:
-                self.set_result(None)
-            else:
-                self.set_exception(_UNREAD)
+            self.deliver(outcome)
             return True
 
     def fail(self, error: BaseException) -> None:
@@ -147,7 +186,7 @@ class Future(concurrent.futures.Future):
         except Exception as cause:
             value, error = None, errors.NotReadable(f"what {self.name or 'the task'} returned cannot be unpickled here: {cause}")
             error.__cause__ = cause
-        with self._condition:
+        with _lock:
             if not self._is_read:
                 self._value, self._error = value, error
                 self._is_read = True

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import functools
 import inspect
 import time
-from typing import Any, Callable, Deque, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Deque, Iterable, Iterator, NamedTuple, Optional, Sequence
 
 from . import _remote
 from ._functions import Functions, Prepared
@@ -21,17 +22,46 @@ _CHUNK_BYTES = 1 << 20
 _CHUNK_CALLS_MAX = 1 << 16
 # However short the calls: nobody knows how many interpreters there are.
 _TASKS_MIN = 16
+# So many are sent singly, and so long waited for the first of them: where calls are short, that says so before thousands are sent.
+_PROBES = 16
+_PROBE_PATIENCE_S = 0.2
+
+
+class Calls:
+    """The arguments of some calls, by column: many small tuples would take three times as long to pickle."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[list]):
+        self.columns = columns
+
+    @staticmethod
+    def of(iterables: Sequence[Iterable]) -> Calls:
+        """Reads them until the shortest ends."""
+        if len(iterables) == 1:
+            return Calls([list(iterables[0])])
+        return Calls([list(column) for column in zip(*zip(*iterables))])
+
+    def __len__(self) -> int:
+        return len(self.columns[0]) if self.columns else 0
+
+    def __getitem__(self, part: slice) -> Calls:
+        return Calls([column[part] for column in self.columns])
+
+    def first(self) -> tuple:
+        return tuple(column[0] for column in self.columns)
 
 
 class Sent(NamedTuple):
     """A task for each of these calls; a single one's result is the call's own."""
 
     future: Future
-    calls: Sequence[tuple]
+    calls: Calls
 
 
 class Chunks:
-    """Sends the calls, in tasks of `size` of them. None: singly at first; as soon as some have ended, as many as take _CHUNK_RUN_S."""
+    """Sends the calls, in tasks of `size` of them. None: some singly at first; then as many as take _CHUNK_RUN_S at the pace of those
+    that ended last."""
 
     def __init__(self, functions: Functions, send: Callable[[Prepared], Future], function: Callable, size: Optional[int]):
         self._functions = functions
@@ -41,13 +71,14 @@ class Chunks:
         self._size = 1 if inspect.iscoroutinefunction(inspect.unwrap(_unbound(function))) else size
         self._sent: Deque[Sent] = collections.deque()
         self._looked_at = 0
-        self._calls_ended = 0
-        self._run_s = 0.0
-        self._bytes = 0  # of results
+        self._fit = 0.0  # calls in one task; 0: not known yet
 
-    def send(self, calls: Sequence[tuple]) -> Deque[Sent]:
+    def send(self, calls: Calls) -> Deque[Sent]:
         start = 0
         while start < len(calls):
+            if self._size is None and start == _PROBES:
+                probes = [each.future for each in self._sent]
+                concurrent.futures.wait(probes, timeout=_PROBE_PATIENCE_S, return_when=concurrent.futures.FIRST_COMPLETED)
             size = self._size or self._worthwhile_size(len(calls) - start)
             chunk = calls[start : start + size]
             prepared = self.prepared(chunk)
@@ -58,13 +89,13 @@ class Chunks:
             start += len(chunk)
         return self._sent
 
-    def send_again(self, calls: Sequence[tuple]) -> Sent:
+    def send_again(self, calls: Calls) -> Sent:
         return Sent(self._send(self.prepared(calls)), calls)
 
-    def prepared(self, calls: Sequence[tuple]) -> Prepared:
+    def prepared(self, calls: Calls) -> Prepared:
         if len(calls) == 1:
-            return self._functions.prepare(self._function, calls[0], {})
-        return self._functions.prepare_stored(self._for_each, (calls, _CHUNK_RUN_ENOUGH_S))
+            return self._functions.prepare(self._function, calls.first(), {})
+        return self._functions.prepare_stored(self._for_each, (calls.columns, _CHUNK_RUN_ENOUGH_S))
 
     @functools.cached_property
     def _for_each(self) -> Any:
@@ -75,14 +106,9 @@ class Chunks:
             future, calls = self._sent[self._looked_at]
             cost = future.cost()
             if cost is not None:
-                self._calls_ended += len(calls)
-                self._run_s += cost.run_s
-                self._bytes += cost.result_bytes
+                self._fit = len(calls) * min(_CHUNK_RUN_S / max(cost.run_s, 1e-9), _CHUNK_BYTES / max(cost.result_bytes, 1))
             self._looked_at += 1
-        if self._calls_ended == 0:
-            return 1
-        fit = min(_CHUNK_RUN_S / max(self._run_s, 1e-9), _CHUNK_BYTES / max(self._bytes, 1))
-        return max(1, min(int(fit * self._calls_ended), left // _TASKS_MIN, _CHUNK_CALLS_MAX))
+        return max(1, min(int(self._fit), left // _TASKS_MIN, _CHUNK_CALLS_MAX))
 
 
 class Results:
@@ -92,7 +118,7 @@ class Results:
     or forgotten.
     """
 
-    def __init__(self, chunks: Chunks, calls: Sequence[tuple], until: Optional[float]):
+    def __init__(self, chunks: Chunks, calls: Calls, until: Optional[float]):
         """`until`: of time.monotonic()."""
         self._length = len(calls)
         self._sent = chunks.send(calls)

@@ -6,8 +6,8 @@ def call(function, /, *args, **kwargs):
     return function(*args, **kwargs)
 
 
-def call_each(function, calls, enough_s):
-    """function(*arguments) for each, in order, until it has taken `enough_s`: (results, None), which may be fewer than the calls.
+def call_each(function, columns, enough_s):
+    """function(*arguments) for the arguments of each call, given by column, in order, until it has taken `enough_s`: (results, None), which may be fewer than the calls.
 
     Where one raises: the results before it, and (pickle or None, type, message, traceback) of the exception.
     """
@@ -16,7 +16,7 @@ def call_each(function, calls, enough_s):
     results = []
     until = time.monotonic() + enough_s
     try:
-        for arguments in calls:
+        for arguments in zip(*columns):
             results.append(function(*arguments))
             if time.monotonic() > until:
                 break
