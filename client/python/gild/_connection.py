@@ -164,6 +164,9 @@ class Connection:
         if session is None or len(session.in_flight) < session.tasks_max:  # otherwise outcomes ring
             self._ring()
 
+    def is_connected(self) -> bool:
+        return self._session is not None
+
     def close(self, because: str) -> None:
         """What is under way comes to its end."""
         with self._gate:

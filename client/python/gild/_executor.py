@@ -23,6 +23,10 @@ from .errors import NotPicklable
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 
+# How long `map` waits for the first calls to end, so that it knows how many to send together.
+_MAP_PATIENCE_S = 0.05
+_MAP_PATIENCE_UNCONNECTED_S = 0.2
+
 _running: weakref.WeakSet[Connection] = weakref.WeakSet()
 _exiting = False
 _connecting = threading.RLock()  # in a fork
@@ -81,7 +85,8 @@ class Executor(concurrent.futures.Executor):
     def map(self, fn: Callable, *iterables: Iterable, timeout: Optional[float] = None, chunksize: Optional[int] = None) -> Results:
         """Like the standard executors': all iterables are read at once, results come in order, and `timeout` counts from here.
 
-        chunksize: calls in one task. Default: as many as take some milliseconds, found out on the way; 1 where there is a limit for each.
+        chunksize: calls in one task. Default: as many as take some tens of milliseconds, found out by the first
+            of them, for which it may wait so long; 1 where there is a limit for each.
         """
         if chunksize is not None and chunksize < 1:
             raise ValueError(f"chunksize={chunksize}: 1 at least")
@@ -89,8 +94,12 @@ class Executor(concurrent.futures.Executor):
         options = options_of(fn, self._options)
         if chunksize is None and options.bounds_each_call:
             chunksize = 1
+        if options.tag == "io":
+            patience_s = 0.0  # calls wait, so they had better wait together
+        else:
+            patience_s = _MAP_PATIENCE_S if self._connection.is_connected() else _MAP_PATIENCE_UNCONNECTED_S
         send = functools.partial(self._send, options=options, name=_label(fn))
-        return Results(Chunks(self._functions, send, fn, chunksize), Calls.of(iterables), until)
+        return Results(Chunks(self._functions, send, fn, chunksize), Calls.of(iterables), until, patience_s)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No more calls. `cancel_futures`: those that have not been given to an interpreter are cancelled; others come to their end."""

@@ -6,6 +6,7 @@ import collections
 import concurrent.futures
 import functools
 import inspect
+import itertools
 import time
 from typing import Any, Callable, Deque, Iterable, Iterator, NamedTuple, Optional, Sequence
 
@@ -14,7 +15,7 @@ from ._functions import Functions, Prepared
 from ._future import Future, as_exception
 
 # Long enough for what a task costs to be small beside it, short enough for the last ones to end together.
-_CHUNK_RUN_S = 0.010
+_CHUNK_RUN_S = 0.050
 # Where calls turn out to take longer than those before them, the rest of their task is sent once more.
 _CHUNK_RUN_ENOUGH_S = 1.0
 # Of arguments, and of results.
@@ -22,9 +23,9 @@ _CHUNK_BYTES = 1 << 20
 _CHUNK_CALLS_MAX = 1 << 16
 # However short the calls: nobody knows how many interpreters there are.
 _TASKS_MIN = 16
-# So many are sent singly, and so long waited for the first of them: where calls are short, that says so before thousands are sent.
+# So many are sent singly, and waited for until some have ended: that says how long calls take before thousands are sent.
 _PROBES = 16
-_PROBE_PATIENCE_S = 0.2
+_PROBES_ENDED = 4
 
 
 class Calls:
@@ -73,12 +74,16 @@ class Chunks:
         self._looked_at = 0
         self._fit = 0.0  # calls in one task; 0: not known yet
 
-    def send(self, calls: Calls) -> Deque[Sent]:
+    def send(self, calls: Calls, patience_s: float) -> Deque[Sent]:
         start = 0
         while start < len(calls):
             if self._size is None and start == _PROBES:
                 probes = [each.future for each in self._sent]
-                concurrent.futures.wait(probes, timeout=_PROBE_PATIENCE_S, return_when=concurrent.futures.FIRST_COMPLETED)
+                try:
+                    for _ in itertools.islice(concurrent.futures.as_completed(probes, patience_s), _PROBES_ENDED):
+                        pass
+                except concurrent.futures.TimeoutError:
+                    pass
             size = self._size or self._worthwhile_size(len(calls) - start)
             chunk = calls[start : start + size]
             prepared = self.prepared(chunk)
@@ -118,10 +123,10 @@ class Results:
     or forgotten.
     """
 
-    def __init__(self, chunks: Chunks, calls: Calls, until: Optional[float]):
-        """`until`: of time.monotonic()."""
+    def __init__(self, chunks: Chunks, calls: Calls, until: Optional[float], patience_s: float):
+        """`until`: of time.monotonic(). `patience_s`: how long the first calls may be waited for."""
         self._length = len(calls)
-        self._sent = chunks.send(calls)
+        self._sent = chunks.send(calls, patience_s)
         self._results = _in_order(chunks, self._sent, until)
 
     def __len__(self) -> int:
