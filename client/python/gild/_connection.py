@@ -1,7 +1,7 @@
 """One stream of tasks to a server (Executor.RunStream), made anew when it breaks.
 
 Threads: whoever submits puts work into the backlog. gRPC's thread that sends takes from it, whenever it can, as much as there is: one task
-when little happens, a few hundred when much does. Outcomes come to gRPC's thread that receives, which settles the futures that nobody has
+when little happens, a thousand when much does. Outcomes come to gRPC's thread that receives, which settles the futures that nobody has
 put callbacks on: to pass them on first would cost whoever waits a change of threads, a fifth of a small task's time. The others are settled
 by a thread of ours, "gild-stream", which also connects, so callbacks run there; those of tasks that could not be sent run in gRPC's threads.
 """
@@ -32,8 +32,8 @@ RECONNECT_TIMEOUT_S = 10.0
 _STREAM_TRIES_MAX = 3
 _PAUSE_S = 0.2
 
-# Of one message. What is more goes into the next.
-_BATCH_TASKS_MAX = 256
+# Of one message. What is more goes into the next. (Of 256 a message 35,000 no-ops a second were sent, of 2048 42,000.)
+_BATCH_TASKS_MAX = 2048
 _BATCH_BYTES_MAX = 1 << 20
 # Functions on their way to the server at once, and those known to be there. (It keeps as many: server/task/capacity.h.)
 _STORING_MAX = 64
