@@ -13,6 +13,7 @@ from typing import Any, Callable, Deque, Iterable, Iterator, NamedTuple, Optiona
 from . import _remote
 from ._functions import Functions, Prepared
 from ._future import Future, as_exception
+from .errors import NotPicklable
 
 # Long enough for what a task costs to be small beside it, short enough for the last ones to end together.
 _CHUNK_RUN_S = 0.050
@@ -70,29 +71,23 @@ class Chunks:
         self._function = function
         # A coroutine is awaited by the server as a task's own.
         self._size = 1 if inspect.iscoroutinefunction(inspect.unwrap(_unbound(function))) else size
-        self._sent: Deque[Sent] = collections.deque()
         self._looked_at = 0
         self._fit = 0.0  # calls in one task; 0: not known yet
 
-    def send(self, calls: Calls, patience_s: float) -> Deque[Sent]:
+    def send(self, calls: Calls, patience_s: float, sent: Deque[Sent]) -> None:
+        """Adds them to `sent`, in order. Raises NotPicklable, with some of them sent."""
         start = 0
         while start < len(calls):
             if self._size is None and start == _PROBES:
-                probes = [each.future for each in self._sent]
-                try:
-                    for _ in itertools.islice(concurrent.futures.as_completed(probes, patience_s), _PROBES_ENDED):
-                        pass
-                except concurrent.futures.TimeoutError:
-                    pass
-            size = self._size or self._worthwhile_size(len(calls) - start)
+                _await_some([each.future for each in sent], patience_s)
+            size = self._size or self._worthwhile_size(len(calls) - start, sent)
             chunk = calls[start : start + size]
             prepared = self.prepared(chunk)
             while self._size is None and prepared.size > _CHUNK_BYTES and len(chunk) > 1:
                 chunk = chunk[: max(1, len(chunk) * _CHUNK_BYTES // prepared.size)]
                 prepared = self.prepared(chunk)
-            self._sent.append(Sent(self._send(prepared), chunk))
+            sent.append(Sent(self._send(prepared), chunk))
             start += len(chunk)
-        return self._sent
 
     def send_again(self, calls: Calls) -> Sent:
         return Sent(self._send(self.prepared(calls)), calls)
@@ -100,20 +95,34 @@ class Chunks:
     def prepared(self, calls: Calls) -> Prepared:
         if len(calls) == 1:
             return self._functions.prepare(self._function, calls.first(), {})
-        return self._functions.prepare_stored(self._for_each, (calls.columns, _CHUNK_RUN_ENOUGH_S))
+        try:
+            return self._functions.prepare_stored(self._for_each, (calls.columns, _CHUNK_RUN_ENOUGH_S))
+        except NotPicklable:
+            for i in range(len(calls)):  # one of them says which argument it is
+                self._functions.prepare(self._function, calls[i : i + 1].first(), {})
+            raise
 
     @functools.cached_property
     def _for_each(self) -> Any:
         return self._functions.pickled(functools.partial(_remote.call_each, self._function))
 
-    def _worthwhile_size(self, left: int) -> int:
-        while self._looked_at < len(self._sent) and self._sent[self._looked_at].future.done():
-            future, calls = self._sent[self._looked_at]
+    def _worthwhile_size(self, left: int, sent: Deque[Sent]) -> int:
+        while self._looked_at < len(sent) and sent[self._looked_at].future.done():
+            future, calls = sent[self._looked_at]
             cost = future.cost()
             if cost is not None:
                 self._fit = len(calls) * min(_CHUNK_RUN_S / max(cost.run_s, 1e-9), _CHUNK_BYTES / max(cost.result_bytes, 1))
             self._looked_at += 1
         return max(1, min(int(self._fit), left // _TASKS_MIN, _CHUNK_CALLS_MAX))
+
+
+def _await_some(futures: Sequence[Future], patience_s: float) -> None:
+    """Until _PROBES_ENDED of them have ended, or for so long."""
+    try:
+        for _ in itertools.islice(concurrent.futures.as_completed(futures, patience_s), _PROBES_ENDED):
+            pass
+    except concurrent.futures.TimeoutError:
+        pass
 
 
 class Results:
@@ -126,7 +135,12 @@ class Results:
     def __init__(self, chunks: Chunks, calls: Calls, until: Optional[float], patience_s: float):
         """`until`: of time.monotonic(). `patience_s`: how long the first calls may be waited for."""
         self._length = len(calls)
-        self._sent = chunks.send(calls, patience_s)
+        self._sent: Deque[Sent] = collections.deque()
+        try:
+            chunks.send(calls, patience_s, self._sent)
+        except BaseException:
+            _cancel(self._sent)
+            raise
         self._results = _in_order(chunks, self._sent, until)
 
     def __len__(self) -> int:

@@ -7,9 +7,9 @@ def call(function, /, *args, **kwargs):
 
 
 def call_each(function, columns, enough_s):
-    """function(*arguments) for the arguments of each call, given by column, in order, until it has taken `enough_s`: (results, None), which may be fewer than the calls.
+    """function(*arguments) for the arguments of each call, which are given by column, in order, until it has taken `enough_s`.
 
-    Where one raises: the results before it, and (pickle or None, type, message, traceback) of the exception.
+    (results, None); they may be fewer than the calls. Where one raises: the results before it, and (pickle or None, type, message, traceback) of the exception.
     """
     import time
 

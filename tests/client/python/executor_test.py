@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import gc
+import itertools
 import pickle
 import threading
 import time
@@ -251,6 +252,20 @@ class CancelTest(RemoteTest):
 class MapTest(RemoteTest):
     def test_chunks_found_out_on_the_way(self):
         self.assertEqual(list(self.executor.map(square, range(100_000))), [x * x for x in range(100_000)])
+
+    def test_the_shortest_iterable_ends_it(self):
+        for chunksize in (None, 2):
+            self.assertEqual(list(self.executor.map(pow, [2, 3, 4], itertools.count(1), chunksize=chunksize)), [2, 9, 64])
+        self.assertEqual(list(self.executor.map(pow, [], itertools.count())), [])
+
+    def test_what_cannot_be_pickled_is_named_and_what_was_sent_is_cancelled(self):
+        futures = []
+        submit = gild._connection.Connection.submit
+        self.addCleanup(setattr, gild._connection.Connection, "submit", submit)
+        gild._connection.Connection.submit = lambda connection, work: (futures.append(work.future), submit(connection, work))
+        with self.assertRaisesRegex(gild.NotPicklable, "argument 1 of sleep, of type lock"):
+            self.executor.map(time.sleep, [60, 60, 60, threading.Lock()], chunksize=2)
+        self.assertEqual([future.cancelled() for future in futures], [True])
 
     def test_results_before_an_error_are_there(self):
         for chunksize in (None, 1, 2, 100):
