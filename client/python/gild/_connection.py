@@ -109,7 +109,7 @@ class _Session:
 
     def __init__(self, tasks_max: int, python: Tuple[int, ...], put_function: grpc.UnaryUnaryMultiCallable):
         self.tasks_max = tasks_max
-        self.worthwhile_room = min(_BATCH_TASKS_MAX, tasks_max)
+        self.worthwhile_room = min(_BATCH_TASKS_MAX, tasks_max // 8)
         self.python = python  # (3, 11)
         self.put_function = put_function
         self.replies: Any = None
@@ -144,6 +144,7 @@ class Connection:
         self._backlog: Deque[Work] = collections.deque()
         self._cancelled: Deque[Work] = collections.deque()
         self._withdraws = False  # what is in flight, as soon as something can be sent
+        self._takes_back = False  # what the server refuses from now on is cancelled, not sent again
         self._session: Optional[_Session] = None
         self._ids = itertools.count(1)
         self._doorbell = _Doorbell()  # of our own thread, while there is no session
@@ -151,15 +152,20 @@ class Connection:
 
     # ---- any thread ----
 
-    def submit(self, work: Work) -> None:
-        """Raises RuntimeError once it is closed."""
+    def submit(self, work: Work, is_rest: bool = False) -> None:
+        """Raises RuntimeError once it is closed; but for the rest of a task that is under way until this returns."""
         with self._gate:
-            if self._closed_because:
+            if self._closed_because and not is_rest:
                 raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
             self._backlog.append(work)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no more threads
+                    self._backlog.clear()
+                    raise
+                self._thread = thread
         session = self._session
         if session is None or len(session.in_flight) < session.tasks_max:  # otherwise outcomes ring
             self._ring()
@@ -179,7 +185,7 @@ class Connection:
             session = self._session
             storing = () if session is None else session.without_function.values()
             waiting = [*self._backlog, *itertools.chain.from_iterable(storing)]
-            self._withdraws = True
+            self._withdraws = self._takes_back = True
         self._ring()
         for work in waiting:
             work.future.cancel()
@@ -201,7 +207,8 @@ class Connection:
 
     def _ring_for_room(self, session: _Session) -> None:
         """Outcomes have made room: to send a few tasks for each few outcomes would cost more than the tasks do."""
-        if self._closed_because or (self._backlog and session.tasks_max - len(session.in_flight) >= session.worthwhile_room):
+        room, waiting = session.tasks_max - len(session.in_flight), len(self._backlog)
+        if self._closed_because or (waiting and room >= min(waiting, session.worthwhile_room)):
             session.doorbell.ring()
 
     # ---- gRPC's thread that sends ----
@@ -222,11 +229,19 @@ class Connection:
                 session.replies.cancel()  # nothing of ours is there any more, so no word is waited for
                 return
             else:
-                pause_s = session.paused_until - time.monotonic() if self._backlog else 0.0
-                session.doorbell.wait(lambda: self._has_news(session), pause_s if pause_s > 0 else None)
+                pause_s = self._pause_s(session)
+                # A pause that has begun meanwhile is news, too: nothing else would end the wait.
+                session.doorbell.wait(
+                    lambda: self._has_news(session) or (pause_s is None and self._pause_s(session) is not None), pause_s
+                )
 
     def _has_news(self, session: _Session) -> bool:
         return bool(session.is_over or self._cancelled or self._withdraws or (self._backlog and self._may_send(session)) or self._is_finished(session))
+
+    def _pause_s(self, session: _Session) -> Optional[float]:
+        """How long what waits has to; None: there is no pause, or nothing waits."""
+        pause_s = session.paused_until - time.monotonic() if self._backlog and session.paused_until else 0.0
+        return pause_s if pause_s > 0 else None
 
     def _may_send(self, session: _Session) -> bool:
         return (
@@ -415,18 +430,21 @@ class Connection:
     def _take(self, session: _Session, items: List[Any]) -> None:
         refused = []
         for item in items:
-            work = session.in_flight.pop(item.client_id, None)
+            work = session.in_flight.get(item.client_id)
             if work is None:
                 continue
             if item.HasField("outcome"):
                 if self._closed_because and _wire.never_began(item.outcome):
                     work.future.cancel()
                 work.future.deliver(item.outcome)
+                session.in_flight.pop(item.client_id, None)  # not sooner: callbacks may send more, and while there is some we go on
             else:
+                session.in_flight.pop(item.client_id, None)
                 refused += self._refused(session, work, _wire.Refusal(item.refusal))
         if refused:
             with self._lock:
                 self._backlog.extendleft(reversed(refused))
+            session.doorbell.ring()
 
     def _refused(self, session: _Session, work: Work, refusal: _wire.Refusal) -> List[Work]:
         """Those to be sent once more."""
@@ -439,6 +457,9 @@ class Connection:
         else:
             work.future.fail(refusal.as_error())
             return []
+        if self._takes_back:
+            work.future.cancel()
+            return []
         return [work]
 
     def _end_session(self, why: str) -> None:
@@ -447,6 +468,7 @@ class Connection:
             if session is None:
                 return
             session.is_over = True
+            self._cancelled.clear()
             self._backlog.extendleft(reversed([*itertools.chain.from_iterable(session.without_function.values())]))
             session.without_function.clear()
         session.doorbell.ring()

@@ -80,7 +80,7 @@ class Executor(concurrent.futures.Executor):
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
         """Returns a future at once. Raises gild.NotPicklable, which names what cannot be sent."""
         options = options_of(fn, self._options)
-        return self._send(self._functions.prepare(fn, args, kwargs), options, _label(fn))
+        return _send(self._connection_of_this_process(), self._functions.prepare(fn, args, kwargs), options, _label(fn))
 
     def map(self, fn: Callable, *iterables: Iterable, timeout: Optional[float] = None, chunksize: Optional[int] = None) -> Results:
         """Like the standard executors': all iterables are read at once, results come in order, and `timeout` counts from here.
@@ -98,7 +98,11 @@ class Executor(concurrent.futures.Executor):
             patience_s = 0.0  # calls wait, so they had better wait together
         else:
             patience_s = _MAP_PATIENCE_S if self._connection.is_connected() else _MAP_PATIENCE_UNCONNECTED_S
-        send = functools.partial(self._send, options=options, name=_label(fn))
+        connection, name = self._connection_of_this_process(), _label(fn)
+
+        def send(prepared: Prepared, is_rest: bool) -> Future:
+            return _send(connection, prepared, options, name, is_rest)
+
         return Results(Chunks(self._functions, send, fn, chunksize), Calls.of(iterables), until, patience_s)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -112,27 +116,25 @@ class Executor(concurrent.futures.Executor):
 
     # ---- our own ----
 
-    def _send(self, prepared: Prepared, options: Options, name: str) -> Future:
-        function, arguments, buffers, by_value = prepared
-        if len(arguments) + sum(buffer.nbytes for buffer in buffers) > _wire.ARGUMENTS_BYTES_MAX:
-            raise NotPicklable(
-                f"the arguments of {name} are {prepared.size / 2**20:.1f} MiB; {_wire.ARGUMENTS_BYTES_MAX >> 20} MiB go into one call: send parts"
-            )
-        task = _wire.with_arguments(_wire.call_head(options, name, function.sha256), arguments)
-        connection = self._connection
-        if connection.pid != _connection.process.pid:
-            connection = self._connection_of_this_process()
-        future = Future(name)
-        future.work = Work(connection, future, task, _wire.buffer_pieces(buffers) if buffers else (), function, by_value)
-        connection.submit(future.work)
-        return future
-
     def _connection_of_this_process(self) -> Connection:
         if self._connection.pid != _connection.process.pid:
             with _connecting:
                 if self._connection.pid != _connection.process.pid:
                     self._connect()  # the one of our parent stayed with it
         return self._connection
+
+
+def _send(connection: Connection, prepared: Prepared, options: Options, name: str, is_rest: bool = False) -> Future:
+    function, arguments, buffers, by_value = prepared
+    if len(arguments) + sum(buffer.nbytes for buffer in buffers) > _wire.ARGUMENTS_BYTES_MAX:
+        raise NotPicklable(
+            f"the arguments of {name} are {prepared.size / 2**20:.1f} MiB; {_wire.ARGUMENTS_BYTES_MAX >> 20} MiB go into one call: send parts"
+        )
+    task = _wire.with_arguments(_wire.call_head(options, name, function.sha256), arguments)
+    future = Future(name)
+    future.work = Work(connection, future, task, _wire.buffer_pieces(buffers) if buffers else (), function, by_value)
+    connection.submit(future.work, is_rest)
+    return future
 
 
 def _label(function: Callable) -> str:

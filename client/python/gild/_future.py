@@ -60,12 +60,12 @@ class Future(concurrent.futures.Future):
         if name not in ("_condition", "_waiters", "_done_callbacks"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with _lock:
-            if not self._is_watched:
-                self._condition = threading.Condition()
-                self._waiters: list = []
-                self._done_callbacks: list = []
-                self._is_watched = True
-        return getattr(self, name)
+            self._is_watched = True
+            mine = self.__dict__
+            mine.setdefault("_waiters", [])
+            mine.setdefault("_done_callbacks", [])
+            mine.setdefault("_condition", threading.Condition())
+        return mine[name]
 
     # ---- for whoever waits ----
 
@@ -124,7 +124,7 @@ class Future(concurrent.futures.Future):
     def running(self) -> bool:
         """The server has it: it may still wait there for its turn."""
         work = self.work
-        return work is not None and work.client_id != 0
+        return work is not None and work.client_id != 0 and not self.done()
 
     def __repr__(self) -> str:
         if self._outcome is None or self.cancelled():
@@ -164,13 +164,14 @@ class Future(concurrent.futures.Future):
         self._settle(self.set_exception, error)
 
     def _settle(self, settle: Callable[[Any], None], what: Any) -> None:
-        self.work = None
         try:
             settle(what)
         except InvalidStateError:
             return  # it has been cancelled
         except BaseException:  # SystemExit, of a callback: the others' tasks go on
             _log_callback()
+        finally:
+            self.work = None  # not sooner: who cancels meanwhile is to find it, or the end
         self._done_callbacks.clear()
 
     def _call_back(self) -> None:

@@ -7,8 +7,9 @@ import concurrent.futures
 import functools
 import inspect
 import itertools
+import threading
 import time
-from typing import Any, Callable, Deque, Iterable, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Deque, Iterable, Iterator, Optional, Sequence
 
 from . import _remote
 from ._functions import Functions, Prepared
@@ -54,18 +55,23 @@ class Calls:
         return tuple(column[0] for column in self.columns)
 
 
-class Sent(NamedTuple):
+class Sent:
     """A task for each of these calls; a single one's result is the call's own."""
 
-    future: Future
-    calls: Calls
+    __slots__ = ("future", "calls", "rest")
+
+    def __init__(self, future: Future, calls: Calls):
+        self.future = future
+        self.calls = calls
+        self.rest: Optional[Sent] = None  # those that it did not come to
 
 
 class Chunks:
     """Sends the calls, in tasks of `size` of them. None: some singly at first; then as many as take _CHUNK_RUN_S at the pace of those
     that ended last."""
 
-    def __init__(self, functions: Functions, send: Callable[[Prepared], Future], function: Callable, size: Optional[int]):
+    def __init__(self, functions: Functions, send: Callable[[Prepared, bool], Future], function: Callable, size: Optional[int]):
+        """`send`: a task; True: even where the executor has been shut down since."""
         self._functions = functions
         self._send = send
         self._function = function
@@ -73,6 +79,8 @@ class Chunks:
         self._size = 1 if inspect.iscoroutinefunction(inspect.unwrap(_unbound(function))) else size
         self._looked_at = 0
         self._fit = 0.0  # calls in one task; 0: not known yet
+        self._rest_lock = threading.RLock()
+        self._cancelled = False
 
     def send(self, calls: Calls, patience_s: float, sent: Deque[Sent]) -> None:
         """Adds them to `sent`, in order. Raises NotPicklable, with some of them sent."""
@@ -86,17 +94,46 @@ class Chunks:
             while self._size is None and prepared.size > _CHUNK_BYTES and len(chunk) > 1:
                 chunk = chunk[: max(1, len(chunk) * _CHUNK_BYTES // prepared.size)]
                 prepared = self.prepared(chunk)
-            sent.append(Sent(self._send(prepared), chunk))
+            sent.append(self._sent(prepared, chunk, False))
             start += len(chunk)
 
-    def send_again(self, calls: Calls) -> Sent:
-        return Sent(self._send(self.prepared(calls)), calls)
+    def _sent(self, prepared: Prepared, calls: Calls, is_rest: bool) -> Sent:
+        sent = Sent(self._send(prepared, is_rest), calls)
+        if self._size is None and len(calls) > 1:
+            # Sent as soon as it is known, not when somebody asks for its results: it may be much, and wait for a place.
+            sent.future.add_done_callback(lambda future: self._look_for_rest(sent))
+        return sent
+
+    def _look_for_rest(self, sent: Sent) -> None:
+        cost = sent.future.cost()
+        if cost is not None and cost.run_s >= _CHUNK_RUN_ENOUGH_S:
+            self.rest_of(sent)
+
+    def rest_of(self, sent: Sent) -> Optional[Sent]:
+        """Of a task of several calls that has succeeded. Sends it, where nobody has. None: there is none, or it is not wanted any more."""
+        with self._rest_lock:
+            if sent.rest is None and not self._cancelled:
+                results, raised = sent.future.result()
+                if raised is None and len(results) < len(sent.calls):
+                    left = sent.calls[len(results) :]
+                    sent.rest = self._sent(self.prepared(left), left, True)
+            return sent.rest
+
+    def cancel(self, sent: Iterable[Sent]) -> None:
+        with self._rest_lock:
+            self._cancelled = True
+            for first in sent:
+                each: Optional[Sent] = first
+                while each is not None:
+                    each.future.cancel()
+                    each = each.rest
 
     def prepared(self, calls: Calls) -> Prepared:
         if len(calls) == 1:
             return self._functions.prepare(self._function, calls.first(), {})
         try:
-            return self._functions.prepare_stored(self._for_each, (calls.columns, _CHUNK_RUN_ENOUGH_S))
+            # Of as many as somebody asked for none is left over.
+            return self._functions.prepare_stored(self._for_each, (calls.columns, float("inf") if self._size else _CHUNK_RUN_ENOUGH_S))
         except NotPicklable:
             for i in range(len(calls)):  # one of them says which argument it is
                 self._functions.prepare(self._function, calls[i : i + 1].first(), {})
@@ -108,10 +145,10 @@ class Chunks:
 
     def _worthwhile_size(self, left: int, sent: Deque[Sent]) -> int:
         while self._looked_at < len(sent) and sent[self._looked_at].future.done():
-            future, calls = sent[self._looked_at]
-            cost = future.cost()
+            ended = sent[self._looked_at]
+            cost = ended.future.cost()
             if cost is not None:
-                self._fit = len(calls) * min(_CHUNK_RUN_S / max(cost.run_s, 1e-9), _CHUNK_BYTES / max(cost.result_bytes, 1))
+                self._fit = len(ended.calls) * min(_CHUNK_RUN_S / max(cost.run_s, 1e-9), _CHUNK_BYTES / max(cost.result_bytes, 1))
             self._looked_at += 1
         return max(1, min(int(self._fit), left // _TASKS_MIN, _CHUNK_CALLS_MAX))
 
@@ -139,8 +176,9 @@ class Results:
         try:
             chunks.send(calls, patience_s, self._sent)
         except BaseException:
-            _cancel(self._sent)
+            chunks.cancel(self._sent)
             raise
+        self._chunks = chunks
         self._results = _in_order(chunks, self._sent, until)
 
     def __len__(self) -> int:
@@ -154,7 +192,7 @@ class Results:
 
     def close(self) -> None:
         self._results.close()
-        _cancel(self._sent)
+        self._chunks.cancel(self._sent)
 
 
 def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iterator[Any]:
@@ -164,29 +202,25 @@ def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iter
             if len(sent[0].calls) == 1:
                 yield _next(sent, until)
                 continue
-            calls = sent[0].calls
+            chunk = sent[0]
             results, raised = _next(sent, until)
-            if raised is None and len(results) < len(calls):
-                sent.appendleft(chunks.send_again(calls[len(results) :]))
-            del calls
+            rest = chunks.rest_of(chunk) if len(results) < len(chunk.calls) else None
+            if rest is not None:
+                sent.appendleft(rest)
+            del chunk, rest
             results.reverse()
             while results:
                 yield results.pop()
             if raised is not None:
                 raise as_exception(*raised, None)
     finally:
-        _cancel(sent)
+        chunks.cancel(sent)
 
 
 def _next(sent: Deque[Sent], until: Optional[float]) -> Any:
     result = sent[0].future.result(None if until is None else until - time.monotonic())
     sent.popleft()
     return result
-
-
-def _cancel(sent: Deque[Sent]) -> None:
-    for each in sent:
-        each.future.cancel()
 
 
 def _unbound(function: Callable) -> Callable:

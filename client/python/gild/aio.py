@@ -67,8 +67,13 @@ class Executor:
                         under_way.remove(future)
                         yield future.result()
         finally:
-            for future in (*under_way, *([next_item] if next_item is not None else [])):
-                if not future.cancel() and not future.cancelled():
+            unfinished = [*under_way, *([next_item] if next_item is not None else [])]
+            for future in unfinished:
+                future.cancel()
+            if next_item is not None:
+                await asyncio.wait([next_item])  # the source is at work until it has heeded that
+            for future in unfinished:
+                if future.done() and not future.cancelled():
                     future.exception()  # nobody else will ask
             await source.aclose()
 

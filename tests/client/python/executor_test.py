@@ -29,6 +29,12 @@ def fails(x):
     return x
 
 
+def slow_from_40_on(x):
+    if x >= 40:
+        time.sleep(0.01)
+    return x
+
+
 class OwnError(Exception):
     def __init__(self, code, *, detail):
         super().__init__(code)
@@ -253,6 +259,14 @@ class MapTest(RemoteTest):
     def test_chunks_found_out_on_the_way(self):
         self.assertEqual(list(self.executor.map(square, range(100_000))), [x * x for x in range(100_000)])
 
+    def test_what_a_task_did_not_come_to_is_sent_again_after_shutdown_too(self):
+        self.addCleanup(setattr, gild._map, "_CHUNK_RUN_ENOUGH_S", gild._map._CHUNK_RUN_ENOUGH_S)
+        gild._map._CHUNK_RUN_ENOUGH_S = 0.02
+        with gild.Executor(server.target, tag="cpu") as executor:
+            results = executor.map(slow_from_40_on, range(200))
+        self.assertTrue(any(sent.rest for sent in results._sent))
+        self.assertEqual(list(results), list(range(200)))
+
     def test_the_shortest_iterable_ends_it(self):
         for chunksize in (None, 2):
             self.assertEqual(list(self.executor.map(pow, [2, 3, 4], itertools.count(1), chunksize=chunksize)), [2, 9, 64])
@@ -262,7 +276,7 @@ class MapTest(RemoteTest):
         futures = []
         submit = gild._connection.Connection.submit
         self.addCleanup(setattr, gild._connection.Connection, "submit", submit)
-        gild._connection.Connection.submit = lambda connection, work: (futures.append(work.future), submit(connection, work))
+        gild._connection.Connection.submit = lambda connection, work, is_rest: (futures.append(work.future), submit(connection, work, is_rest))
         with self.assertRaisesRegex(gild.NotPicklable, "argument 1 of sleep, of type lock"):
             self.executor.map(time.sleep, [60, 60, 60, threading.Lock()], chunksize=2)
         self.assertEqual([future.cancelled() for future in futures], [True])
@@ -358,6 +372,22 @@ class ReferenceTest(RemoteTest):
 
 
 class AioTest(unittest.IsolatedAsyncioTestCase):
+    async def test_an_error_of_a_call_comes_through_while_the_source_waits(self):
+        closed = []
+
+        async def items():
+            try:
+                yield 3
+                await asyncio.Event().wait()
+            finally:
+                closed.append(True)
+
+        async with gild.aio.Executor(server.target, tag="io") as executor:
+            with self.assertRaises(KeyError):
+                async for _ in executor.map(fails, items()):
+                    pass
+        self.assertEqual(closed, [True])
+
     async def test_run_map_and_cancel(self):
         async def doubled(x):
             import asyncio
