@@ -1,4 +1,8 @@
-"""The future of a remote task."""
+"""The future of a remote task.
+
+Threads: any may ask, wait and cancel. It is settled in gRPC's thread that receives, or in "gild-stream" where callbacks are to be called, or
+fails in whichever thread finds that it cannot be sent. The connection owns it until it has ended, the caller from then on.
+"""
 
 from __future__ import annotations
 
