@@ -13,18 +13,4 @@ int HogCore::Choose(int here, int64_t now_ns) {
   return core_.load(std::memory_order_relaxed);
 }
 
-void CoreBinding::Bind(int core) {
-  if (bound_ || sched_getaffinity(0, sizeof before_, &before_) != 0 || !CPU_ISSET(core, &before_)) return;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(core, &one);
-  bound_ = sched_setaffinity(0, sizeof one, &one) == 0;
-}
-
-void CoreBinding::Undo() {
-  if (!bound_) return;
-  bound_ = false;
-  sched_setaffinity(0, sizeof before_, &before_);
-}
-
 }  // namespace gild

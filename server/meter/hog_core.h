@@ -7,8 +7,6 @@
 // itself, be it to sleep or to compute in C, never runs bound.
 #pragma once
 
-#include <sched.h>
-
 #include <atomic>
 #include <cstdint>
 
@@ -24,18 +22,6 @@ class HogCore {
  private:
   std::atomic<int> core_{0};
   std::atomic<int64_t> chosen_ns_{0};
-};
-
-// Binds the calling thread to a core, and back to the cores it was allowed before.
-class CoreBinding {
- public:
-  // Nothing happens when it is bound already, or may not run there.
-  void Bind(int core);
-  void Undo();
-
- private:
-  bool bound_ = false;
-  cpu_set_t before_;
 };
 
 }  // namespace gild

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "server/base/clock.h"
+#include "server/base/core_binding.h"
 #include "server/base/errors.h"
 #include "server/meter/hog_core.h"
 #include "server/meter/interposed.h"
