@@ -85,7 +85,11 @@ void Lane::Start() {
 
 bool Lane::Run(int slot, const std::shared_ptr<const Task>& task) {
   const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(slot);
-  return interpreter != nullptr && interpreter->Run(task);
+  if (interpreter == nullptr) return false;
+  if (config_.lone_core != nullptr) config_.lone_core->HandsOver(slots_[slot].core, NowNs());
+  const bool taken = interpreter->Run(task);
+  if (!taken) HearOf(1);
+  return taken;
 }
 
 void Lane::Replace(int slot) {
@@ -267,13 +271,8 @@ void Lane::StartInterpreter(int slot) {
       .on_ready = [this, slot] { OnInterpreterReady(slot); },
       .on_available = [this, slot](bool available) { OnAvailable(slot, available); },
       .on_task_on_loop = [this](uint64_t serial) { events_.on_loop(serial); },
-      .on_tasks_ended =
-          [this, slot](std::vector<EndedTask> tasks) {
-            // A process that an earlier task started says nothing of what ends the next one.
-            if (alone() && slots_[slot].kind.subprocess) ForgetOomKills(slot);
-            events_.ended(std::move(tasks));
-          },
-      .on_tasks_returned = [this](std::vector<uint64_t> serials) { events_.returned(std::move(serials)); },
+      .on_tasks_ended = [this, slot](std::vector<EndedTask> tasks) { OnTasksEnded(slot, std::move(tasks)); },
+      .on_tasks_returned = [this](std::vector<uint64_t> serials) { OnTasksReturned(std::move(serials)); },
       .on_sessions_gone = [this](size_t count) { events_.sessions_gone(count); },
       .on_doomed = [this, slot] { OnDoomed(slot); },
       .on_silent = [this, slot] { OnSilent(slot); }};
@@ -316,7 +315,24 @@ void Lane::OnAvailable(int slot, bool available) {
   }
 }
 
+void Lane::OnTasksEnded(int slot, std::vector<EndedTask> tasks) {
+  // A process that an earlier task started says nothing of what ends the next one.
+  if (alone() && slots_[slot].kind.subprocess) ForgetOomKills(slot);
+  HearOf(tasks.size());
+  events_.ended(std::move(tasks));
+}
+
+void Lane::OnTasksReturned(std::vector<uint64_t> serials) {
+  HearOf(serials.size());
+  events_.returned(std::move(serials));
+}
+
+void Lane::HearOf(int64_t tasks) {
+  if (config_.lone_core != nullptr) config_.lone_core->HearsOf(tasks, NowNs());
+}
+
 void Lane::InspectAll() {
+  HearOf(0);  // there may have been none for long
   if (shut_down_) return;
   for (int i = 0; i < slots(); ++i) {
     if (const std::shared_ptr<InterpreterHandle> interpreter = InterpreterOf(i)) interpreter->Inspect();

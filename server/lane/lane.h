@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/base/poller.h"
 #include "server/lane/interpreter_handle.h"
+#include "server/lane/lone_core.h"
 #include "server/process/is_dead.h"
 #include "server/process/slot_groups.h"
 #include "server/process/slot_process.h"
@@ -55,7 +56,8 @@ class Lane {
     std::string group;         // control group of the lane's processes, a folder; empty: the server's
     // Where it makes one of each slot's own; outlives the lane. Null: nowhere.
     const SlotGroups* groups = nullptr;
-    SlotLimits limits;  // of each slot
+    LoneCore* lone_core = nullptr;  // likewise; null: threads go where the kernel wants them
+    SlotLimits limits;              // of each slot
     // A slot with less stays down, and is tried again.
     IsolationLevel required = IsolationLevel::kNone;
     int64_t tasks_per_interpreter = 0;  // CPU lane; 0: any
@@ -169,6 +171,8 @@ class Lane {
   void StartInterpreter(int slot) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnInterpreterReady(int slot);
   void OnAvailable(int slot, bool available);
+  void OnTasksEnded(int slot, std::vector<EndedTask> tasks);
+  void OnTasksReturned(std::vector<uint64_t> serials);
   void OnDoomed(int slot);
   void OnSilent(int slot);
   void OnInterpreterStarted(int slot, uint64_t generation, int error_number);
@@ -185,6 +189,8 @@ class Lane {
   // No new tasks for this interpreter; it is on its way out.
   void BeginEnding(int slot);
   void InspectAll();
+  // So many that were in flight are not any more.
+  void HearOf(int64_t tasks);
   // It is dead: ends what it ran, counts the restart, and goes on to the next.
   void Finish(int slot, const std::optional<InterpreterEnd>& end) ABSL_LOCKS_EXCLUDED(mutex_);
   void Next(int slot, bool at_once);

@@ -145,6 +145,7 @@ class Server {
   std::unique_ptr<CoreGroups> core_groups_;  // null: they cannot be made here
   std::unique_ptr<CoreMeter> core_meter_;
   std::unique_ptr<SlotGroups> slot_groups_;
+  LoneCore lone_core_;
   Poller poller_;
   std::unique_ptr<Zygote> zygote_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -252,6 +253,7 @@ std::unique_ptr<Lane> Server::MakeLane(LaneKind kind, int slots, Scheduler::Capa
           .scratch_root = folder_.path(),
           .group = core_groups_ == nullptr ? "" : core_groups_->folder(kind),
           .groups = slot_groups_.get(),
+          .lone_core = &lone_core_,
           .limits = kind == LaneKind::kIo
                         ? SlotLimits{.memory_bytes = options_.io_memory_bytes, .pids = kIoPidsMax, .fenced = true}
                         : SlotLimits{.memory_bytes = options_.cpu_memory_bytes,
