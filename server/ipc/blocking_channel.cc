@@ -71,10 +71,15 @@ absl::StatusOr<bool> BlockingChannel::Buffered(google::protobuf::MessageLite* me
 }
 
 absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* message, int64_t awake_ns) {
-  const int64_t asleep_ns = awake_ns > 0 ? NowNs() + awake_ns : 0;
+  const int64_t asked_ns = NowNs();
+  // Whoever waited long the last time would only keep a core from others.
+  const int64_t asleep_ns = last_wait_ns_ < awake_ns ? asked_ns + awake_ns : 0;
   while (true) {
     absl::StatusOr<bool> complete = Buffered(message);
-    if (!complete.ok() || *complete) return complete;
+    if (!complete.ok() || *complete) {
+      last_wait_ns_ = NowNs() - asked_ns;
+      return complete;
+    }
 
     iovec piece{.iov_base = read_buffer_.get(), .iov_len = kReadBytes};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptorsPerReadMax)> control;
@@ -86,7 +91,7 @@ absl::StatusOr<bool> BlockingChannel::Receive(google::protobuf::MessageLite* mes
     // Asleep in poll, not in recvmsg: the kernel wakes a reader there also when its own frame has been taken, for
     // nothing.
     pollfd ready{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    const bool sleeps = awake_ns <= 0 || NowNs() >= asleep_ns;
+    const bool sleeps = asleep_ns == 0 || NowNs() >= asleep_ns;
     const int events = poll(&ready, 1, sleeps ? -1 : 0);
     if (events == 0 || (events < 0 && errno == EINTR)) continue;
     const ssize_t count = recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC);

@@ -31,7 +31,8 @@ class BlockingChannel {
   // Several that are encoded already (frame.h).
   absl::Status SendFrames(absl::string_view frames) ABSL_LOCKS_EXCLUDED(send_mutex_);
 
-  // False: the server is gone (end of file). For `awake_ns` it looks again and again before it goes to sleep.
+  // False: the server is gone (end of file). For `awake_ns` it looks again and again before it goes to sleep, as long as
+  // that helps: what comes later than that puts it to sleep at once the next time.
   absl::StatusOr<bool> Receive(google::protobuf::MessageLite* message, int64_t awake_ns = 0);
   // Waits until something is there to be received, `timeout_ns` at most; false: nothing is.
   bool Await(int64_t timeout_ns);
@@ -48,6 +49,7 @@ class BlockingChannel {
   FrameReader reader_;
   const std::unique_ptr<char[]> read_buffer_;
   std::vector<UniqueFd> descriptors_;
+  int64_t last_wait_ns_ = 0;
   absl::Mutex send_mutex_;
 };
 
