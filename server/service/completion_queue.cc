@@ -30,16 +30,19 @@ void CompletionQueue::Complete(bool) {
 }
 
 void CompletionQueue::Start(const std::string& thread_name) {
-  thread_ = std::thread([queue = queue_.get()] {
+  thread_ = std::thread([this] {
     void* tag;
     bool ok;
-    while (queue->Next(&tag, &ok)) {
-      const SendTogether together;
-      int tags = 0;
-      do {
-        static_cast<CompletionTag*>(tag)->Complete(ok);
-      } while (++tags < kTagsTogetherMax && queue->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) ==
-                                                grpc::CompletionQueue::GOT_EVENT);
+    while (grpc()->Next(&tag, &ok)) {
+      {
+        const SendTogether together;
+        int tags = 0;
+        do {
+          static_cast<CompletionTag*>(tag)->Complete(ok);
+        } while (++tags < kTagsTogetherMax &&
+                 grpc()->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC)) == grpc::CompletionQueue::GOT_EVENT);
+      }
+      for (const std::function<void()>& work : std::exchange(after_sends_, {})) work();
     }
   });
   pthread_setname_np(thread_.native_handle(), thread_name.c_str());

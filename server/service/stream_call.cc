@@ -113,7 +113,8 @@ void StreamCall::Pump() {
   ForgetRequest();
   reading_ = true;
   read_.Arm(shared_from_this());
-  stream_.Read(request_, read_.AsVoid());
+  // gRPC tells the client of each read that there is room for more: 20 us that no task has to wait for.
+  queue_->AfterSends([self = shared_from_this()] { self->stream_.Read(self->request_, self->read_.AsVoid()); });
 }
 
 void StreamCall::ForgetRequest() {
