@@ -115,11 +115,17 @@ class _Session:
         self.replies: Any = None
         self.has_replied = False
         self.is_over = False
+        self.has_ended = False  # so says gRPC
         self.in_flight: Dict[int, Work] = {}
         self.paused_until = 0.0  # of time.monotonic(): the server's queue is full
         self.stored: Set[bytes] = set()  # hashes of functions
         self.without_function: Dict[bytes, List[Work]] = {}  # which is being stored
-        self.doorbell = _Doorbell()
+        self.doorbell = _Doorbell()  # of the thread that sends
+        self.replies_expected = _Doorbell()  # of ours
+
+    def end(self) -> None:
+        self.has_ended = True
+        self.replies_expected.ring()
 
 
 class _Batch:
@@ -215,6 +221,8 @@ class Connection:
 
     def _requests(self, session: _Session) -> Iterator[bytes]:
         while True:
+            if session.in_flight:
+                session.replies_expected.ring()  # here, as what has been sent comes first
             with self._lock:
                 if session.is_over:
                     return
@@ -396,6 +404,8 @@ class Connection:
         run_stream = channel.stream_stream("/gild.v1.Executor/RunStream", bytes, lambda reply: self._received(session, reply))
         self._session = session  # from here on its doorbell is rung
         session.replies = run_stream(self._requests(session), metadata=self._metadata)
+        if not session.replies.add_callback(session.end):
+            session.end()
         session.doorbell.ring()
         return session
 
@@ -408,6 +418,8 @@ class Connection:
                 self._take(session, items)
                 del items  # keeps nothing while it waits for the next
                 self._ring_for_room(session)
+                # To ask for the next one takes as long as a small task does, and sends a message: not while whoever got this one goes on.
+                session.replies_expected.wait(lambda: session.in_flight or session.has_ended)
         except grpc.RpcError as error:
             ended = f"is gone: {_words(error)}"
             error.__traceback__ = None  # it is `replies` itself, and would keep this thread's frames
