@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "server/base/clock.h"
 #include "server/base/unique_fd.h"
+#include "server/interpreter/settings.h"
 
 namespace gild {
 namespace {
@@ -56,10 +57,27 @@ std::optional<int64_t> MemoryFigure(int index) {
   return *pages * sysconf(_SC_PAGESIZE);
 }
 
+// Of a file that is kept open: whether its number still leads there. A task may have closed it and opened another.
+bool IsStill(const UniqueFd& file, const struct stat& before, struct stat* now) {
+  return fstat(file.get(), now) == 0 && now->st_dev == before.st_dev && now->st_ino == before.st_ino;
+}
+
 std::optional<nlink_t> TaskLinks() {
   struct stat status;
   if (stat("/proc/self/task", &status) != 0) return std::nullopt;
   return status.st_nlink;
+}
+
+// The same, from a descriptor that it keeps: to look for the folder by name each time is five times as dear.
+std::optional<nlink_t> TaskLinksNow() {
+  struct Folder {
+    UniqueFd fd{open("/proc/self/task", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct stat status = {};
+    Folder() { fstat(fd.get(), &status); }
+  };
+  static const Folder folder;
+  struct stat now;
+  return IsStill(folder.fd, folder.status, &now) ? now.st_nlink : TaskLinks();
 }
 
 }  // namespace
@@ -102,8 +120,10 @@ bool CpuLimitRests() {
 }
 
 void DisarmTimers() {
+  if (!WasSet(Setting::kTimers)) return;
   const itimerval never{};
   for (const __itimer_which timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(timer, &never, nullptr);
+  (void)WasSet(Setting::kTimers);  // by us
 }
 
 void PrepareLimits() {
@@ -121,7 +141,7 @@ void PrepareLimits() {
 bool AwaitOneThread(int64_t limit_ns) {
   constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 50 * kNsPerUs};
   const std::optional<nlink_t> alone = Own().alone_links;
-  for (int64_t until_ns = 0; alone && TaskLinks() != alone;) {
+  for (int64_t until_ns = 0; alone && TaskLinksNow() != alone;) {
     const int64_t now_ns = NowNs();
     if (until_ns == 0) until_ns = now_ns + limit_ns;
     if (now_ns >= until_ns) return false;
@@ -132,13 +152,9 @@ bool AwaitOneThread(int64_t limit_ns) {
 }
 
 bool ResetPeakMemory() {
-  // A number that a task has closed and opened anew must not be written to.
   const OwnThings& own = Own();
   struct stat now;
-  if (fstat(own.clear_refs.get(), &now) != 0 || now.st_dev != own.clear_refs_status.st_dev ||
-      now.st_ino != own.clear_refs_status.st_ino) {
-    return false;
-  }
+  if (!IsStill(own.clear_refs, own.clear_refs_status, &now)) return false;
   // proc(5): writing 5 resets the peak resident set size.
   return write(own.clear_refs.get(), "5", 1) == 1;
 }

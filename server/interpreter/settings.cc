@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -18,7 +19,7 @@
 namespace gild {
 namespace {
 
-bool set[6];  // by setting
+bool set[7];  // by setting
 
 // The address sanitizer sets limits before its own memory is there: nothing of it may be in here.
 __attribute__((no_sanitize("address"))) void Set(Setting setting) {
@@ -57,6 +58,11 @@ GILD_NOTICED(GILD_SETS_PLACE, int, fchmodat, (int folder, const char* path, mode
              (folder, path, mode, flags))
 GILD_NOTICED(if (stack != nullptr) GILD_SETS_PLACE, int, sigaltstack, (const stack_t* stack, stack_t* before) noexcept,
              (stack, before))
+GILD_NOTICED(gild::Set(gild::Setting::kTimers), int, setitimer,
+             (__itimer_which_t which, const itimerval* value, itimerval* before) noexcept, (which, value, before))
+GILD_NOTICED(gild::Set(gild::Setting::kTimers), unsigned, alarm, (unsigned seconds) noexcept, (seconds))
+GILD_NOTICED(gild::Set(gild::Setting::kTimers), useconds_t, ualarm, (useconds_t first, useconds_t interval) noexcept,
+             (first, interval))
 GILD_NOTICED(gild::SetDescriptorsFrom(to), int, dup2, (int from, int to) noexcept, (from, to))
 GILD_NOTICED(gild::SetDescriptorsFrom(to), int, dup3, (int from, int to, int flags) noexcept, (from, to, flags))
 GILD_NOTICED(gild::SetDescriptorsFrom(fd), int, close, (int fd), (fd))

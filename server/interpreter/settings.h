@@ -9,6 +9,7 @@ namespace gild {
 enum class Setting {
   kPlace,     // working directory, umask, some file's mode, name, timer slack, signal stack
   kHandlers,  // of signals
+  kTimers,    // interval timers: setitimer(2)
   kLimits,    // on resources
   kLocale,
   kDescriptors,          // one of the first kFirstDescriptors was closed, or given another meaning

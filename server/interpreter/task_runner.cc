@@ -160,6 +160,7 @@ TaskRunner::TaskRunner(std::unique_ptr<Inheritance> inheritance, Options options
   environment_.emplace();
   // Descriptors that are kept from their first use on are no task's.
   (void)ThreadCpuWaitNs();
+  (void)AwaitOneThread(0);
   residue_.emplace(
       &scratch_, Residue::Options{.own_scratch = options_.own_scratch, .growth_bytes_max = options_.growth_bytes_max});
 }
