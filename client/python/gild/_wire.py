@@ -32,6 +32,7 @@ def _key(field: int) -> bytes:
 _TASKS = _key(executor_pb2.RunStreamRequest.TASKS_FIELD_NUMBER)
 _CLIENT_ID = bytes([executor_pb2.StreamTask.CLIENT_ID_FIELD_NUMBER << 3])
 _TASK = _key(executor_pb2.StreamTask.TASK_FIELD_NUMBER)
+_RUN_TASK = _key(executor_pb2.RunRequest.TASK_FIELD_NUMBER)
 _FUNCTION = _key(task_pb2.Task.FUNCTION_FIELD_NUMBER)
 _ARGUMENTS = _key(task_pb2.FunctionCall.PICKLED_ARGUMENTS_FIELD_NUMBER)
 _BUFFERS = _key(task_pb2.FunctionCall.BUFFERS_FIELD_NUMBER)
@@ -74,6 +75,11 @@ def buffer_pieces(buffers: Sequence[memoryview]) -> Sequence[Any]:
         call = _BUFFERS + _varint(buffer.nbytes)
         pieces += (_FUNCTION + _varint(len(call) + buffer.nbytes) + call, buffer)
     return pieces
+
+
+def run_request(task: bytes, buffers: Sequence[Any]) -> bytes:
+    """A RunRequest of these pieces."""
+    return b"".join((_RUN_TASK, _varint(len(task) + sum(map(len, buffers))), task, *buffers))
 
 
 def stream_task(client_id: int, task_size: int) -> bytes:

@@ -5,6 +5,7 @@ import concurrent.futures
 import gc
 import itertools
 import pickle
+import queue
 import threading
 import time
 import types
@@ -56,6 +57,22 @@ class Unsendable(Exception):
 
 def raise_it(kind, *args, **kwargs):
     raise kind(*args, **kwargs)
+
+
+def gate(name):
+    """Of that name, in the interpreter that all tasks of the I/O lane share."""
+    import sys
+    import threading
+
+    return sys.__dict__.setdefault("gates", {}).setdefault(name, threading.Event())
+
+
+def wait_for_gate(name):
+    gate(name).wait()
+
+
+def open_gate(name):
+    gate(name).set()
 
 
 def setUpModule():
@@ -253,6 +270,104 @@ class CancelTest(RemoteTest):
         self.assertGreater(len(cancelled), 20)
         for future in set(futures) - set(cancelled):
             self.assertIsNone(future.result(timeout=0))
+
+
+class AloneTest(RemoteTest):
+    """A task beside which nothing is on its way is a call of its own, once its function is known to the server."""
+
+    options = {"tag": "io"}
+
+    def setUp(self):
+        super().setUp()
+        self.other = gild.Executor(server.target, **self.options)
+        self.addCleanup(self.other.shutdown)
+        self.other.submit(open_gate, "").result()
+        self.submit(wait_for_gate, "").result()
+        self.session = self.executor._connection._session
+
+    def submit_alone(self):
+        """Its future, and what lets it go on."""
+        self.await_nothing_in_flight()
+        future = self.submit(wait_for_gate, self.id())
+        self.assertIs(self.session.alone, future.work)
+        self.assertTrue(future.running())
+        return future, lambda: self.other.submit(open_gate, self.id()).result()
+
+    def await_nothing_in_flight(self):
+        """Whoever waits for an outcome has it a moment before its task is forgotten."""
+        while self.session.in_flight:
+            time.sleep(0.001)
+
+    def name_of_caller(self, future):
+        names = queue.SimpleQueue()
+        future.add_done_callback(lambda _: names.put(threading.current_thread().name))
+        return names
+
+    def test_the_next_one_goes_by_the_stream_while_it_is_under_way(self):
+        future, let_go = self.submit_alone()
+        self.assertEqual(self.submit(pow, 2, 3).result(), 8)
+        let_go()
+        self.assertIsNone(future.result())
+        self.assertEqual(future.task.ending, "SUCCEEDED")
+
+    def test_callbacks_run_in_the_thread_that_is_there_for_them(self):
+        future, let_go = self.submit_alone()
+        names = self.name_of_caller(future)
+        let_go()
+        self.assertEqual(names.get(), "gild-stream")
+
+    def test_callbacks_do_not_wait_for_other_tasks(self):
+        future, let_go = self.submit_alone()
+        names = self.name_of_caller(future)
+        streamed = self.submit(wait_for_gate, self.id() + " of another")
+        while not self.session.is_reading:
+            time.sleep(0.001)  # there is no word of it to wait for
+        let_go()
+        self.assertEqual(names.get(), "gild-callbacks")
+        self.assertFalse(streamed.done())
+        self.other.submit(open_gate, self.id() + " of another").result()
+        streamed.result()
+
+    def test_a_callback_may_submit_and_wait(self):
+        future, let_go = self.submit_alone()
+        results = queue.SimpleQueue()
+        future.add_done_callback(lambda _: results.put(self.submit(pow, 2, 5)))
+        let_go()
+        self.assertEqual(results.get().result(), 32)
+
+    def test_a_cancelled_one_is_stopped(self):
+        future, _ = self.submit_alone()
+        self.assertTrue(future.cancel())
+        with self.assertRaises(concurrent.futures.CancelledError):
+            future.result()
+        self.await_nothing_in_flight()
+        self.submit_alone()[1]()
+
+    def test_shutdown_lets_it_come_to_its_end(self):
+        for cancel_futures in (False, True):
+            future, let_go = self.submit_alone()
+            self.executor.shutdown(wait=False, cancel_futures=cancel_futures)
+            let_go()
+            self.executor.shutdown()
+            self.assertIsNone(future.result(timeout=0))
+            self.setUp()
+
+    def test_what_the_server_refuses_joins_the_others(self):
+        def unknown_to_it():
+            return "it is, now"
+
+        self.await_nothing_in_flight()
+        hashed = self.executor._functions.known(unknown_to_it).sha256
+        self.session.stored.add(hashed)
+        self.assertEqual(self.submit(unknown_to_it).result(), "it is, now")
+        self.assertIn(hashed, self.session.stored)
+
+    def test_large_arguments_are_for_the_thread_that_sends(self):
+        self.submit(len, b"").result()
+        self.await_nothing_in_flight()
+        future = self.submit(len, b"x" * (1 << 20))
+        self.assertIsNone(self.session.alone)
+        self.assertEqual(future.result(), 1 << 20)
 
 
 class MapTest(RemoteTest):

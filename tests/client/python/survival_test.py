@@ -11,7 +11,7 @@ import unittest
 
 import serving
 import gild
-from gild import _connection
+from gild import _connection, _session
 
 
 def noop():
@@ -41,17 +41,22 @@ class ServerTest(unittest.TestCase):
         server = serving.Server()
         self.addCleanup(lambda: server.stop())
         with gild.Executor(server.target, tag="cpu") as executor:
-            executor.submit(noop).result()
-            lost = executor.submit(time.sleep, 60)
-            while not lost.running():
-                time.sleep(0.001)  # there is no word of it to wait for
-            server.kill()
-            error = lost.exception()
-            self.assertIsInstance(error, gild.ConnectionLost)
-            self.assertFalse(error.safe_to_retry)
-            waiting = executor.submit(noop)
-            server = serving.Server(listen=server.target)
-            waiting.result()
+            for alone in (False, True):
+                executor.submit(time.sleep, 0).result()
+                while executor._connection._session.in_flight:
+                    time.sleep(0.001)  # it is forgotten a moment after whoever waits has its outcome
+                beside = executor.submit(time.sleep, 60)
+                lost = beside if alone else executor.submit(time.sleep, 60)
+                self.assertIs(executor._connection._session.alone, beside.work)
+                while not lost.running():
+                    time.sleep(0.001)  # there is no word of it to wait for
+                server.kill()
+                error = lost.exception()
+                self.assertIsInstance(error, gild.ConnectionLost)
+                self.assertFalse(error.safe_to_retry)
+                waiting = executor.submit(noop)
+                server = serving.Server(listen=server.target)
+                waiting.result()
 
     def test_a_full_queue_is_waited_for(self):
         server = serving.Server("--queue-tasks", "10")
@@ -74,8 +79,8 @@ class PythonTest(unittest.TestCase):
     def test_bytecode_of_another_python_is_not_sent(self):
         server = serving.Server()
         self.addCleanup(server.stop)
-        before, _connection.sys = _connection.sys, OtherPython
-        self.addCleanup(setattr, _connection, "sys", before)
+        before, _session.sys = _session.sys, OtherPython
+        self.addCleanup(setattr, _session, "sys", before)
         with gild.Executor(server.target) as executor:
             with self.assertRaisesRegex(gild.VersionMismatch, r"noop travels as bytecode of Python 2\.7, which the server's Python 3\.\d+ cannot read"):
                 executor.submit(noop).result()
