@@ -1,7 +1,11 @@
 // Whose the cores' time was, against what the kernel says of the processes themselves.
+#include <sched.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "tests/testing/server_fixture.h"
@@ -109,6 +113,34 @@ TEST_F(CoresTest, ATaskThatWaitsForTheLockBesideAnIdleCoreIsLostParallelism) {
   Eventually("parallelism is lost", [&] { return Seconds(GetStats().lost_parallelism()) > lost + 0.1; });
   const v1::Stats stats = GetStats();
   EXPECT_LE(Seconds(stats.lost_parallelism()), Between(v1::Stats(), stats, &v1::CoreStats::idle));
+}
+
+// Of the server's, by name; those that share their name with others count once.
+std::set<std::string> ThreadsOnOneCore(int pid) {
+  std::set<std::string> names;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    cpu_set_t cores;
+    if (sched_getaffinity(std::stoi(task.path().filename()), sizeof cores, &cores) != 0) continue;
+    std::string name;
+    if (CPU_COUNT(&cores) == 1) std::getline(std::ifstream(task.path() / "comm"), name);
+    if (!name.empty()) names.insert(name);
+  }
+  return names;
+}
+
+TEST_F(CoresTest, TheThreadsOfALoneTaskKeepToOneCoreWhileThereIsNoOther) {
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) GTEST_SKIP() << "one core alone";
+  StartSmallServer();
+  Eventually("they are bound", [&] {
+    for (int i = 0; i < 30; ++i) Run(Script(v1::CPU, "pass"));
+    const std::set<std::string> bound = ThreadsOnOneCore(pid());
+    return bound.count("gild-poller") == 1 && bound.count("gild-rpc-0") == 1;
+  });
+  Eventually("the poller notices that none comes", [&] { return ThreadsOnOneCore(pid()).count("gild-poller") == 0; });
+  Eventually("all are free", [&] {
+    Run(Script(v1::IO, "pass"));
+    return ThreadsOnOneCore(pid()).empty();
+  });
 }
 
 TEST_F(CoresTest, AServersGroupsGoWithIt) {
