@@ -235,9 +235,12 @@ class Connection:
             session.replies.cancel()
             return
         session.forget(work)
-        if refused and not work.future.cancelled():
+        if refused:
             work.client_id = 0
-            self._send_again([work])  # among others, where it is refused again or waits, as they do
+            if self._takes_back:
+                work.future.cancel()
+            else:
+                self._send_again([work])  # by the stream, where it is refused again, or waits
         else:
             work.future.fail(errors.ConnectionLost(f"{self._target}: {_words(call)}. {_UNKNOWN}"))
         self._ring()
