@@ -225,8 +225,10 @@ class Connection:
             self._settle(session, [item])
 
     def _ended_alone(self, session: Session, work: Work, call: Any) -> None:
+        if session.in_flight.get(work.client_id) is not work:
+            return  # as is known already
         code = call.code()
-        if code is grpc.StatusCode.OK or session.in_flight.get(work.client_id) is not work:
+        if code is grpc.StatusCode.OK:
             return
         refused = _was_refused(call)
         if code is grpc.StatusCode.UNAVAILABLE and not refused:

@@ -11,9 +11,10 @@ import logging
 import os
 import pickle
 import threading
+import time
 from concurrent.futures import InvalidStateError
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple
 
 from . import _wire, errors
 from ._task import TaskInfo
@@ -40,8 +41,9 @@ class Future(concurrent.futures.Future):
 
     What the task returned is unpickled by the first thread that asks for it.
 
-    What the base class makes for those who wait, or want to be called, is made when the first of them comes: ten objects, which most
-    tasks of many never need, and which the collector of cyclic garbage would look through again and again.
+    What the base class makes for those who wait for several, or want to be called, is made when the first of them comes: ten objects,
+    which most tasks of many never need, and which the collector of cyclic garbage would look through again and again. Whoever waits for
+    this one alone sleeps on a plain lock: a condition would make a small task's round trip a twentieth longer.
     """
 
     # As they are at first, without a word for each future. The base class's own:
@@ -49,7 +51,8 @@ class Future(concurrent.futures.Future):
     _result: Any = None
     _exception: Optional[BaseException] = None
     # And ours:
-    _is_watched = False  # somebody waits, or did, or wants to be called
+    _is_watched = False  # somebody waits in the base class's way, or did, or wants to be called
+    _sleepers: Tuple[Any, ...] = ()  # held locks of those who wait for this one
     work: Any = None  # on its way: the connection's, until it has ended
     _outcome: Any = None  # as it came
     _is_read = False
@@ -69,6 +72,7 @@ class Future(concurrent.futures.Future):
             mine.setdefault("_waiters", [])
             mine.setdefault("_done_callbacks", [])
             mine.setdefault("_condition", threading.Condition())
+            self._wake()  # they wait in the base class's way from now on
         return mine[name]
 
     # ---- for whoever waits ----
@@ -101,9 +105,12 @@ class Future(concurrent.futures.Future):
             work = self.work
             if work is not None and work.connection.pid != os.getpid():
                 raise RuntimeError("this future belongs to the process that submitted it, of which this one is a fork")
-            error = super().exception(timeout)  # of one that was cancelled it raises, whatever the server said of it
-            if self._outcome is None:
-                return error
+            if not self._is_watched:
+                timeout = self._sleep(timeout)
+            if self._state != FINISHED or self._outcome is None:
+                error = super().exception(timeout)  # of one that was cancelled it raises, whatever the server said of it
+                if self._outcome is None:
+                    return error
         if not self._is_read:
             self._read()
         return self._error
@@ -135,6 +142,32 @@ class Future(concurrent.futures.Future):
             return super().__repr__()
         return f"<{type(self).__name__} at {id(self):#x} state=finished {_wire.ending_of(self._outcome)}>"
 
+    def _sleep(self, timeout: Optional[float]) -> Optional[float]:
+        """Until it has ended, is watched, or so long is over. What is left of the time."""
+        sleeper = threading.Lock()
+        sleeper.acquire()
+        with _lock:
+            if self._is_watched or self.done():
+                return timeout
+            self._sleepers = (*self._sleepers, sleeper)
+        try:
+            if timeout is None:
+                sleeper.acquire()
+                return None
+            until = time.monotonic() + timeout
+            if timeout > 0:
+                sleeper.acquire(timeout=timeout)
+            return until - time.monotonic()
+        finally:
+            with _lock:
+                self._sleepers = tuple(each for each in self._sleepers if each is not sleeper)
+
+    def _wake(self) -> None:
+        """REQUIRES: _lock."""
+        for sleeper in self._sleepers:
+            sleeper.release()
+        self._sleepers = ()
+
     # ---- for map and the connection ----
 
     def cost(self) -> Optional[_wire.Cost]:
@@ -157,6 +190,7 @@ class Future(concurrent.futures.Future):
                     self._exception = _UNREAD
                 self.work = None
                 self._state = FINISHED
+                self._wake()
                 return True
         with self._condition:
             if self._done_callbacks or self._state != PENDING:

@@ -370,6 +370,40 @@ class AloneTest(RemoteTest):
         self.assertEqual(future.result(), 1 << 20)
 
 
+class SleeperTest(unittest.TestCase):
+    """Threads that wait for one future and nothing else."""
+
+    def wait_in_threads(self, future, count):
+        results = queue.SimpleQueue()
+        for _ in range(count):
+            threading.Thread(target=lambda: results.put(future.result(timeout=60)), daemon=True).start()
+        while len(future._sleepers) < count:
+            time.sleep(0.001)
+        return results
+
+    def test_all_wake_at_its_end(self):
+        future = gild._future.Future()
+        results = self.wait_in_threads(future, 3)
+        future.set_result(5)
+        self.assertEqual([results.get() for _ in range(3)], [5, 5, 5])
+
+    def test_they_wait_as_others_do_once_somebody_watches_it(self):
+        future = gild._future.Future()
+        results = self.wait_in_threads(future, 2)
+        future.add_done_callback(lambda _: None)
+        self.assertEqual(future._sleepers, ())
+        self.assertTrue(results.empty())
+        future.set_result(5)
+        self.assertEqual([results.get() for _ in range(2)], [5, 5])
+
+    def test_none_is_left_when_its_time_is_over(self):
+        future = gild._future.Future()
+        for timeout in (-1, 0, 0.001):
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                future.result(timeout)
+        self.assertEqual(future._sleepers, ())
+
+
 class MapTest(RemoteTest):
     def test_chunks_found_out_on_the_way(self):
         self.assertEqual(list(self.executor.map(square, range(100_000))), [x * x for x in range(100_000)])
