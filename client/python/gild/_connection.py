@@ -154,8 +154,8 @@ class Connection:
     def cancel(self, work: Work) -> None:
         session = self._session
         if session is not None and session.alone is work:
-            if session.alone_call is not None:  # otherwise whoever is just making it sees to it
-                session.alone_call.cancel()
+            if work.call is not None:  # otherwise whoever is just making it sees to it
+                work.call.cancel()
             return
         self._cancelled.append(work)
         self._ring()
@@ -173,59 +173,62 @@ class Connection:
     # ---- whoever submits, and then gRPC's thread that receives: of a task that goes alone ----
 
     def _goes_alone(self, work: Work) -> Optional[Session]:
-        """In which session; it is in flight there from now on."""
+        """In which session."""
         with self._lock:
             session = self._session
             if session is None or self._backlog or not session.would_be_alone(work):
                 return None
-            session.alone, session.alone_call = work, None
-            work.client_id = client_id = next(self._ids)
-            session.in_flight[client_id] = work
+            session.alone = work
+            work.client_id = next(self._ids)
             return session
 
     def _run_alone(self, session: Session, work: Work) -> None:
         try:
-            call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
+            work.call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
         except BaseException as error:
-            session.forget(work)
+            session.forget_alone(work)
             session.doorbell.ring()
             if isinstance(error, ValueError):  # the channel is closed: the session is over, and this was to be in the next
                 work.client_id = 0
                 self._send_again([work])
                 return
             raise
-        session.alone_call = call
-        call.add_done_callback(lambda call: self._ended_alone(session, work, call))
+        work.call.add_done_callback(lambda call: self._ended_alone(session, work, call))
         if work.future.cancelled():
-            call.cancel()
+            work.call.cancel()
 
     def _received_alone(self, session: Session, reply: bytes) -> bool:
         work = session.alone
         outcome = executor_pb2.RunReply.FromString(reply).outcome
         if work is not None:
             if not self._closed_because and work.future.deliver_silently(outcome):
-                session.forget(work)
+                session.forget_alone(work)
                 self._ring_for_room(session)
             else:
-                self._leave(session, executor_pb2.StreamOutcome(client_id=work.client_id, outcome=outcome))
+                self._leave(session, work, outcome)
         return True  # None would say that it cannot be read
 
-    def _leave(self, session: Session, item: Any) -> None:
+    def _leave(self, session: Session, work: Work, outcome: Any) -> None:
         """For the thread that reads; for another, where that one waits for the stream."""
         with self._lock:
             waits = session.is_reading
             if not waits:
-                session.left.append(item)
+                session.left.append((work, outcome))
         if not waits:
             session.something_to_read.ring()
             return
         try:
-            threading.Thread(target=self._settle, args=(session, [item]), name="gild-callbacks", daemon=True).start()
+            threading.Thread(target=self._settle_alone, args=(session, work, outcome), name="gild-callbacks", daemon=True).start()
         except RuntimeError:  # no more threads
-            self._settle(session, [item])
+            self._settle_alone(session, work, outcome)
+
+    def _settle_alone(self, session: Session, work: Work, outcome: Any) -> None:
+        self._deliver(work, outcome)
+        session.forget_alone(work)
+        self._ring_for_room(session)
 
     def _ended_alone(self, session: Session, work: Work, call: Any) -> None:
-        if session.in_flight.get(work.client_id) is not work:
+        if session.alone is not work:
             return  # as is known already
         code = call.code()
         if code is grpc.StatusCode.OK:
@@ -236,7 +239,7 @@ class Connection:
             session.is_lost_because = _words(call)
             session.replies.cancel()
             return
-        session.forget(work)
+        session.forget_alone(work)
         if refused:
             work.client_id = 0
             if self._takes_back:
@@ -252,7 +255,7 @@ class Connection:
 
     def _requests(self, session: Session) -> Iterator[bytes]:
         while True:
-            if session.expects_replies():
+            if session.in_flight:
                 session.something_to_read.ring()  # here, as what has been sent comes first
             with self._lock:
                 if session.is_over:
@@ -283,7 +286,7 @@ class Connection:
         return pause_s if pause_s > 0 else None
 
     def _is_finished(self, session: Session) -> bool:
-        return self._is_done() and not session.in_flight and not session.without_function and session.replies is not None
+        return self._is_done() and not session.has_any() and session.replies is not None
 
     def _next_batch(self, session: Session) -> _Batch:
         batch = _Batch()
@@ -439,16 +442,19 @@ class Connection:
             while True:
                 # Not before something is expected: to ask for the next message takes as long as a small task does, sends a message itself,
                 # and would be done while whoever got the last outcome goes on.
-                session.something_to_read.wait(lambda: session.left or session.expects_replies() or session.has_ended)
+                session.something_to_read.wait(lambda: session.left or session.in_flight or session.has_ended)
                 with self._lock:
-                    items, session.left = session.left, []
-                    session.is_reading = not items and bool(session.expects_replies() or session.has_ended)
+                    left, session.left = session.left, []
+                    session.is_reading = not left and bool(session.in_flight or session.has_ended)
+                for each in left:
+                    self._settle_alone(session, *each)
                 if session.is_reading:
                     items = next(session.replies)
                     session.is_reading = False
                     session.has_replied = True
-                self._settle(session, items)
-                del items  # keeps nothing while it waits for the next
+                    self._take(session, items)
+                    self._ring_for_room(session)
+                left = items = each = None  # keeps nothing while it waits for the next
         except StopIteration:
             pass
         except grpc.RpcError as error:
@@ -456,10 +462,6 @@ class Connection:
             error.__traceback__ = None  # it is `replies` itself, and would keep this thread's frames
         self._end_session(f"{self._target} {ended}")
         return ended
-
-    def _settle(self, session: Session, items: List[Any]) -> None:
-        self._take(session, items)
-        self._ring_for_room(session)
 
     def _received(self, session: Session, reply: bytes) -> List[Any]:
         """In gRPC's thread: what is left for ours."""
@@ -481,16 +483,19 @@ class Connection:
             if work is None:
                 continue
             if item.HasField("outcome"):
-                if self._closed_because and _wire.never_began(item.outcome):
-                    work.future.cancel()
-                work.future.deliver(item.outcome)
-                session.forget(work)  # not sooner: callbacks may send more, and while there is some we go on
+                self._deliver(work, item.outcome)
+                session.in_flight.pop(item.client_id, None)  # not sooner: callbacks may send more, and while there is some we go on
             else:
-                session.forget(work)
+                session.in_flight.pop(item.client_id, None)
                 refused += self._refused(session, work, _wire.Refusal(item.refusal))
         if refused:
             self._send_again(refused)
             session.doorbell.ring()
+
+    def _deliver(self, work: Work, outcome: Any) -> None:
+        if self._closed_because and _wire.never_began(outcome):
+            work.future.cancel()
+        work.future.deliver(outcome)
 
     def _send_again(self, works: List[Work]) -> None:
         with self._lock:
@@ -522,8 +527,12 @@ class Connection:
             self._backlog.extendleft(reversed([*itertools.chain.from_iterable(session.without_function.values())]))
             session.without_function.clear()
         session.doorbell.ring()
-        while session.in_flight:
-            _, work = session.in_flight.popitem()
+        lost = list(session.in_flight.values())
+        session.in_flight.clear()
+        if session.alone is not None:
+            lost.append(session.alone)
+            session.alone = None
+        for work in lost:
             work.future.fail(errors.ConnectionLost(f"{why}. {_UNKNOWN}"))
 
     def _fail_waiting(self, error: Callable[[], Exception]) -> None:

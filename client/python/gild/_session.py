@@ -30,7 +30,7 @@ _ALONE_BYTES_MAX = 64 << 10
 class Work:
     """One task on its way."""
 
-    __slots__ = ("connection", "future", "task", "buffers", "function", "by_value", "client_id")
+    __slots__ = ("connection", "future", "task", "buffers", "function", "by_value", "client_id", "call")
 
     def __init__(self, connection: Connection, future: Future, task: bytes, buffers: Sequence[Any], function: Pickled, by_value: bool):
         self.connection = connection
@@ -40,6 +40,7 @@ class Work:
         self.function = function
         self.by_value = by_value  # bytecode travels along
         self.client_id = 0  # unless it is with the server
+        self.call: Any = None  # where it went alone, once that has been made
 
     def size(self) -> int:
         return len(self.task) + (sum(map(len, self.buffers)) if self.buffers else 0)
@@ -83,11 +84,10 @@ class Session:
         self.has_ended = False  # the stream; so says gRPC
         self.is_over = False  # nothing is sent any more
         self.is_lost_because = ""  # as far as a call beside the stream has said
-        self.in_flight: Dict[int, Work] = {}
-        self.alone: Optional[Work] = None  # the one of these that is a call of its own, not in the stream
-        self.alone_call: Any = None  # once it has been made
+        self.in_flight: Dict[int, Work] = {}  # in the stream
+        self.alone: Optional[Work] = None  # a call of its own
         self.is_reading = False  # the next message of the stream
-        self.left: List[Any] = []  # outcomes of those that went alone, to be settled by the thread that reads
+        self.left: List[Tuple[Work, Any]] = []  # those that went alone, with their outcomes, to be settled by the thread that reads
         self.paused_until = 0.0  # of time.monotonic(): the server's queue is full
         self.stored: Set[bytes] = set()  # hashes of functions
         self.without_function: Dict[bytes, List[Work]] = {}  # which is being stored
@@ -98,8 +98,10 @@ class Session:
         self.has_ended = True
         self.something_to_read.ring()
 
-    def forget(self, work: Work) -> None:
-        self.in_flight.pop(work.client_id, None)
+    def has_any(self) -> bool:
+        return bool(self.in_flight or self.without_function or self.alone is not None)
+
+    def forget_alone(self, work: Work) -> None:
         if self.alone is work:
             self.alone = None
 
@@ -122,12 +124,8 @@ class Session:
     def would_be_alone(self, work: Work) -> bool:
         """Nothing else is on its way, nor need anything be sent before it."""
         return (
-            not (self.in_flight or self.without_function or self.has_ended or self.is_over or self.is_paused())
+            not (self.has_any() or self.has_ended or self.is_over or self.is_paused())
             and work.function.sha256 in self.stored
             and self.can_read(work)
             and work.size() <= _ALONE_BYTES_MAX
         )
-
-    def expects_replies(self) -> bool:
-        """From the stream."""
-        return len(self.in_flight) > (self.alone is not None)

@@ -295,7 +295,7 @@ class AloneTest(RemoteTest):
 
     def await_nothing_in_flight(self):
         """Whoever waits for an outcome has it a moment before its task is forgotten."""
-        while self.session.in_flight:
+        while self.session.has_any():
             time.sleep(0.001)
 
     def name_of_caller(self, future):

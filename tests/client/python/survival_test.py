@@ -43,7 +43,7 @@ class ServerTest(unittest.TestCase):
         with gild.Executor(server.target, tag="cpu") as executor:
             for alone in (False, True):
                 executor.submit(time.sleep, 0).result()
-                while executor._connection._session.in_flight:
+                while executor._connection._session.has_any():
                     time.sleep(0.001)  # it is forgotten a moment after whoever waits has its outcome
                 beside = executor.submit(time.sleep, 60)
                 lost = beside if alone else executor.submit(time.sleep, 60)
