@@ -16,7 +16,6 @@ from __future__ import annotations
 import collections
 import itertools
 import logging
-import os
 import threading
 import time
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequence, Set, Tuple
@@ -24,6 +23,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequenc
 import grpc
 
 from . import _wire, errors
+from ._fork import asking, process, renew_lock_in_child, sending
 from ._functions import Pickled
 from ._session import Doorbell, Session, Work
 from .v1 import executor_pb2, monitor_pb2
@@ -56,17 +56,6 @@ _OPTIONS = (
 _UNKNOWN = "It had the task: whether that has run is not known"
 
 _log = logging.getLogger("gild")
-
-
-class _Process:
-    """This one: a fork is another."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-
-
-process = _Process()
-os.register_at_fork(after_in_child=process.__init__)
 
 
 class _Batch:
@@ -156,7 +145,8 @@ class Connection:
         session = self._session
         if session is not None and session.alone is work:
             if work.call is not None:  # otherwise whoever is just making it sees to it
-                work.call.cancel()
+                with process.calls:
+                    work.call.cancel()
             return
         self._cancelled.append(work)
         self._ring()
@@ -185,7 +175,9 @@ class Connection:
 
     def _run_alone(self, session: Session, work: Work) -> None:
         try:
-            work.call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
+            with process.calls:
+                work.call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
+                is_under_way = work.call.add_callback(lambda: self._ended_alone(session, work))
         except BaseException as error:
             session.forget_alone(work)
             session.doorbell.ring()
@@ -194,9 +186,11 @@ class Connection:
                 self._send_again([work])
                 return
             raise
-        work.call.add_done_callback(lambda call: self._ended_alone(session, work, call))
+        if not is_under_way:
+            self._ended_alone(session, work)
         if work.future.cancelled():
-            work.call.cancel()
+            with process.calls:
+                work.call.cancel()
 
     def _received_alone(self, session: Session, reply: bytes) -> bool:
         work = session.alone
@@ -228,9 +222,10 @@ class Connection:
         session.forget_alone(work)
         self._ring_for_room(session)
 
-    def _ended_alone(self, session: Session, work: Work, call: Any) -> None:
+    def _ended_alone(self, session: Session, work: Work) -> None:
         if session.alone is not work:
             return  # as is known already
+        call = work.call
         code = call.code()
         if code is grpc.StatusCode.OK:
             return
@@ -267,9 +262,11 @@ class Connection:
             for function in batch.to_store:
                 self._store(session, function)
             if batch.message:
-                yield batch.message
+                with sending():
+                    yield batch.message
             elif self._is_finished(session):
-                session.replies.cancel()  # nothing of ours is there any more, so no word is waited for
+                with process.calls:
+                    session.replies.cancel()  # nothing of ours is there any more, so no word is waited for
                 return
             else:
                 pause_s = self._pause_s(session)
@@ -331,7 +328,8 @@ class Connection:
     def _store(self, session: Session, function: Pickled) -> None:
         request = executor_pb2.PutFunctionRequest(pickled_function=function.data)
         try:
-            call = session.put_function.future(request, metadata=self._metadata)
+            with process.calls:
+                call = session.put_function.future(request, metadata=self._metadata)
         except ValueError:  # the channel is closed: the session is over, and what waits in it is sent in the next
             return
         call.add_done_callback(lambda put: self._stored(session, function, put))
@@ -382,7 +380,7 @@ class Connection:
                 ended = self._receive(session)
                 in_vain = 0 if session.has_replied else in_vain + 1
             finally:
-                channel.close()
+                asking(channel.close)
             if in_vain >= _STREAM_TRIES_MAX:
                 self._fail_waiting(lambda: errors.Unavailable(f"{self._target} {ended}"))
                 in_vain = 0
@@ -400,9 +398,10 @@ class Connection:
             return bool(self._backlog)
 
     def _open_channel(self) -> grpc.Channel:
-        if self._credentials is None:
-            return grpc.insecure_channel(self._target, _OPTIONS)
-        return grpc.secure_channel(self._target, self._credentials, _OPTIONS)
+        with process.calls:
+            if self._credentials is None:
+                return grpc.insecure_channel(self._target, _OPTIONS)
+            return grpc.secure_channel(self._target, self._credentials, _OPTIONS)
 
     def _connect(self, channel: grpc.Channel, patience_s: float) -> Optional[Session]:
         """None: in vain, and whoever waited has been told."""
@@ -410,12 +409,15 @@ class Connection:
             "/gild.v1.Monitor/GetInfo", monitor_pb2.GetInfoRequest.SerializeToString, monitor_pb2.Info.FromString
         )
         try:
-            info = get_info(
-                monitor_pb2.GetInfoRequest(),
-                metadata=self._metadata,
-                wait_for_ready=patience_s > 0,
-                timeout=patience_s or CONNECT_TIMEOUT_S,
-            )
+            with process.calls:
+                asked = get_info.future(
+                    monitor_pb2.GetInfoRequest(),
+                    metadata=self._metadata,
+                    wait_for_ready=patience_s > 0,
+                    timeout=patience_s or CONNECT_TIMEOUT_S,
+                )
+            renew_lock_in_child(channel, asked)
+            info = asked.result()
         except grpc.RpcError as error:
             told = _not_there(self._target, error)
             self._fail_waiting(lambda: type(told)(*told.args))
@@ -430,7 +432,9 @@ class Connection:
         run_stream = channel.stream_stream("/gild.v1.Executor/RunStream", bytes, lambda reply: self._received(session, reply))
         session.run = channel.unary_unary("/gild.v1.Executor/Run", None, lambda reply: self._received_alone(session, reply))
         self._session = session  # from here on its doorbell is rung
-        session.replies = run_stream(self._requests(session), metadata=self._metadata)
+        with process.calls:
+            session.replies = run_stream(self._requests(session), metadata=self._metadata)
+        renew_lock_in_child(channel, session.replies)
         if not session.replies.add_callback(session.end):
             session.end()
         session.doorbell.ring()
@@ -450,7 +454,7 @@ class Connection:
                 for each in left:
                     self._settle_alone(session, *each)
                 if session.is_reading:
-                    items = next(session.replies)
+                    items = asking(next, session.replies)
                     session.is_reading = False
                     session.has_replied = True
                     self._take(session, items)

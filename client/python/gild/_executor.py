@@ -13,8 +13,9 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 import grpc
 
-from . import _connection, _wire
+from . import _wire
 from ._connection import Connection, Work
+from ._fork import process
 from ._functions import Functions, Prepared
 from ._future import Future
 from ._map import Calls, Chunks, Results
@@ -117,9 +118,9 @@ class Executor(concurrent.futures.Executor):
     # ---- our own ----
 
     def _connection_of_this_process(self) -> Connection:
-        if self._connection.pid != _connection.process.pid:
+        if self._connection.pid != process.pid:
             with _connecting:
-                if self._connection.pid != _connection.process.pid:
+                if self._connection.pid != process.pid:
                     self._connect()  # the one of our parent stayed with it
         return self._connection
 

@@ -122,6 +122,43 @@ class ProcessTest(unittest.TestCase):
             self.assertEqual(executor.submit(pow, 2, 6).result(), 64)
             future.cancel()
 
+    def test_forks_of_a_busy_client_disturb_neither_it_nor_them(self):
+        # Threads change so often that a fork which does not wait for those who call gRPC comes upon one of them nearly each time.
+        ended = self.run_program("""
+            import gild, os, signal, sys, threading
+            sys.setswitchinterval(1e-5)
+            executor = gild.Executor(tag="cpu")
+            wrong, done = [], threading.Event()
+
+            def singly():
+                while not done.is_set():
+                    if executor.submit(pow, 2, 5).result() != 32:
+                        wrong.append("a result")
+
+            def in_bulk():
+                while not done.is_set():
+                    if list(executor.map(abs, range(-2000, 0))) != list(range(2000, 0, -1)):
+                        wrong.append("results")
+
+            def in_child():
+                signal.alarm(20)  # ends it where it hangs
+                return executor.submit(pow, 2, 6).result() - 64
+
+            threads = [threading.Thread(target=work) for work in (singly, singly, in_bulk)]
+            for thread in threads:
+                thread.start()
+            for _ in range(5):
+                child = os.fork()
+                if not child:
+                    os._exit(in_child())
+                wrong += filter(None, os.waitpid(child, 0)[1:])
+            done.set()
+            for thread in threads:
+                thread.join()
+            print(wrong, f"{sys.getswitchinterval():.0e}")
+        """)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "[] 1e-05\n", ""))
+
     def test_the_interpreters_end_waits_for_what_is_under_way(self):
         ended = self.run_program("""
             import gild, time
