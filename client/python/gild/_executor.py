@@ -19,7 +19,7 @@ from ._fork import process
 from ._functions import Functions, Prepared
 from ._future import Future
 from ._map import Calls, Chunks, Results
-from ._options import Options, options_of
+from ._options import Options, checked, options_of
 from .errors import NotPicklable
 
 DEFAULT_TARGET = "127.0.0.1:50051"
@@ -59,7 +59,8 @@ class Executor(concurrent.futures.Executor):
         ship: Sequence[types.ModuleType] = (),
     ):
         self._target = target or os.environ.get("GILD_SERVER") or DEFAULT_TARGET
-        self._options = Options(**{"tag": tag, "session": session, "isolation": isolation, **(limits or {})})
+        _check_target(self._target)
+        self._options = Options(**checked({"tag": tag, "session": session, "isolation": isolation, **(limits or {})}))
         self._credentials = _credentials(tls)
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ValueError("token: printable ASCII alone")  # and is not shown
@@ -144,6 +145,16 @@ def _label(function: Callable) -> str:
         function = function.func
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return name.encode("ascii", "backslashreplace").decode()[:128]
+
+
+def _check_target(target: str) -> None:
+    """What gRPC takes as well (unix:/path, dns:///name:port …) is left to it."""
+    if not isinstance(target, str):
+        raise TypeError(f"target={target!r}: 'HOST:PORT'")
+    if not target.startswith(("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:")):
+        host, _, port = target.rpartition(":")
+        if not host or "/" in host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError(f"target={target!r}: 'HOST:PORT', such as {DEFAULT_TARGET!r}")
 
 
 def _credentials(tls: Any) -> Optional[grpc.ChannelCredentials]:

@@ -245,8 +245,8 @@ class Future(concurrent.futures.Future):
 
     def _raised(self, raised: Any) -> BaseException:
         error = as_exception(raised.pickled, raised.type, raised.message, raised.traceback, self.task)
-        if raised.before_start and isinstance(error, ModuleNotFoundError) and error.name:
-            error.msg = f"the server has no module named {error.name!r}; send it along with gild.Executor(ship=[{error.name.partition('.')[0]}])"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            error.msg = f"the server has no module named {error.name!r}; {_advice(raised)}gild.Executor(ship=[{error.name.partition('.')[0]}])"
         elif isinstance(error, AttributeError) and "cloudpickle" in raised.message:
             mismatch = errors.VersionMismatch(f"{self.name} cannot be unpickled by the server, whose cloudpickle is another than yours: {error}")
             mismatch.__cause__ = error
@@ -266,6 +266,12 @@ def as_exception(pickled: Optional[bytes], type_name: str, message: str, traceba
         error = errors.RemoteError(f"{type_name}: {message}" if message else type_name, task, type_name)
     error.__cause__ = errors.RemoteTraceback(traceback)
     return error
+
+
+def _advice(raised: Any) -> str:
+    """A module that is sent along comes with the functions that use it; an `import` that the function runs itself does not find it."""
+    by_itself = not raised.before_start and "cloudpickle" not in raised.traceback
+    return "import it outside of the function, and send it along with " if by_itself else "send it along with "
 
 
 def _log_callback() -> None:

@@ -28,31 +28,37 @@ _QUEUE_TIMEOUT_S = 3600.0
 
 @dataclasses.dataclass(frozen=True, eq=False)  # by identity: they are looked up for each call
 class Options:
-    """Absent: the server's default (`gild info`). The server lowers what is above its ceiling, and says so in `task.warnings`."""
+    """What `gild.options`, `@gild.task` and `gild.Executor(limits=…)` take.
 
-    #: "auto" (the CPU lane, until the server learns which is better), "io" or "cpu".
+    tag: "auto" (the CPU lane, until the server learns which is better), "io" or "cpu".
+    timeout: seconds that it may run, without what it waits in the queue. Default 30.
+    queue_timeout: seconds that it may wait in the server's queue. Default: an hour.
+    cpu_time: seconds of processor time. CPU lane only, as are the four next.
+    memory_bytes: what it may have beyond what its interpreter has.
+    processes: processes and threads that it may have at once beside its interpreter's own.
+    scratch_bytes, scratch_files: of what it writes to its working directory.
+    isolation: "shared", or "fresh" for an interpreter that nobody used before or after.
+    output_bytes: of stdout and of stderr, each; what is printed beyond is dropped.
+    result_bytes: of the pickled result.
+    session: a name; its tasks share an interpreter of the I/O lane, and the globals of each function.
+    allow_subprocess: it may start processes. Default: no.
+    name: a label for people and metrics. Default: the function's name.
+
+    Absent: the server's default (`gild info`). The server lowers what is above its ceiling, and says so in `task.warnings`."""
+
     tag: str = "auto"
-    #: Seconds that it may run, from 0 on, not counted what it waits in the queue. Default 30.
     timeout: Optional[float] = None
-    #: Seconds that it may wait in the server's queue. Default: an hour.
     queue_timeout: Optional[float] = None
-    #: Seconds of processor time. CPU lane only, as are the five next.
     cpu_time: Optional[float] = None
     memory_bytes: Optional[int] = None
     processes: Optional[int] = None
     scratch_bytes: Optional[int] = None
     scratch_files: Optional[int] = None
-    #: "shared", or "fresh" for an interpreter that nobody used before or after.
     isolation: Optional[str] = None
-    #: Of stdout and of stderr, each; what is printed beyond is dropped.
     output_bytes: Optional[int] = None
-    #: Of the pickled result.
     result_bytes: Optional[int] = None
-    #: Tasks of one session share an interpreter of the I/O lane, and the globals of each function.
     session: Optional[str] = None
-    #: It may start processes.
     allow_subprocess: bool = False
-    #: A label for people and metrics. Default: the function's name.
     name: Optional[str] = None
 
     def __post_init__(self):
@@ -99,7 +105,7 @@ def _check_number(name: str, value: Any, kinds: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(f"{name}={value!r}: a number")
+        raise TypeError(f"{name}={value!r}: {'a whole number' if kinds is int else 'a number of seconds'}")
     if not 0 < value < 2**63 or not math.isfinite(value):
         raise ValueError(f"{name}={value!r}: above 0")
 
@@ -109,7 +115,7 @@ def _duration(seconds: float) -> duration_pb2.Duration:
     return duration_pb2.Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
 
 
-def _checked(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+def checked(changes: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in changes:
         if name not in _NAMES:
             raise TypeError(f"{name!r} is no option of a task; there are {', '.join(sorted(_NAMES))}")
@@ -123,7 +129,7 @@ _around: contextvars.ContextVar[Mapping[str, Any]] = contextvars.ContextVar("gil
 @contextlib.contextmanager
 def options(**changes: Any) -> Iterator[None]:
     """For what is submitted within, in this thread or asyncio task: `with gild.options(timeout=5): …` (names: gild.Options)."""
-    token = _around.set({**_around.get(), **_checked(changes)})
+    token = _around.set({**_around.get(), **checked(changes)})
     try:
         yield
     finally:
@@ -132,7 +138,7 @@ def options(**changes: Any) -> Iterator[None]:
 
 def task(**changes: Any) -> Callable[[Callable], Callable]:
     """A function's own options: `@gild.task(tag="io", timeout=5)` (names: gild.Options). Called here it is the plain function."""
-    _checked(changes)
+    checked(changes)
 
     def decorate(function: Callable) -> Callable:
         setattr(function, OPTIONS_ATTRIBUTE, {**getattr(function, OPTIONS_ATTRIBUTE, {}), **changes})

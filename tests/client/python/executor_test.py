@@ -236,6 +236,13 @@ class ErrorTest(RemoteTest):
         with gild.Executor(server.target, ship=[module]) as executor:
             self.assertEqual(executor.submit(module.f).result(), 5)
 
+    def test_a_module_that_the_function_imports_itself_is_to_be_imported_outside_of_it(self):
+        def imports():
+            import only_here
+
+        with self.assertRaisesRegex(ModuleNotFoundError, "no module named 'only_here'; import it outside of the function, and send it along with gild"):
+            self.submit(imports).result()
+
 
 class CancelTest(RemoteTest):
     def test_a_running_task_is_stopped(self):
@@ -476,12 +483,22 @@ class OptionsTest(RemoteTest):
         with gild.options(timeout=0.05):
             self.assertTrue(str(self.submit(time.sleep, 60).exception()).startswith("sleep: "))
 
+    def test_a_target_is_host_and_port(self):
+        for target in ("localhost", "127.0.0.1:", ":50051", "127.0.0.1:99999", "http://127.0.0.1:50051", 50051):
+            with self.assertRaises((ValueError, TypeError)) as caught:
+                gild.Executor(target)
+            self.assertIn(f"target={target!r}: 'HOST:PORT'", str(caught.exception))
+        for target in ("localhost:50051", "[::1]:50051", "unix:/run/gild", "dns:///gild.example:50051"):
+            gild.Executor(target).shutdown()
+
     def test_wrong_options_are_named_where_they_are_said(self):
         for call, words in (
             (lambda: gild.Executor(tag="gpu"), "tag='gpu': one of 'auto', 'io', 'cpu'"),
             (lambda: gild.Executor(limits={"timeout": 0}), "timeout=0: above 0"),
             (lambda: gild.Executor(limits={"timeout": float("nan")}), "timeout=nan: above 0"),
-            (lambda: gild.task(memory_bytes=1.5), "memory_bytes=1.5: a number"),
+            (lambda: gild.Executor(limits={"timeout": "5s"}), "timeout='5s': a number of seconds"),
+            (lambda: gild.Executor(limits={"timeot": 5}), "'timeot' is no option of a task; there are "),
+            (lambda: gild.task(memory_bytes=1.5), "memory_bytes=1.5: a whole number"),
             (lambda: gild.task(isolation="none"), "isolation='none': one of 'shared', 'fresh'"),
         ):
             with self.assertRaises((ValueError, TypeError)) as caught:
