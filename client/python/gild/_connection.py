@@ -5,10 +5,10 @@ when little happens, a thousand when much does. Outcomes come to gRPC's thread t
 put callbacks on: to pass them on first would cost whoever waits a change of threads, a fifth of a small task's time. The others are settled
 by a thread of ours, "gild-stream", which also connects, so callbacks run there; those of tasks that could not be sent run in gRPC's threads.
 
-A task beside which nothing is on its way is a call of its own (Executor.Run), made by whoever submits it: two threads need not be woken
-then, of which one would send it, and the other wait for the stream's next message. (In a program that has other threads, too, a small task's
-round trip is over in 0.9 of the time, in one that has none in as much: three runs of tests/bench/client.py each.) Where the server refuses
-it, it joins the others.
+A task beside which nothing is on its way is a call of its own (Executor.Run), made by whoever submits it, unless that is the main thread: two
+threads need not be woken then, of which one would send it, and the other wait for the stream's next message. (Where a program has other
+threads, too, a small task's round trip is over in 0.9 of the time, by three runs of tests/bench/client.py.) Where the server refuses it, it
+joins the others.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Connection:
         self._ids = itertools.count(1)
         self._doorbell = Doorbell()  # of our own thread, while there is no session
         self._thread: Optional[threading.Thread] = None
+        self._settling: Optional[threading.Thread] = None  # what went alone, beside our own thread
 
     # ---- any thread ----
 
@@ -138,6 +139,8 @@ class Connection:
         """REQUIRES: close."""
         thread = self._thread
         if thread is not None:
+            if threading.current_thread() is self._settling:
+                raise RuntimeError("cannot join current thread")  # as our own thread says, which waits for this one
             thread.join()
             self._thread = None  # gRPC may know us for a while, and nobody needs it any more
 
@@ -165,6 +168,8 @@ class Connection:
 
     def _goes_alone(self, work: Work) -> Optional[Session]:
         """In which session."""
+        if threading.current_thread() is threading.main_thread():
+            return None  # a signal's handler that raises (Ctrl-C) can leave one of gRPC's locks held: 1.51 does not release it then
         with self._lock:
             session = self._session
             if session is None or self._backlog or not session.would_be_alone(work):
@@ -178,13 +183,18 @@ class Connection:
             with process.calls:
                 work.call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
                 is_under_way = work.call.add_callback(lambda: self._ended_alone(session, work))
-        except BaseException as error:
+        except ValueError:  # the channel is closed: the session is over, and this was to be in the next
             session.forget_alone(work)
             session.doorbell.ring()
-            if isinstance(error, ValueError):  # the channel is closed: the session is over, and this was to be in the next
-                work.client_id = 0
-                self._send_again([work])
-                return
+            work.client_id = 0
+            self._send_again([work])
+            return
+        except BaseException:  # there may be a call, whose reply would be taken for the next one's
+            session.is_lost_because = "a call could not be made"
+            with self._lock:
+                session.is_over = True  # what is submitted from then on is for the next
+            with process.calls:
+                session.replies.cancel()
             raise
         if not is_under_way:
             self._ended_alone(session, work)
@@ -213,9 +223,14 @@ class Connection:
             session.something_to_read.ring()
             return
         try:
-            threading.Thread(target=self._settle_alone, args=(session, work, outcome), name="gild-callbacks", daemon=True).start()
+            threading.Thread(target=self._settle_beside, args=(session, work, outcome), name="gild-callbacks", daemon=True).start()
         except RuntimeError:  # no more threads
             self._settle_alone(session, work, outcome)
+
+    def _settle_beside(self, session: Session, work: Work, outcome: Any) -> None:
+        self._settling = threading.current_thread()
+        self._settle_alone(session, work, outcome)
+        self._settling = None
 
     def _settle_alone(self, session: Session, work: Work, outcome: Any) -> None:
         self._deliver(work, outcome)

@@ -116,7 +116,9 @@ class Future(concurrent.futures.Future):
         return self._error
 
     def cancel(self) -> bool:
-        """False: it has ended already. A task that runs is stopped, too, but may take a moment to heed it."""
+        """False: it has ended already, or is another process's. A task that runs is stopped, too, but may take a moment to heed it."""
+        if self.work is not None and self.work.connection.pid != os.getpid():
+            return False
         with self._condition:
             work, self.work = self.work, None
             if work is not None and not self.done():

@@ -280,7 +280,7 @@ class CancelTest(RemoteTest):
 
 
 class AloneTest(RemoteTest):
-    """A task beside which nothing is on its way is a call of its own, once its function is known to the server."""
+    """A task beside which nothing is on its way is a call of its own, once its function is known to the server; but for the main thread's."""
 
     options = {"tag": "io"}
 
@@ -295,7 +295,7 @@ class AloneTest(RemoteTest):
     def submit_alone(self):
         """Its future, and what lets it go on."""
         self.await_nothing_in_flight()
-        future = self.submit(wait_for_gate, self.id())
+        future = serving.in_another_thread(self.submit, wait_for_gate, self.id())
         self.assertIs(self.session.alone, future.work)
         self.assertTrue(future.running())
         return future, lambda: self.other.submit(open_gate, self.id()).result()
@@ -322,6 +322,42 @@ class AloneTest(RemoteTest):
         names = self.name_of_caller(future)
         let_go()
         self.assertEqual(names.get(), "gild-stream")
+
+    def test_the_main_threads_goes_by_the_stream(self):
+        # Where a signal's handler raises, in that thread, gRPC may keep a lock.
+        self.await_nothing_in_flight()
+        future = self.submit(wait_for_gate, self.id())
+        self.assertIsNone(self.session.alone)
+        self.other.submit(open_gate, self.id()).result()
+        self.assertIsNone(future.result())
+
+    def test_a_call_that_cannot_be_made_is_not_taken_for_the_next_one(self):
+        self.submit(pow, 2, 3).result()
+        self.await_nothing_in_flight()
+        run = self.session.run
+        self.session.run = types.SimpleNamespace(future=lambda request, **options: [run.future(request, **options)].no_such_thing)
+        with self.assertRaises(AttributeError):  # after the call has been made: its reply comes
+            serving.in_another_thread(self.submit, pow, 2, 3)
+        self.assertEqual([serving.in_another_thread(self.submit, pow, 2, n).result() for n in range(5)], [1, 2, 4, 8, 16])
+
+    def test_a_callback_beside_the_stream_may_not_wait_for_the_executors_end(self):
+        future, let_go = self.submit_alone()
+        errors = queue.SimpleQueue()
+
+        def shutdown(_):
+            try:
+                self.executor.shutdown()
+            except RuntimeError as error:
+                errors.put(str(error))
+
+        future.add_done_callback(shutdown)
+        streamed = self.submit(wait_for_gate, self.id() + " of another")
+        while not self.session.is_reading:
+            time.sleep(0.001)  # there is no word of it to wait for
+        let_go()
+        self.assertEqual(errors.get(), "cannot join current thread")
+        self.other.submit(open_gate, self.id() + " of another").result()
+        streamed.result()
 
     def test_callbacks_do_not_wait_for_other_tasks(self):
         future, let_go = self.submit_alone()
@@ -366,13 +402,13 @@ class AloneTest(RemoteTest):
         self.await_nothing_in_flight()
         hashed = self.executor._functions.known(unknown_to_it).sha256
         self.session.stored.add(hashed)
-        self.assertEqual(self.submit(unknown_to_it).result(), "it is, now")
+        self.assertEqual(serving.in_another_thread(self.submit, unknown_to_it).result(), "it is, now")
         self.assertIn(hashed, self.session.stored)
 
     def test_large_arguments_are_for_the_thread_that_sends(self):
         self.submit(len, b"").result()
         self.await_nothing_in_flight()
-        future = self.submit(len, b"x" * (1 << 20))
+        future = serving.in_another_thread(self.submit, len, b"x" * (1 << 20))
         self.assertIsNone(self.session.alone)
         self.assertEqual(future.result(), 1 << 20)
 

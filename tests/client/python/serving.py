@@ -1,5 +1,6 @@
 """A server for tests of the Python client: started here, ended here."""
 
+import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -9,6 +10,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get("GILD_BIN", ROOT / "build" / "test" / "bin"))
 
 sys.path.insert(0, os.environ.get("GILD_PYTHON_CLIENT", str(ROOT / "client" / "python")))
+
+
+def in_another_thread(call, *args):
+    """What it returns. (The main thread's calls all go by the stream.)"""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, *args).result()
 
 
 class Server:

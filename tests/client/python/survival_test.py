@@ -45,7 +45,7 @@ class ServerTest(unittest.TestCase):
                 executor.submit(time.sleep, 0).result()
                 while executor._connection._session.has_any():
                     time.sleep(0.001)  # it is forgotten a moment after whoever waits has its outcome
-                beside = executor.submit(time.sleep, 60)
+                beside = serving.in_another_thread(executor.submit, time.sleep, 60)
                 lost = beside if alone else executor.submit(time.sleep, 60)
                 self.assertIs(executor._connection._session.alone, beside.work)
                 while not lost.running():
