@@ -67,6 +67,9 @@ def gate(name):
     return sys.__dict__.setdefault("gates", {}).setdefault(name, threading.Event())
 
 
+gate_numbers = itertools.count()
+
+
 def wait_for_gate(name):
     gate(name).wait()
 
@@ -295,10 +298,11 @@ class AloneTest(RemoteTest):
     def submit_alone(self):
         """Its future, and what lets it go on."""
         self.await_nothing_in_flight()
-        future = serving.in_another_thread(self.submit, wait_for_gate, self.id())
+        name = f"{self.id()} {next(gate_numbers)}"  # one that nobody has opened
+        future = serving.in_another_thread(self.submit, wait_for_gate, name)
         self.assertIs(self.session.alone, future.work)
         self.assertTrue(future.running())
-        return future, lambda: self.other.submit(open_gate, self.id()).result()
+        return future, lambda: self.other.submit(open_gate, name).result()
 
     def await_nothing_in_flight(self):
         """Whoever waits for an outcome has it a moment before its task is forgotten."""
