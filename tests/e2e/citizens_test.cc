@@ -172,16 +172,21 @@ TEST_P(CitizensTest, EndAsTheySayAndNothingOfThemIsMet) {
       const std::string unexpected = Unexpected(citizen, outcome);
       EXPECT_TRUE(unexpected.empty()) << unexpected;
       if (condition() == Condition::kBackToBack) continue;
-      const double seconds = ExpectAsBefore(citizen);
+      double seconds = ExpectAsBefore(citizen);
+      ExpectRefused(citizen, refused);
+      const double allowed = citizen.tag == v1::IO ? 2.0 : 1.0;
+      if (condition() == Condition::kIdle && seconds > allowed) {
+        // Once more: the machine may have been busy (1.04 s once in nine runs of the shell's fork bomb, else 0.1 to
+        // 0.8).
+        Run(citizen.task);
+        seconds = ExpectAsBefore(citizen);
+      }
       if (seconds > slowest) {
         slowest = seconds;
         slowest_after = citizen.name;
       }
-      ExpectRefused(citizen, refused);
       if (condition() != Condition::kIdle) continue;
-      // 1 s is promised, and printed below is what it took: a busy machine does not keep that each time (1.04 s once in
-      // nine runs of the shell's fork bomb, else 0.1 to 0.8). A slot that hangs takes far longer.
-      EXPECT_LT(seconds, 5.0) << "until the slot could be used after " << citizen.name;
+      EXPECT_LT(seconds, allowed) << "until the slot could be used after " << citizen.name << ", twice";
       ExpectServerAsBefore(citizen.name);
     }
   }

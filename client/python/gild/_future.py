@@ -117,7 +117,8 @@ class Future(concurrent.futures.Future):
 
     def cancel(self) -> bool:
         """False: it has ended already, or is another process's. A task that runs is stopped, too, but may take a moment to heed it."""
-        if self.work is not None and self.work.connection.pid != os.getpid():
+        work = self.work  # which may be let go of meanwhile
+        if work is not None and work.connection.pid != os.getpid():
             return False
         with self._condition:
             work, self.work = self.work, None
