@@ -283,7 +283,7 @@ class CancelTest(RemoteTest):
 
 
 class AloneTest(RemoteTest):
-    """A task beside which nothing is on its way is a call of its own, once its function is known to the server."""
+    """A task beside which nothing is on its way is a call of its own, once its function is known to the server; but for the main thread's."""
 
     options = {"tag": "io"}
 
@@ -327,19 +327,13 @@ class AloneTest(RemoteTest):
         let_go()
         self.assertEqual(names.get(), "gild-stream")
 
-    def test_the_main_threads_is_called_by_another(self):
+    def test_the_main_threads_goes_by_the_stream(self):
         # Where a signal's handler raises, in that thread, gRPC may keep a lock.
-        callers = queue.SimpleQueue()
-        run = self.session.run
-
-        def future(*args, **kwargs):
-            callers.put(threading.current_thread())
-            return run.future(*args, **kwargs)
-
-        self.session.run = types.SimpleNamespace(future=future)
         self.await_nothing_in_flight()
-        self.submit(wait_for_gate, "").result()
-        self.assertIsNot(callers.get(timeout=60), threading.main_thread())
+        future = self.submit(wait_for_gate, self.id())
+        self.assertIsNone(self.session.alone)
+        self.other.submit(open_gate, self.id()).result()
+        self.assertIsNone(future.result())
 
     def test_a_call_that_cannot_be_made_is_not_taken_for_the_next_one(self):
         self.submit(pow, 2, 3).result()
@@ -406,16 +400,14 @@ class AloneTest(RemoteTest):
             self.setUp()
 
     def test_what_the_server_refuses_joins_the_others(self):
-        for submit in (self.submit, lambda call: serving.in_another_thread(self.submit, call)):
+        def unknown_to_it():
+            return "it is, now"
 
-            def unknown_to_it(way=repr(submit)):
-                return "it is, now"
-
-            self.await_nothing_in_flight()
-            hashed = self.executor._functions.known(unknown_to_it).sha256
-            self.session.stored.add(hashed)
-            self.assertEqual(submit(unknown_to_it).result(), "it is, now")
-            self.assertIn(hashed, self.session.stored)
+        self.await_nothing_in_flight()
+        hashed = self.executor._functions.known(unknown_to_it).sha256
+        self.session.stored.add(hashed)
+        self.assertEqual(serving.in_another_thread(self.submit, unknown_to_it).result(), "it is, now")
+        self.assertIn(hashed, self.session.stored)
 
     def test_large_arguments_are_for_the_thread_that_sends(self):
         self.submit(len, b"").result()

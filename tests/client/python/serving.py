@@ -13,7 +13,7 @@ sys.path.insert(0, os.environ.get("GILD_PYTHON_CLIENT", str(ROOT / "client" / "p
 
 
 def in_another_thread(call, *args):
-    """What it returns."""
+    """What it returns. (The main thread's calls all go by the stream.)"""
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         return thread.submit(call, *args).result()
 
