@@ -23,7 +23,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequenc
 import grpc
 
 from . import _wire, errors
-from ._fork import asking, process, renew_lock_in_child, sending
+from ._fork import asking, cancel, process, renew_lock_in_child, sending
 from ._functions import Pickled
 from ._session import Doorbell, Session, Work
 from .v1 import executor_pb2, monitor_pb2
@@ -148,8 +148,7 @@ class Connection:
         session = self._session
         if session is not None and session.alone is work:
             if work.call is not None:  # otherwise whoever is just making it sees to it
-                with process.calls:
-                    work.call.cancel()
+                cancel(work.call)
             return
         self._cancelled.append(work)
         self._ring()
@@ -193,14 +192,12 @@ class Connection:
             session.is_lost_because = "a call could not be made"
             with self._lock:
                 session.is_over = True  # what is submitted from then on is for the next
-            with process.calls:
-                session.replies.cancel()
+            cancel(session.replies)
             raise
         if not is_under_way:
             self._ended_alone(session, work)
         if work.future.cancelled():
-            with process.calls:
-                work.call.cancel()
+            cancel(work.call)
 
     def _received_alone(self, session: Session, reply: bytes) -> bool:
         work = session.alone
@@ -248,7 +245,7 @@ class Connection:
         if code is grpc.StatusCode.UNAVAILABLE and not refused:
             # The stream breaks, too, and nobody is to hear of the one before the other: what is submitted from then on is for the next session.
             session.is_lost_because = _words(call)
-            session.replies.cancel()
+            session.replies.cancel()  # whoever forks waits for this thread of gRPC's, which cannot wait for the fork
             return
         session.forget_alone(work)
         if refused:
@@ -280,8 +277,7 @@ class Connection:
                 with sending():
                     yield batch.message
             elif self._is_finished(session):
-                with process.calls:
-                    session.replies.cancel()  # nothing of ours is there any more, so no word is waited for
+                cancel(session.replies)  # nothing of ours is there any more, so no word is waited for
                 return
             else:
                 pause_s = self._pause_s(session)

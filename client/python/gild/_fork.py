@@ -49,6 +49,11 @@ def asking(call: Callable[..., _T], *args: Any) -> _T:
         process.asking.discard(me)
 
 
+def cancel(call: Any) -> None:
+    with process.calls:
+        call.cancel()
+
+
 @contextlib.contextmanager
 def sending() -> Iterator[None]:
     """Around what gives gRPC's thread a message: until it comes for the next it may stop for a fork with a lock that gRPC's receiving thread
