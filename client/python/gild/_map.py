@@ -9,12 +9,12 @@ import inspect
 import itertools
 import threading
 import time
-from typing import Any, Callable, Deque, Iterable, Iterator, Optional, Sequence
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Sequence
 
 from . import _remote
 from ._functions import Functions, Prepared
 from ._future import Future, as_exception
-from .errors import NotPicklable
+from .errors import NotPicklable, TaskError, VersionMismatch
 
 # Long enough for what a task costs to be small beside it, short enough for the last ones to end together.
 _CHUNK_RUN_S = 0.050
@@ -22,6 +22,8 @@ _CHUNK_RUN_S = 0.050
 _CHUNK_RUN_ENOUGH_S = 1.0
 # Of arguments, and of results.
 _CHUNK_BYTES = 1 << 20
+# Where results turn out to be larger than those before them, as well. (A task's result may have 32 MiB.)
+_CHUNK_BYTES_ENOUGH = 8 << 20
 _CHUNK_CALLS_MAX = 1 << 16
 # However short the calls: nobody knows how many interpreters there are.
 _TASKS_MIN = 16
@@ -106,7 +108,7 @@ class Chunks:
 
     def _look_for_rest(self, sent: Sent) -> None:
         cost = sent.future.cost()
-        if cost is not None and cost.run_s >= _CHUNK_RUN_ENOUGH_S:
+        if cost is not None and (cost.run_s >= _CHUNK_RUN_ENOUGH_S or cost.result_bytes >= _CHUNK_BYTES_ENOUGH // 2):
             self.rest_of(sent)
 
     def rest_of(self, sent: Sent) -> Optional[Sent]:
@@ -118,6 +120,14 @@ class Chunks:
                     left = sent.calls[len(results) :]
                     sent.rest = self._sent(self.prepared(left), left, True)
             return sent.rest
+
+    def singly(self, calls: Calls) -> List[Sent]:
+        """For a server that cannot read what makes one task of them. Empty: it cannot read the function either."""
+        tasks = [self.prepared(calls[i : i + 1]) for i in range(len(calls))]
+        with self._rest_lock:
+            if self._cancelled or tasks[0].by_value:
+                return []
+            return [Sent(self._send(task, True), calls[i : i + 1]) for i, task in enumerate(tasks)]
 
     def cancel(self, sent: Iterable[Sent]) -> None:
         with self._rest_lock:
@@ -133,7 +143,8 @@ class Chunks:
             return self._functions.prepare(self._function, calls.first(), {})
         try:
             # Of as many as somebody asked for none is left over.
-            return self._functions.prepare_stored(self._for_each, (calls.columns, float("inf") if self._size else _CHUNK_RUN_ENOUGH_S))
+            enough = (float("inf"), None) if self._size else (_CHUNK_RUN_ENOUGH_S, _CHUNK_BYTES_ENOUGH)
+            return self._functions.prepare_stored(self._for_each, (calls.columns, *enough))
         except NotPicklable:
             for i in range(len(calls)):  # one of them says which argument it is
                 self._functions.prepare(self._function, calls[i : i + 1].first(), {})
@@ -203,7 +214,19 @@ def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iter
                 yield _next(sent, until)
                 continue
             chunk = sent[0]
-            results, raised = _next(sent, until)
+            try:
+                results, raised = _next(sent, until)
+            except VersionMismatch:
+                single = chunks.singly(chunk.calls)
+                if not single:
+                    raise
+                sent.popleft()
+                sent.extendleft(reversed(single))
+                continue
+            except TaskError as error:
+                if error.evidence.limit:
+                    error.args = (f"{error}, by {len(chunk.calls)} calls in one task: chunksize=1 makes one of each",)
+                raise
             rest = chunks.rest_of(chunk) if len(results) < len(chunk.calls) else None
             if rest is not None:
                 sent.appendleft(rest)
