@@ -115,6 +115,13 @@ class Future(concurrent.futures.Future):
             self._read()
         return self._error
 
+    def _get_snapshot(self) -> Tuple[bool, bool, Any, Optional[BaseException]]:
+        """(done, cancelled, result, exception), as asyncio of Python 3.14 asks for them."""
+        if not self.done() or self.cancelled():
+            return self.done(), self.cancelled(), None, None
+        error = self.exception()
+        return True, False, None if error is not None else self.result(), error
+
     def cancel(self) -> bool:
         """False: it has ended already, or is another process's. A task that runs is stopped, too, but may take a moment to heed it."""
         work = self.work  # which may be let go of meanwhile

@@ -136,9 +136,16 @@ def options(**changes: Any) -> Iterator[None]:
         _around.reset(token)
 
 
-def task(**changes: Any) -> Callable[[Callable], Callable]:
-    """A function's own options: `@gild.task(tag="io", timeout=5)` (names: gild.Options). Called here it is the plain function."""
+def task(function: Optional[Callable] = None, /, **changes: Any) -> Callable:
+    """A function's own options: `@gild.task(tag="io", timeout=5)` (names: gild.Options). Called here it is the plain function.
+
+    Without parentheses, `@gild.task`, it has none of its own.
+    """
     checked(changes)
+    if function is not None:
+        if not callable(function):
+            raise TypeError(f"{function!r} is not callable: options have names, such as timeout=5")
+        return task(**changes)(function)
 
     def decorate(function: Callable) -> Callable:
         setattr(function, OPTIONS_ATTRIBUTE, {**getattr(function, OPTIONS_ATTRIBUTE, {}), **changes})

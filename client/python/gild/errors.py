@@ -198,6 +198,8 @@ def explained(task: TaskInfo) -> str:
     if evidence.limit and evidence.allowed is not None:
         used = "" if evidence.used is None else f", {_amount(evidence.limit, evidence.used)} used"
         return f"{task.ending}: limit {evidence.limit}, {_amount(evidence.limit, evidence.allowed)} allowed{used}"
+    if not evidence.detail and evidence.exit_code is not None:
+        return f"{task.ending}: exit code {evidence.exit_code}"
     return f"{task.ending}: {evidence.detail}" if evidence.detail else task.ending
 
 

@@ -130,6 +130,18 @@ class SubmitTest(RemoteTest):
         self.assertEqual(unpickled_in, [])
         self.assertIs(future.result(), future.result())
 
+    def test_a_snapshot_for_asyncio_is_what_has_come(self):
+        running = self.submit(time.sleep, 60)
+        self.assertEqual(running._get_snapshot(), (False, False, None, None))
+        running.cancel()
+        self.assertEqual(running._get_snapshot(), (True, True, None, None))
+        future = self.submit(pow, 2, 5)
+        concurrent.futures.wait([future])
+        self.assertEqual(future._get_snapshot(), (True, False, 32, None))
+        failed = self.submit(divmod, 1, 0)
+        concurrent.futures.wait([failed])
+        self.assertEqual(failed._get_snapshot(), (True, False, None, failed.exception()))
+
     def test_a_coroutine_function_is_awaited_there(self):
         async def doubled(x):
             await asyncio.sleep(0)
@@ -203,6 +215,7 @@ class ErrorTest(RemoteTest):
         error = self.submit(exits).exception()
         self.assertIsInstance(error, gild.Exited)
         self.assertEqual(error.evidence.exit_code, 3)
+        self.assertRegex(str(error), "EXITED: exit code 3$")
         error = self.submit(crashes).exception()
         self.assertIsInstance(error, gild.Crashed)
         self.assertEqual((error.ending, error.safe_to_retry), ("CRASHED", False))
@@ -463,6 +476,26 @@ class MapTest(RemoteTest):
         self.assertTrue(any(sent.rest for sent in results._sent))
         self.assertEqual(list(results), list(range(200)))
 
+    def test_coroutines_that_a_plain_function_returns_are_awaited(self):
+        async def doubled(x):
+            await asyncio.sleep(0)
+            return {}[x] if x == 900 else 2 * x
+
+        for tag in ("cpu", "io"):
+            with gild.options(tag=tag):
+                results = self.executor.map(lambda x: doubled(x), range(1000))
+                self.assertEqual([next(results) for _ in range(900)], [2 * x for x in range(900)])
+                with self.assertRaises(KeyError):
+                    next(results)
+
+    def test_results_that_grow_are_not_too_many_for_one_task(self):
+        sizes = [100] * 500 + [12 << 20] * 3 + [100] * 500  # of the large ones a task's result may have two
+        self.assertEqual(list(map(len, self.executor.map(lambda size: bytes([1]) * size, sizes))), sizes)
+
+    def test_a_limit_that_calls_reach_together_says_so(self):
+        with self.assertRaisesRegex(gild.ResultLimit, "by 3 calls in one task: chunksize=1 makes one of each"):
+            list(self.executor.map(bytes, [12 << 20] * 3, chunksize=3))
+
     def test_the_shortest_iterable_ends_it(self):
         for chunksize in (None, 2):
             self.assertEqual(list(self.executor.map(pow, [2, 3, 4], itertools.count(1), chunksize=chunksize)), [2, 9, 64])
@@ -518,6 +551,15 @@ class OptionsTest(RemoteTest):
             with gild.options(tag="io"):
                 self.assertEqual(lane(), "IO_LANE")
         self.assertEqual(where(), None)
+
+    def test_a_decorator_without_parentheses_changes_nothing(self):
+        @gild.task
+        def tripled(x):
+            return 3 * x
+
+        self.assertEqual((tripled(2), self.submit(tripled, 3).result()), (6, 9))
+        with self.assertRaisesRegex(TypeError, "5 is not callable: options have names"):
+            gild.task(5)
 
     def test_a_task_has_its_functions_name(self):
         with gild.options(timeout=0.05):

@@ -85,6 +85,10 @@ class PythonTest(unittest.TestCase):
             with self.assertRaisesRegex(gild.VersionMismatch, r"noop travels as bytecode of Python 2\.7, which the server's Python 3\.\d+ cannot read"):
                 executor.submit(noop).result()
             self.assertEqual(executor.submit(pow, 2, 3).result(), 8)
+            # What makes one task of many calls is bytecode of ours: there it is left out.
+            self.assertEqual(list(executor.map(abs, range(-100, 0), chunksize=10)), list(range(100, 0, -1)))
+            with self.assertRaises(gild.VersionMismatch):
+                next(executor.map(lambda x: x, range(100), chunksize=10))
 
 
 class OtherPython:
