@@ -255,7 +255,9 @@ class Future(concurrent.futures.Future):
 
     def _raised(self, raised: Any) -> BaseException:
         error = as_exception(raised.pickled, raised.type, raised.message, raised.traceback, self.task)
-        if isinstance(error, ModuleNotFoundError) and error.name:
+        if isinstance(error, ModuleNotFoundError) and error.name == "cloudpickle":
+            error.msg = "the server's Python has no cloudpickle, without which it cannot read functions that travel by value: its administrator installs it"
+        elif isinstance(error, ModuleNotFoundError) and error.name:
             error.msg = f"the server has no module named {error.name!r}; {_advice(raised)}gild.Executor(ship=[{error.name.partition('.')[0]}])"
         elif isinstance(error, AttributeError) and "cloudpickle" in raised.message:
             mismatch = errors.VersionMismatch(f"{self.name} cannot be unpickled by the server, whose cloudpickle is another than yours: {error}")

@@ -252,6 +252,9 @@ class ErrorTest(RemoteTest):
         with gild.Executor(server.target, ship=[module]) as executor:
             self.assertEqual(executor.submit(module.f).result(), 5)
 
+    def test_a_server_without_cloudpickle_is_told_as_such(self):
+        self.assertRegex(str(self.submit(raise_it, ModuleNotFoundError, "No module named 'cloudpickle'", name="cloudpickle").exception()), "the server's Python has no cloudpickle, .* its administrator installs it")
+
     def test_a_module_that_the_function_imports_itself_is_to_be_imported_outside_of_it(self):
         def imports():
             import only_here
