@@ -132,6 +132,14 @@ def pickled(result):
         raise
 
 
+def pickled_result(result):
+    try:
+        return pickled(result)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        error.args = (f"what the task returned cannot be pickled: {error}",)
+        raise
+
+
 _logging_lock, _renew_logging_locks = logging._lock, logging._after_at_fork_child_reinit_locks
 
 

@@ -470,7 +470,7 @@ PyRef TaskRunner::Execute(const internal::StartTask& start, const TaskState& tas
 PyRef TaskRunner::Encode(const internal::StartTask& start, PyObject* value, internal::TaskEnded* ended) {
   const bool is_call = IsCall(start);
   if (!is_call && start.entry().empty()) return PyRef();  // a script has no result
-  const PyRef result(PyObject_CallMethod(inheritance_->bootstrap.get(), is_call ? "pickled" : "encoded", "(O)", value));
+  const PyRef result(PyObject_CallMethod(inheritance_->bootstrap.get(), is_call ? "pickled_result" : "encoded", "(O)", value));
   if (!result) return TakeException();
   const bool raw = !is_call && PyTuple_GET_ITEM(result.get(), 0) == Py_True;
   const absl::string_view bytes = BytesOf(is_call ? result.get() : PyTuple_GET_ITEM(result.get(), 1));
