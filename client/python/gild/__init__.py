@@ -19,6 +19,7 @@ from . import aio
 from ._executor import Executor
 from ._future import Future
 from ._options import Options, options, task
+from ._progress import progress
 from ._task import Error, Evidence, LockUsage, TaskInfo, Usage, Verdict
 from .errors import (
     Cancelled,

@@ -386,6 +386,7 @@ class Connection:
             try:
                 session = self._connect(channel, patience_s)
                 if session is None:
+                    patience_s = 0.0  # it has had its time
                     continue
                 patience_s = RECONNECT_TIMEOUT_S
                 ended = self._receive(session)
@@ -430,7 +431,7 @@ class Connection:
             renew_lock_in_child(channel, asked)
             info = asked.result()
         except grpc.RpcError as error:
-            told = _not_there(self._target, error)
+            told = _not_there(self._target, error, patience_s)
             self._fail_waiting(lambda: type(told)(*told.args))
             return None
         put_function = channel.unary_unary(
@@ -576,9 +577,9 @@ def _words(error: Any) -> str:
     return error.details() or error.code().name
 
 
-def _not_there(target: str, error: Any) -> errors.GildError:
+def _not_there(target: str, error: Any, patience_s: float) -> errors.GildError:
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return errors.Unavailable(f"{target} did not answer in time")
+        return errors.Unavailable(f"{target} is gone, and was not back within {patience_s:.0f} s" if patience_s else f"{target} did not answer in time")
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return errors.Unavailable(f"no server at {target} ({_words(error)}); start one with `./run server`, or name another")
     return errors.Unavailable(f"{target} answers, but not as a gild server does: {_words(error)}")

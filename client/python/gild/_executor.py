@@ -19,7 +19,7 @@ from ._fork import process
 from ._functions import Functions, Prepared
 from ._future import Future
 from ._map import Calls, Chunks, Results
-from ._options import Options, checked, options_of
+from ._options import OPTION_NAMES, Options, checked, options_of
 from .errors import NotPicklable
 
 DEFAULT_TARGET = "127.0.0.1:50051"
@@ -57,7 +57,10 @@ class Executor(concurrent.futures.Executor):
         tls: Union[None, bool, str, os.PathLike, grpc.ChannelCredentials] = None,
         token: Optional[str] = None,
         ship: Sequence[types.ModuleType] = (),
+        **others: Any,
     ):
+        for name in others:
+            raise TypeError(_no_parameter(name, others[name]))
         self._target = target or os.environ.get("GILD_SERVER") or DEFAULT_TARGET
         _check_target(self._target)
         self._options = Options(**checked({"tag": tag, "session": session, "isolation": isolation, **(limits or {})}))
@@ -145,6 +148,14 @@ def _label(function: Callable) -> str:
         function = function.func
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return name.encode("ascii", "backslashreplace").decode()[:128]
+
+
+def _no_parameter(name: str, value: Any) -> str:
+    if name in OPTION_NAMES:
+        return f"{name}: one of the limits, limits={{{name!r}: {value!r}}}"
+    if name in ("max_workers", "initializer", "initargs", "mp_context", "max_tasks_per_child", "thread_name_prefix"):
+        return f"{name}: workers are the server's, and live on between programs"
+    return f"gild.Executor has no parameter {name!r}; help(gild.Executor) explains those that it has"
 
 
 def _check_target(target: str) -> None:

@@ -66,6 +66,8 @@ class Functions:
     """Of one executor. Any thread."""
 
     def __init__(self, ship: Sequence[types.ModuleType] = ()):
+        if isinstance(ship, (types.ModuleType, str)):
+            raise TypeError("ship: a list of modules, such as ship=[mymodule]")
         for module in ship:
             if not isinstance(module, types.ModuleType):
                 raise TypeError(f"ship: {module!r} is not a module")
@@ -144,7 +146,7 @@ class Functions:
             with self._shipped():
                 data = cloudpickle.dumps(function, protocol=5)
         except Exception as error:
-            raise NotPicklable(f"{_name(function)} cannot be pickled: {_brief(error)}") from error
+            raise NotPicklable(f"{_name(function)} cannot be pickled: {self._why(function, error)}") from error
         if len(data) > _FUNCTION_BYTES_MAX:
             raise NotPicklable(
                 f"{_name(function)} is {len(data) / 2**20:.1f} MiB with what it reaches; {_FUNCTION_BYTES_MAX >> 20} MiB may be sent: pass it as arguments"
@@ -229,16 +231,58 @@ class Functions:
                 self._add_facts(function.__globals__[name], facts, seen)
 
     def _explained(self, function: Pickled, args: tuple, kwargs: Mapping[str, Any], error: Exception) -> NotPicklable:
+        name = function.name
         if function is self._call:
-            named = [("the callable", args[0]), *((f"argument {i}", value) for i, value in enumerate(args[1:], 1))]
-        else:
-            named = [(f"argument {i}", value) for i, value in enumerate(args, 1)]
-        for name, value in (*named, *((f"argument {key}=", value) for key, value in kwargs.items())):
+            callable_, *args = args  # type: ignore[assignment]
+            name = _name(callable_)
+            try:
+                self.dumps(callable_)
+            except Exception as its_error:
+                return NotPicklable(f"{name} cannot be pickled: {self._why(callable_, its_error)}")
+        for argument, value in (*((str(i), value) for i, value in enumerate(args, 1)), *((f"{key}=", value) for key, value in kwargs.items())):
             try:
                 self.dumps(value)
             except Exception as its_error:
-                return NotPicklable(f"{name} of {function.name}, of type {type(value).__qualname__}, cannot be pickled: {_brief(its_error)}")
-        return NotPicklable(f"the arguments of {function.name} cannot be pickled: {_brief(error)}")
+                return NotPicklable(
+                    f"argument {argument} of {name}, of type {type(value).__qualname__}, cannot be pickled: {self._why(value, its_error)}"
+                )
+        return NotPicklable(f"the arguments of {name} cannot be pickled: {_brief(error)}")
+
+    def _why(self, value: Any, error: Exception) -> str:
+        """By the name of what it reaches, and that reaches, and so on, as far as that can be told."""
+        steps: List[str] = []
+        seen = {id(value)}
+        found = True
+        while found:
+            found = False
+            for what, reached in self._reached(value):
+                if id(reached) not in seen:
+                    seen.add(id(reached))
+                    try:
+                        self.dumps(reached)
+                    except Exception as its_error:
+                        kind = "" if isinstance(reached, types.FunctionType) else f", of type {type(reached).__qualname__}"
+                        steps.append(f"its {what}{kind}: ")
+                        value, error, found = reached, its_error, True
+                        break
+        return "".join(steps) + _brief(error)
+
+    def _reached(self, value: Any) -> Iterator[Tuple[str, Any]]:
+        """What is pickled with it, and has a name."""
+        if isinstance(value, types.MethodType):
+            yield "object", value.__self__
+            value = value.__func__
+        if not isinstance(value, types.FunctionType):
+            for name, attribute in getattr(value, "__dict__", {}).items():
+                yield f"attribute {name}", attribute
+        elif not self._by_reference(value):
+            for name in sorted(_names(value.__code__) & value.__globals__.keys()):
+                yield f"global {name}", value.__globals__[name]
+            for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
+                with contextlib.suppress(ValueError):  # empty
+                    yield f"variable {name}", cell.cell_contents
+            for default in (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
+                yield "default", default
 
 
 def _renew_lock() -> None:

@@ -7,9 +7,12 @@ fails in whichever thread finds that it cannot be sent. The connection owns it u
 from __future__ import annotations
 
 import concurrent.futures
+import importlib.util
 import logging
 import os
+import pathlib
 import pickle
+import sys
 import threading
 import time
 from concurrent.futures import InvalidStateError
@@ -255,10 +258,9 @@ class Future(concurrent.futures.Future):
 
     def _raised(self, raised: Any) -> BaseException:
         error = as_exception(raised.pickled, raised.type, raised.message, raised.traceback, self.task)
-        if isinstance(error, ModuleNotFoundError) and error.name == "cloudpickle":
-            error.msg = "the server's Python has no cloudpickle, without which it cannot read functions that travel by value: its administrator installs it"
-        elif isinstance(error, ModuleNotFoundError) and error.name:
-            error.msg = f"the server has no module named {error.name!r}; {_advice(raised)}gild.Executor(ship=[{error.name.partition('.')[0]}])"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            error.msg = _missing(error.name, raised)
+            error.args = (error.msg,)
         elif isinstance(error, AttributeError) and "cloudpickle" in raised.message:
             mismatch = errors.VersionMismatch(f"{self.name} cannot be unpickled by the server, whose cloudpickle is another than yours: {error}")
             mismatch.__cause__ = error
@@ -280,10 +282,23 @@ def as_exception(pickled: Optional[bytes], type_name: str, message: str, traceba
     return error
 
 
-def _advice(raised: Any) -> str:
-    """A module that is sent along comes with the functions that use it; an `import` that the function runs itself does not find it."""
+def _missing(name: str, raised: Any) -> str:
+    """What the server lacks, and what to do."""
+    if name == "cloudpickle":
+        return "the server's Python has no cloudpickle, without which it cannot read functions that travel by value: its administrator installs it"
+    lacks = f"the server has no module named {name!r}"
+    package = name.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # ValueError: one that was made by hand
+        spec = None
+    if spec is None and package not in sys.modules:
+        return f"{lacks}; nor is there one here"
+    if spec is not None and spec.origin and {"site-packages", "dist-packages"} & set(pathlib.PurePath(spec.origin).parts):
+        return f"{lacks}: its administrator installs it"
+    # One that is sent along comes with the functions that use it; an `import` that the function runs itself does not find it.
     by_itself = not raised.before_start and "cloudpickle" not in raised.traceback
-    return "import it outside of the function, and send it along with " if by_itself else "send it along with "
+    return f"{lacks}; {'import it outside of the function, and ' if by_itself else ''}send it along with gild.Executor(ship=[{package}])"
 
 
 def _log_callback() -> None:

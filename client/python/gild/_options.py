@@ -98,7 +98,7 @@ class Options:
 
 
 _COUNTS = ("memory_bytes", "processes", "scratch_bytes", "scratch_files", "output_bytes", "result_bytes")
-_NAMES = frozenset(field.name for field in dataclasses.fields(Options))
+OPTION_NAMES = frozenset(field.name for field in dataclasses.fields(Options))
 
 
 def _check_number(name: str, value: Any, kinds: Any) -> None:
@@ -117,8 +117,8 @@ def _duration(seconds: float) -> duration_pb2.Duration:
 
 def checked(changes: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in changes:
-        if name not in _NAMES:
-            raise TypeError(f"{name!r} is no option of a task; there are {', '.join(sorted(_NAMES))}")
+        if name not in OPTION_NAMES:
+            raise TypeError(f"{name!r} is no option of a task; there are {', '.join(sorted(OPTION_NAMES))}")
     Options(**changes)  # refuses wrong values where they are said, not where they are used
     return changes
 

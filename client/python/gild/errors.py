@@ -197,7 +197,8 @@ def explained(task: TaskInfo) -> str:
     evidence = task.evidence
     if evidence.limit and evidence.allowed is not None:
         used = "" if evidence.used is None else f", {_amount(evidence.limit, evidence.used)} used"
-        return f"{task.ending}: limit {evidence.limit}, {_amount(evidence.limit, evidence.allowed)} allowed{used}"
+        warnings = "".join(f" ({warning})" for warning in task.warnings)  # that it has been lowered, say
+        return f"{task.ending}: limit {evidence.limit}, {_amount(evidence.limit, evidence.allowed)} allowed{used}{warnings}"
     if not evidence.detail and evidence.exit_code is not None:
         return f"{task.ending}: exit code {evidence.exit_code}"
     return f"{task.ending}: {evidence.detail}" if evidence.detail else task.ending
@@ -208,4 +209,7 @@ def _amount(limit: str, value: int) -> str:
         return f"{value * 1e-9:.3g} s"
     if limit in ("processes", "scratch_files"):
         return str(value)
-    return f"{value / 2**20:.3g} MiB" if value >= 2**20 else f"{value} bytes"
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}" if value < 1000 * size else f"{value / size:.0f} {unit}"
+    return f"{value} bytes"

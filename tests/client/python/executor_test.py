@@ -6,6 +6,7 @@ import gc
 import itertools
 import pickle
 import queue
+import sys
 import threading
 import time
 import types
@@ -112,6 +113,13 @@ class SubmitTest(RemoteTest):
         self.assertGreater(task.lock.takes, 0)
         self.assertTrue(task.usage.interpreter.startswith("cpu-"))
 
+    def test_a_function_that_tells_its_progress_runs_here_and_there(self):
+        def tells(x):
+            gild.progress(x, 10)
+            return x
+
+        self.assertEqual((tells(1), self.submit(tells, 2).result()), (1, 2))
+
     def test_what_it_prints_is_in_its_task(self):
         future = self.submit(print, "hello")
         future.result()
@@ -200,7 +208,8 @@ class ErrorTest(RemoteTest):
         self.assertIn("Unsendable: no", str(error))
 
     def test_a_result_that_cannot_be_pickled_is_the_tasks_exception(self):
-        self.assertIsInstance(self.submit(threading.Lock).exception(), TypeError)
+        with self.assertRaisesRegex(TypeError, "^what the task returned cannot be pickled: cannot pickle '_thread.lock' object"):
+            self.submit(threading.Lock).result()
 
     def test_other_endings_have_a_class_each_and_their_evidence(self):
         def exits():
@@ -224,9 +233,14 @@ class ErrorTest(RemoteTest):
         self.assertIsInstance(error, gild.TimedOut)
         self.assertEqual(error.evidence.allowed, 100_000_000)
         with gild.options(memory_bytes=64 << 20):
-            self.assertIsInstance(self.submit(lambda: bytearray(1 << 30)).exception(), gild.MemoryLimit)
+            error = self.submit(lambda: bytearray(1 << 30)).exception()
+        self.assertIsInstance(error, gild.MemoryLimit)
+        self.assertRegex(str(error), "MEMORY_LIMIT: limit memory, 64 MiB allowed")
         with gild.options(result_bytes=1000):
             self.assertIsInstance(self.submit(bytes, 2000).exception(), gild.ResultLimit)
+        with gild.options(result_bytes=2 << 30):
+            error = self.submit(bytes, 33 << 20).exception()
+        self.assertRegex(str(error), r"limit result, 32 MiB allowed, 33 MiB used \(limits.result_bytes lowered from 2147483648 bytes to the server's ceiling")
 
     def test_task_errors_can_be_pickled(self):
         with gild.options(timeout=0.1):
@@ -243,8 +257,6 @@ class ErrorTest(RemoteTest):
     def test_a_missing_module_is_named_and_how_to_ship_it(self):
         module = types.ModuleType("only_here")
         exec("def f(): return 5", vars(module))
-        import sys
-
         sys.modules["only_here"] = module
         self.addCleanup(sys.modules.pop, "only_here")
         with self.assertRaisesRegex(ModuleNotFoundError, r"no module named 'only_here'; send it along with gild.Executor\(ship=\[only_here\]\)"):
@@ -252,15 +264,22 @@ class ErrorTest(RemoteTest):
         with gild.Executor(server.target, ship=[module]) as executor:
             self.assertEqual(executor.submit(module.f).result(), 5)
 
-    def test_a_server_without_cloudpickle_is_told_as_such(self):
-        self.assertRegex(str(self.submit(raise_it, ModuleNotFoundError, "No module named 'cloudpickle'", name="cloudpickle").exception()), "the server's Python has no cloudpickle, .* its administrator installs it")
-
-    def test_a_module_that_the_function_imports_itself_is_to_be_imported_outside_of_it(self):
-        def imports():
+    def test_what_to_do_about_a_missing_module_depends_on_whose_it_is(self):
+        def imports_own():
             import only_here
 
-        with self.assertRaisesRegex(ModuleNotFoundError, "no module named 'only_here'; import it outside of the function, and send it along with gild"):
-            self.submit(imports).result()
+        module = types.ModuleType("only_here")
+        sys.modules["only_here"] = module
+        self.addCleanup(sys.modules.pop, "only_here")
+        error = self.submit(imports_own).exception()
+        self.assertRegex(str(error), "'only_here'; import it outside of the function, and send it along with gild.Executor")
+        self.assertIn(str(error), repr(error))
+        for name, words in (
+            ("cloudpickle", "the server's Python has no cloudpickle, .* its administrator installs it"),
+            ("nowhere.part", "the server has no module named 'nowhere.part'; nor is there one here"),
+            ("grpc.part", "the server has no module named 'grpc.part': its administrator installs it"),
+        ):
+            self.assertRegex(str(self.submit(raise_it, ModuleNotFoundError, "No module", name=name).exception()), f"^{words}$")
 
 
 class CancelTest(RemoteTest):
@@ -583,6 +602,10 @@ class OptionsTest(RemoteTest):
             (lambda: gild.Executor(limits={"timeout": float("nan")}), "timeout=nan: above 0"),
             (lambda: gild.Executor(limits={"timeout": "5s"}), "timeout='5s': a number of seconds"),
             (lambda: gild.Executor(limits={"timeot": 5}), "'timeot' is no option of a task; there are "),
+            (lambda: gild.Executor(timeout=5), "timeout: one of the limits, limits={'timeout': 5}"),
+            (lambda: gild.Executor(max_workers=5), "max_workers: workers are the server's"),
+            (lambda: gild.Executor(tga="io"), "gild.Executor has no parameter 'tga'"),
+            (lambda: gild.Executor(ship=types), "ship: a list of modules, such as ship=[mymodule]"),
             (lambda: gild.task(memory_bytes=1.5), "memory_bytes=1.5: a whole number"),
             (lambda: gild.task(isolation="none"), "isolation='none': one of 'shared', 'fresh'"),
         ):

@@ -30,6 +30,17 @@ def uses_helper(x):
     return helper(x)
 
 
+LOCK = threading.Lock()
+
+
+def uses_lock():
+    return LOCK
+
+
+def calls_uses_lock():
+    return uses_lock()
+
+
 class Thing:
     def __init__(self, value):
         self.value = value
@@ -146,8 +157,12 @@ class FunctionsTest(unittest.TestCase):
         for call, words in (
             (lambda: self.prepare(print, 1, lock), "argument 2 of print, of type lock, cannot be pickled"),
             (lambda: self.prepare(print, 1, file=lock), "argument file= of print, of type lock"),
-            (lambda: self.prepare(lock.acquire), "the callable"),
-            (lambda: self.prepare(lambda: lock), "cannot be pickled"),
+            (lambda: self.prepare(lock.acquire), "^lock.acquire cannot be pickled: cannot pickle"),
+            (lambda: self.prepare(lambda: lock), "<lambda> cannot be pickled: its variable lock, of type lock: cannot pickle"),
+            (lambda: self.prepare(calls_uses_lock), "^calls_uses_lock cannot be pickled: its global uses_lock: its global LOCK, of type lock: cannot pickle"),
+            (lambda: self.prepare(lambda given=lock: given), "its default, of type lock: "),
+            (lambda: self.prepare(Thing(lock).plus, 1), "^Thing.plus cannot be pickled: its object, of type Thing: its attribute value, of type lock: "),
+            (lambda: self.prepare(print, Thing(Thing(lock))), "of type Thing, cannot be pickled: its attribute value, of type Thing: its attribute value, of type lock: "),
         ):
             with self.assertRaisesRegex(NotPicklable, words):
                 call()

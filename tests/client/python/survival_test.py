@@ -37,6 +37,17 @@ class ServerTest(unittest.TestCase):
                 error = executor.submit(noop).exception()
         self.assertIsInstance(error, gild.Unavailable)
 
+    def test_one_that_does_not_come_back_is_waited_for_once(self):
+        server = serving.Server()
+        before, _connection.RECONNECT_TIMEOUT_S = _connection.RECONNECT_TIMEOUT_S, 0.4
+        self.addCleanup(setattr, _connection, "RECONNECT_TIMEOUT_S", before)
+        with gild.Executor(server.target, tag="cpu") as executor:
+            executor.submit(noop).result()
+            server.stop()
+            told = [str(executor.submit(noop).exception()) for _ in range(2)]
+        self.assertIn("is gone, and was not back within 0 s", told[0])
+        self.assertIn("no server at 127.0.0.1:", told[1])
+
     def test_a_server_that_dies_and_comes_back(self):
         server = serving.Server()
         self.addCleanup(lambda: server.stop())
