@@ -25,7 +25,7 @@ import grpc
 from . import _wire, errors
 from ._fork import asking, cancel, process, renew_lock_in_child, sending
 from ._functions import Pickled
-from ._session import Doorbell, Session, Work
+from ._session import STORING_MAX, Doorbell, Session, Work
 from .v1 import executor_pb2, monitor_pb2
 
 # How long a server may take to answer the first call; and to come back, where there was one.
@@ -79,6 +79,7 @@ class Connection:
         self._closed_because = ""
         self._backlog: Deque[Work] = collections.deque()
         self._cancelled: Deque[Work] = collections.deque()
+        self._expected: Deque[Pickled] = collections.deque(maxlen=STORING_MAX)  # functions
         self._withdraws = False  # what is in flight, as soon as something can be sent
         self._takes_back = False  # what the server refuses from now on is cancelled, not sent again
         self._session: Optional[Session] = None
@@ -96,7 +97,13 @@ class Connection:
                 raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
             session = self._goes_alone(work)
             if session is None:
-                self._backlog.append(work)
+                with self._lock:
+                    is_taken_back = is_rest and self._takes_back
+                    if not is_taken_back:
+                        self._backlog.append(work)
+                if is_taken_back:
+                    work.future.cancel()
+                    return
                 if self._thread is None:
                     self._start()
         if session is not None:
@@ -104,6 +111,11 @@ class Connection:
         session = self._session
         if session is None or len(session.in_flight) < session.tasks_max:  # otherwise outcomes ring
             self._ring()
+
+    def expect(self, function: Pickled) -> None:
+        """Stores it soon, so that the calls of it that may come do not wait for that, while others overtake them."""
+        self._expected.append(function)
+        self._ring()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
@@ -287,7 +299,7 @@ class Connection:
                 )
 
     def _has_news(self, session: Session) -> bool:
-        return bool(session.is_over or self._cancelled or self._withdraws or (self._backlog and session.may_send()) or self._is_finished(session))
+        return bool(session.is_over or self._expected or self._cancelled or self._withdraws or (self._backlog and session.may_send()) or self._is_finished(session))
 
     def _pause_s(self, session: Session) -> Optional[float]:
         """How long what waits has to; None: there is no pause, or nothing waits."""
@@ -308,6 +320,10 @@ class Connection:
             self._withdraws = False
             pieces.append(_wire.withdrawal(list(session.in_flight)))
         backlog, in_flight, stored = self._backlog, session.in_flight, session.stored
+        for function in _popped(self._expected):
+            if not (function.sha256 in stored or function.sha256 in session.without_function or len(session.without_function) >= STORING_MAX):
+                session.without_function[function.sha256] = []
+                batch.to_store.append(function)
         tasks = size = 0
         while backlog and tasks < _BATCH_TASKS_MAX and session.may_send():
             work = backlog[0]

@@ -16,7 +16,7 @@ import grpc
 from . import _wire
 from ._connection import Connection, Work
 from ._fork import process
-from ._functions import Functions, Prepared
+from ._functions import Functions, Prepared, name_of
 from ._future import Future
 from ._map import Calls, Chunks, Results
 from ._options import OPTION_NAMES, Options, checked, options_of
@@ -91,14 +91,14 @@ class Executor(concurrent.futures.Executor):
         """Like the standard executors': all iterables are read at once, results come in order, and `timeout` counts from here.
 
         chunksize: calls in one task. Default: as many as take some tens of milliseconds, found out by the first
-            of them, for which it may wait so long; 1 where there is a limit for each.
+            of them, for which it may wait so long; 1 where there is a limit for each, or a session.
         """
         if chunksize is not None and chunksize < 1:
             raise ValueError(f"chunksize={chunksize}: 1 at least")
         until = None if timeout is None else time.monotonic() + timeout
         options = options_of(fn, self._options)
-        if chunksize is None and options.bounds_each_call:
-            chunksize = 1
+        if chunksize is None and (options.bounds_each_call or options.session):
+            chunksize = 1  # in a session as tasks of `submit` are, which have the same globals then
         if options.tag == "io":
             patience_s = 0.0  # calls wait, so they had better wait together
         else:
@@ -108,7 +108,7 @@ class Executor(concurrent.futures.Executor):
         def send(prepared: Prepared, is_rest: bool) -> Future:
             return _send(connection, prepared, options, name, is_rest)
 
-        return Results(Chunks(self._functions, send, fn, chunksize), Calls.of(iterables), until, patience_s)
+        return Results(Chunks(self._functions, send, connection.expect, fn, chunksize), Calls.of(iterables), until, patience_s)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No more calls. `cancel_futures`: those that have not been given to an interpreter are cancelled; others come to their end."""
@@ -146,8 +146,7 @@ def _label(function: Callable) -> str:
     """For people and metrics: printable ASCII, 128 bytes at most."""
     while isinstance(function, functools.partial):
         function = function.func
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return name.encode("ascii", "backslashreplace").decode()[:128]
+    return name_of(function).encode("ascii", "backslashreplace").decode()[:128]
 
 
 def _no_parameter(name: str, value: Any) -> str:

@@ -8,9 +8,11 @@ like the callables that are no functions.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import hashlib
+import io
 import os
 import pickle
 import sys
@@ -135,7 +137,7 @@ class Functions:
         if not plain:
             found.clear()
             with self._shipped():
-                data = cloudpickle.dumps(value, protocol=5, buffer_callback=callback)
+                data = _by_value(value, callback)
         if buffers is not None:
             buffers += found
         return data
@@ -144,14 +146,14 @@ class Functions:
         """Raises NotPicklable."""
         try:
             with self._shipped():
-                data = cloudpickle.dumps(function, protocol=5)
+                data = _by_value(function)
         except Exception as error:
-            raise NotPicklable(f"{_name(function)} cannot be pickled: {self._why(function, error)}") from error
+            raise NotPicklable(f"{name_of(function)} cannot be pickled: {self._why(function, error)}") from error
         if len(data) > _FUNCTION_BYTES_MAX:
             raise NotPicklable(
-                f"{_name(function)} is {len(data) / 2**20:.1f} MiB with what it reaches; {_FUNCTION_BYTES_MAX >> 20} MiB may be sent: pass it as arguments"
+                f"{name_of(function)} is {len(data) / 2**20:.1f} MiB with what it reaches; {_FUNCTION_BYTES_MAX >> 20} MiB may be sent: pass it as arguments"
             )
-        return Pickled(data, hashlib.sha256(data).digest(), _name(function), b"cloudpickle" in data)
+        return Pickled(data, hashlib.sha256(data).digest(), name_of(function), b"cloudpickle" in data)
 
     @contextlib.contextmanager
     def _shipped(self) -> Iterator[None]:
@@ -234,7 +236,7 @@ class Functions:
         name = function.name
         if function is self._call:
             callable_, *args = args  # type: ignore[assignment]
-            name = _name(callable_)
+            name = name_of(callable_)
             try:
                 self.dumps(callable_)
             except Exception as its_error:
@@ -285,6 +287,25 @@ class Functions:
                 yield "default", default
 
 
+def _reduce_cached(function: Any) -> Any:
+    """Of what functools.lru_cache made, which cloudpickle takes for something that the server finds by its name."""
+    names = (*_MAIN, *cloudpickle.list_registry_pickle_by_value())
+    module = function.__module__ or ""
+    if "<locals>" not in function.__qualname__ and not any(module == name or module.startswith(name + ".") for name in names):
+        return function.__qualname__
+    return _remote.cached, (function.__wrapped__, function.cache_parameters())
+
+
+class _Pickler(cloudpickle.CloudPickler):
+    dispatch_table = collections.ChainMap({functools._lru_cache_wrapper: _reduce_cached}, cloudpickle.CloudPickler.dispatch_table)  # type: ignore[attr-defined]
+
+
+def _by_value(value: Any, buffer_callback: Any = None) -> bytes:
+    out = io.BytesIO()
+    _Pickler(out, protocol=5, buffer_callback=buffer_callback).dump(value)
+    return out.getvalue()
+
+
 def _renew_lock() -> None:
     """In a fork: another thread may have had it."""
     global _registering
@@ -304,8 +325,9 @@ def _names(code: types.CodeType) -> FrozenSet[str]:
     return frozenset(names)
 
 
-def _name(function: Callable) -> str:
-    return getattr(function, "__qualname__", None) or type(function).__qualname__
+def name_of(function: Callable) -> str:
+    name = getattr(function, "__qualname__", None)
+    return name if isinstance(name, str) and name else type(function).__qualname__
 
 
 def _brief(error: Exception) -> str:

@@ -6,6 +6,7 @@ fails in whichever thread finds that it cannot be sent. The connection owns it u
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import importlib.util
 import logging
@@ -37,6 +38,14 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+class _Condition(type(threading.RLock()), threading.Condition):  # type: ignore[misc]
+    """Entered and left by C code alone. A signal's handler that raises (Ctrl-C) within threading.Condition's own `__enter__` leaves it held, and
+    the thread that receives would wait for it for ever."""
+
+    def __init__(self) -> None:  # pylint: disable=super-init-not-called
+        self._waiters: collections.deque = collections.deque()
 
 
 class Future(concurrent.futures.Future):
@@ -74,7 +83,7 @@ class Future(concurrent.futures.Future):
             mine = self.__dict__
             mine.setdefault("_waiters", [])
             mine.setdefault("_done_callbacks", [])
-            mine.setdefault("_condition", threading.Condition())
+            mine.setdefault("_condition", _Condition())
             self._wake()  # they wait in the base class's way from now on
         return mine[name]
 
@@ -187,6 +196,13 @@ class Future(concurrent.futures.Future):
         """Where it has succeeded, and its result has not been asked for."""
         return _wire.cost(self._outcome) if self._outcome is not None else None
 
+    def has_succeeded(self) -> bool:
+        return self._state == FINISHED and self._outcome is not None and self._outcome.ending == _wire.SUCCEEDED
+
+    def unread(self) -> bytes:
+        """The pickle of its result. Empty once that has been asked for."""
+        return self._outcome.result.pickled
+
     def deliver(self, outcome: Any) -> None:
         self._outcome = outcome
         if outcome.ending == _wire.SUCCEEDED:
@@ -235,9 +251,8 @@ class Future(concurrent.futures.Future):
         """Two threads may come here at once: one of them is heard."""
         try:
             value, error = self._unpickled(self._outcome)
-        except Exception as cause:
-            value, error = None, errors.NotReadable(f"what {self.name or 'the task'} returned cannot be unpickled here: {cause}")
-            error.__cause__ = cause
+        except errors.NotReadable as cause:
+            value, error = None, cause
         with _lock:
             if not self._is_read:
                 self._value, self._error = value, error
@@ -247,7 +262,7 @@ class Future(concurrent.futures.Future):
     def _unpickled(self, outcome: Any) -> tuple:
         """(value, None) or (None, exception)."""
         if outcome.ending == _wire.SUCCEEDED:
-            return pickle.loads(outcome.result.pickled), None
+            return unpickled(outcome.result.pickled, self.name), None
         if outcome.ending == _wire.RAISED:
             return None, self._raised(outcome.error)
         kind = errors.OF_ENDING.get(self.task.ending, errors.TaskError)
@@ -257,18 +272,25 @@ class Future(concurrent.futures.Future):
         return None, error
 
     def _raised(self, raised: Any) -> BaseException:
-        error = as_exception(raised.pickled, raised.type, raised.message, raised.traceback, self.task)
-        if isinstance(error, ModuleNotFoundError) and error.name:
-            error.msg = _missing(error.name, raised)
-            error.args = (error.msg,)
-        elif isinstance(error, AttributeError) and "cloudpickle" in raised.message:
+        error = as_exception(raised.pickled, raised.type, raised.message, raised.traceback, self.task, raised.before_start)
+        if isinstance(error, AttributeError) and "cloudpickle" in raised.message:
             mismatch = errors.VersionMismatch(f"{self.name} cannot be unpickled by the server, whose cloudpickle is another than yours: {error}")
             mismatch.__cause__ = error
             return mismatch
         return error
 
 
-def as_exception(pickled: Optional[bytes], type_name: str, message: str, traceback: str, task: Optional[TaskInfo]) -> BaseException:
+def unpickled(data: bytes, name: str) -> Any:
+    """What a task of that name returned. Raises NotReadable."""
+    try:
+        return pickle.loads(data)
+    except Exception as cause:
+        raise errors.NotReadable(f"what {name or 'the task'} returned cannot be unpickled here: {cause}") from cause
+
+
+def as_exception(
+    pickled: Optional[bytes], type_name: str, message: str, traceback: str, task: Optional[TaskInfo] = None, before_start: bool = False
+) -> BaseException:
     """Itself where it can be unpickled here, with the remote traceback as its cause."""
     error: Any = None
     if pickled:
@@ -278,12 +300,15 @@ def as_exception(pickled: Optional[bytes], type_name: str, message: str, traceba
             pass  # of a class that is not here; told as texts
     if not isinstance(error, BaseException):
         error = errors.RemoteError(f"{type_name}: {message}" if message else type_name, task, type_name)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        error.msg = _missing(error.name, imported_by_itself=not before_start and "cloudpickle" not in traceback)
+        error.args = (error.msg,)
     error.__cause__ = errors.RemoteTraceback(traceback)
     return error
 
 
-def _missing(name: str, raised: Any) -> str:
-    """What the server lacks, and what to do."""
+def _missing(name: str, imported_by_itself: bool) -> str:
+    """What the server lacks, and what to do. `imported_by_itself`: by the function, when it ran."""
     if name == "cloudpickle":
         return "the server's Python has no cloudpickle, without which it cannot read functions that travel by value: its administrator installs it"
     lacks = f"the server has no module named {name!r}"
@@ -297,8 +322,7 @@ def _missing(name: str, raised: Any) -> str:
     if spec is not None and spec.origin and {"site-packages", "dist-packages"} & set(pathlib.PurePath(spec.origin).parts):
         return f"{lacks}: its administrator installs it"
     # One that is sent along comes with the functions that use it; an `import` that the function runs itself does not find it.
-    by_itself = not raised.before_start and "cloudpickle" not in raised.traceback
-    return f"{lacks}; {'import it outside of the function, and ' if by_itself else ''}send it along with gild.Executor(ship=[{package}])"
+    return f"{lacks}; {'import it outside of the function, and ' if imported_by_itself else ''}send it along with gild.Executor(ship=[{package}])"
 
 
 def _log_callback() -> None:

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import functools
 import inspect
 import itertools
+import pickle
+import queue
 import threading
 import time
 from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Sequence
 
 from . import _remote
-from ._functions import Functions, Prepared
-from ._future import Future, as_exception
+from ._functions import Functions, Pickled, Prepared
+from ._future import Future, as_exception, unpickled
 from .errors import NotPicklable, TaskError, VersionMismatch
 
 # Long enough for what a task costs to be small beside it, short enough for the last ones to end together.
 _CHUNK_RUN_S = 0.050
-# Where calls turn out to take longer than those before them, the rest of their task is sent once more.
+# Where calls turn out to take longer than those before them, or return more, the rest of their task is sent once more.
 _CHUNK_RUN_ENOUGH_S = 1.0
-# Of arguments, and of results.
+_CHUNK_RESULT_ENOUGH = 1 << 20  # bytes; a task's result may have 32 MiB, and so may the one that is more than enough
+# Of arguments; of results half as much.
 _CHUNK_BYTES = 1 << 20
-# Where results turn out to be larger than those before them, as well. (A task's result may have 32 MiB.)
-_CHUNK_BYTES_ENOUGH = 8 << 20
 _CHUNK_CALLS_MAX = 1 << 16
 # However short the calls: nobody knows how many interpreters there are.
 _TASKS_MIN = 16
 # So many are sent singly, and waited for until some have ended: that says how long calls take before thousands are sent.
 _PROBES = 16
 _PROBES_ENDED = 4
+
+# What a task of several calls returns ends so (_remote.call_each), where `came_to` is the four zeros: it is told without unpickling the rest.
+_CAME_TO_BYTES = 4
+_EXAMPLE = pickle.dumps((None, None, bytes(_CAME_TO_BYTES)), protocol=5)
+_TAIL = _EXAMPLE[_EXAMPLE.index(bytes(_CAME_TO_BYTES)) + _CAME_TO_BYTES :]
+_HEAD = _EXAMPLE[_EXAMPLE.index(bytes(_CAME_TO_BYTES)) - 2 : _EXAMPLE.index(bytes(_CAME_TO_BYTES))]
 
 
 class Calls:
@@ -67,18 +73,35 @@ class Sent:
         self.calls = calls
         self.rest: Optional[Sent] = None  # those that it did not come to
 
+    def came_to(self) -> int:
+        """Of several calls: so many have been made, or are not to be. REQUIRES: they have succeeded as a task."""
+        unread = self.future.unread()
+        end = len(unread) - len(_TAIL)
+        told = unread[end - _CAME_TO_BYTES : end]
+        if not (unread.endswith(_TAIL) and unread.endswith(_HEAD, 0, end - _CAME_TO_BYTES)):
+            _, _, told = self.future.result()  # read already, or pickled in another way
+        return int.from_bytes(told, "little")
+
 
 class Chunks:
     """Sends the calls, in tasks of `size` of them. None: some singly at first; then as many as take _CHUNK_RUN_S at the pace of those
     that ended last."""
 
-    def __init__(self, functions: Functions, send: Callable[[Prepared, bool], Future], function: Callable, size: Optional[int]):
-        """`send`: a task; True: even where the executor has been shut down since."""
+    def __init__(
+        self,
+        functions: Functions,
+        send: Callable[[Prepared, bool], Future],
+        expect: Callable[[Pickled], None],
+        function: Callable,
+        size: Optional[int],
+    ):
+        """`send`: a task; True: even where the executor has been shut down since. `expect`: tasks of it may follow."""
         self._functions = functions
         self._send = send
+        self._expect = expect
         self._function = function
-        # A coroutine is awaited by the server as a task's own.
-        self._size = 1 if inspect.iscoroutinefunction(inspect.unwrap(_unbound(function))) else size
+        # Coroutines of one task are awaited one after another, those of many together.
+        self._size = 1 if _makes_coroutines(function) else size
         self._looked_at = 0
         self._fit = 0.0  # calls in one task; 0: not known yet
         self._rest_lock = threading.RLock()
@@ -89,6 +112,8 @@ class Chunks:
         start = 0
         while start < len(calls):
             if self._size is None and start == _PROBES:
+                if len(calls) - start >= 2 * _TASKS_MIN:
+                    self._expect(self._for_each)
                 _await_some([each.future for each in sent], patience_s)
             size = self._size or self._worthwhile_size(len(calls) - start, sent)
             chunk = calls[start : start + size]
@@ -107,43 +132,44 @@ class Chunks:
         return sent
 
     def _look_for_rest(self, sent: Sent) -> None:
-        cost = sent.future.cost()
-        if cost is not None and (cost.run_s >= _CHUNK_RUN_ENOUGH_S or cost.result_bytes >= _CHUNK_BYTES_ENOUGH // 2):
+        if sent.future.has_succeeded():
             self.rest_of(sent)
 
     def rest_of(self, sent: Sent) -> Optional[Sent]:
         """Of a task of several calls that has succeeded. Sends it, where nobody has. None: there is none, or it is not wanted any more."""
+        came_to = sent.came_to()
+        if came_to >= len(sent.calls):
+            return None
         with self._rest_lock:
             if sent.rest is None and not self._cancelled:
-                results, raised = sent.future.result()
-                if raised is None and len(results) < len(sent.calls):
-                    left = sent.calls[len(results) :]
-                    sent.rest = self._sent(self.prepared(left), left, True)
+                left = sent.calls[came_to:]
+                sent.rest = self._sent(self.prepared(left), left, True)
+                if self._cancelled:  # meanwhile
+                    sent.rest.future.cancel()
             return sent.rest
 
     def singly(self, calls: Calls) -> List[Sent]:
         """For a server that cannot read what makes one task of them. Empty: it cannot read the function either."""
         tasks = [self.prepared(calls[i : i + 1]) for i in range(len(calls))]
-        with self._rest_lock:
-            if self._cancelled or tasks[0].by_value:
-                return []
-            return [Sent(self._send(task, True), calls[i : i + 1]) for i, task in enumerate(tasks)]
+        if tasks[0].by_value:
+            return []
+        return [Sent(self._send(task, True), calls[i : i + 1]) for i, task in enumerate(tasks)]
 
     def cancel(self, sent: Iterable[Sent]) -> None:
-        with self._rest_lock:
-            self._cancelled = True
-            for first in sent:
-                each: Optional[Sent] = first
-                while each is not None:
-                    each.future.cancel()
-                    each = each.rest
+        """Takes no lock: a finalizer may come here from anywhere."""
+        self._cancelled = True
+        for first in sent:
+            each: Optional[Sent] = first
+            while each is not None:
+                each.future.cancel()
+                each = each.rest
 
     def prepared(self, calls: Calls) -> Prepared:
         if len(calls) == 1:
             return self._functions.prepare(self._function, calls.first(), {})
         try:
             # Of as many as somebody asked for none is left over.
-            enough = (float("inf"), None) if self._size else (_CHUNK_RUN_ENOUGH_S, _CHUNK_BYTES_ENOUGH)
+            enough = (float("inf"), None) if self._size else (_CHUNK_RUN_ENOUGH_S, _CHUNK_RESULT_ENOUGH)
             return self._functions.prepare_stored(self._for_each, (calls.columns, *enough))
         except NotPicklable:
             for i in range(len(calls)):  # one of them says which argument it is
@@ -159,17 +185,22 @@ class Chunks:
             ended = sent[self._looked_at]
             cost = ended.future.cost()
             if cost is not None:
-                self._fit = len(ended.calls) * min(_CHUNK_RUN_S / max(cost.run_s, 1e-9), _CHUNK_BYTES / max(cost.result_bytes, 1))
+                calls = 1 if len(ended.calls) == 1 else ended.came_to()
+                self._fit = calls * min(_CHUNK_RUN_S / max(cost.run_s, 1e-9), _CHUNK_BYTES / 2 / max(cost.result_bytes, 1))
             self._looked_at += 1
         return max(1, min(int(self._fit), left // _TASKS_MIN, _CHUNK_CALLS_MAX))
 
 
 def _await_some(futures: Sequence[Future], patience_s: float) -> None:
     """Until _PROBES_ENDED of them have ended, or for so long."""
+    ended: queue.SimpleQueue = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    until = time.monotonic() + patience_s
     try:
-        for _ in itertools.islice(concurrent.futures.as_completed(futures, patience_s), _PROBES_ENDED):
-            pass
-    except concurrent.futures.TimeoutError:
+        for _ in range(_PROBES_ENDED):
+            ended.get(timeout=max(0.0, until - time.monotonic()))
+    except queue.Empty:
         pass
 
 
@@ -215,7 +246,7 @@ def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iter
                 continue
             chunk = sent[0]
             try:
-                results, raised = _next(sent, until)
+                (results, apart), raised, _ = _next(sent, until)
             except VersionMismatch:
                 single = chunks.singly(chunk.calls)
                 if not single:
@@ -227,15 +258,22 @@ def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iter
                 if error.evidence.limit:
                     error.args = (f"{error}, by {len(chunk.calls)} calls in one task: chunksize=1 makes one of each",)
                 raise
-            rest = chunks.rest_of(chunk) if len(results) < len(chunk.calls) else None
+            rest = chunks.rest_of(chunk)
             if rest is not None:
                 sent.appendleft(rest)
+            name = chunk.future.name
             del chunk, rest
             results.reverse()
+            apart.reverse()
+            count = len(results)
             while results:
-                yield results.pop()
+                if apart and apart[-1] == count - len(results):
+                    apart.pop()
+                    yield unpickled(results.pop(), name)
+                else:
+                    yield results.pop()
             if raised is not None:
-                raise as_exception(*raised, None)
+                raise as_exception(*raised)
     finally:
         chunks.cancel(sent)
 
@@ -246,7 +284,10 @@ def _next(sent: Deque[Sent], until: Optional[float]) -> Any:
     return result
 
 
-def _unbound(function: Callable) -> Callable:
+def _makes_coroutines(function: Callable) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
-    return function
+    try:
+        return inspect.iscoroutinefunction(inspect.unwrap(function))
+    except ValueError:  # wrapped in itself
+        return False

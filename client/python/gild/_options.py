@@ -10,6 +10,7 @@ import contextvars
 import dataclasses
 import functools
 import math
+import types
 from typing import Any, Callable, Iterator, Mapping, Optional, Tuple
 
 from google.protobuf import duration_pb2
@@ -148,7 +149,8 @@ def task(function: Optional[Callable] = None, /, **changes: Any) -> Callable:
         return task(**changes)(function)
 
     def decorate(function: Callable) -> Callable:
-        setattr(function, OPTIONS_ATTRIBUTE, {**getattr(function, OPTIONS_ATTRIBUTE, {}), **changes})
+        decorated = function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
+        setattr(decorated, OPTIONS_ATTRIBUTE, {**_own(decorated), **changes})
         return function
 
     return decorate
@@ -156,12 +158,20 @@ def task(function: Optional[Callable] = None, /, **changes: Any) -> Callable:
 
 def options_of(function: Callable, defaults: Options) -> Options:
     """For a call made now."""
+    own, around = _own(function), _around.get()
     while isinstance(function, functools.partial):
         function = function.func
-    own, around = getattr(function, OPTIONS_ATTRIBUTE, None), _around.get()
+        own = {**_own(function), **own}
     if not own and not around:
         return defaults
-    return _changed(defaults, tuple({**(own or {}), **around}.items()))
+    return _changed(defaults, tuple({**own, **around}.items()))
+
+
+def _own(function: Callable) -> Mapping[str, Any]:
+    own = getattr(function, OPTIONS_ATTRIBUTE, None)
+    if type(own) is dict:  # not what an object says that has an answer to every name
+        return own
+    return {} if isinstance(function, types.FunctionType) else getattr(type(function).__call__, OPTIONS_ATTRIBUTE, {})
 
 
 @functools.lru_cache(maxsize=256)

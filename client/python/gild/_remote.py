@@ -6,91 +6,114 @@ def call(function, /, *args, **kwargs):
     return function(*args, **kwargs)
 
 
+def cached(function, parameters):
+    """As functools.lru_cache made it; its cache is empty."""
+    import functools
+
+    return functools.lru_cache(**parameters)(function)
+
+
 def call_each(function, columns, enough_s, enough_bytes):
     """function(*arguments) for the arguments of each call, which are given by column, in order, until it has taken `enough_s`, or what they
-    returned is about `enough_bytes` in pickles. (None: however much.)
+    returned is `enough_bytes` (None: however much). Coroutines are awaited, one after another, by a coroutine that this returns then.
 
-    (results, None); they may be fewer than the calls. Where one raises: the results before it, and (pickle or None, type, message, traceback) of the exception.
-    Of the first coroutine that one returns: a coroutine that awaits it, makes and awaits the others one after another, and returns the same.
+    ((results, apart), raised, came_to). Of those results whose index is in `apart` there is the pickle: of all but numbers and short texts, so that
+    each is an object of its own, and its size known. `raised`: None, or (pickle or None, type, message, traceback) of the exception that ended
+    it. `came_to`: so many of the calls have been made, or are not to be; four bytes, little-endian.
     """
+    steps = each_step(function, columns, enough_s, enough_bytes)
+    try:
+        coroutine = next(steps)
+    except StopIteration as end:
+        return end.value
+    return await_each(steps, coroutine)
+
+
+def each_step(function, columns, enough_s, enough_bytes):
+    """Gives coroutines, and is sent what they return."""
+    from sys import getsizeof
     from time import monotonic
     from types import CoroutineType
 
-    results = []
-    longest = 0.0
-    calls = zip(*columns)
-    now = monotonic()
-    until = now + enough_s
+    plain = {int, float, bool, str, bytes, type(None)}
+    results, apart = [], []
+    came_to = len(columns[0])
+    until = monotonic() + enough_s
     try:
-        for arguments in calls:
+        for arguments in zip(*columns):
             result = function(*arguments)
             if type(result) is CoroutineType:
-                return await_each(function, result, calls, results, until)
-            results.append(result)
-            begun, now = now, monotonic()
-            took = now - begun
-            # What takes no time is small. Of what takes some each eighth is looked at, and what takes longer than all before; it stands for eight.
-            if took > 20e-6 and enough_bytes is not None and (took > 2 * longest or len(results) % 8 == 1):
-                longest = max(longest, took)
-                enough_bytes -= 8 * pickled_size(result)
-                if enough_bytes < 0:
-                    break
-                now = monotonic()
-            if now > until:
-                break
-    except Exception as error:
-        return results, told(error, results)
-    return results, None
-
-
-async def await_each(function, coroutine, calls, results, until):
-    from time import monotonic
-    from types import CoroutineType
-
-    try:
-        results.append(await coroutine)
-        for arguments in calls:
-            result = function(*arguments)
-            results.append(await result if type(result) is CoroutineType else result)
+                result = yield result
+            if type(result) in plain and getsizeof(result) < 200:
+                results.append(result)
+            else:
+                data = pickled_result(result)
+                apart.append(len(results))
+                results.append(data)
+                if enough_bytes is not None:
+                    enough_bytes -= len(data)
+                    if enough_bytes < 0:
+                        until = 0.0
             if monotonic() > until:
+                came_to = len(results)
                 break
     except Exception as error:
-        return results, told(error, results)
-    return results, None
+        return (results, apart), told(error), came_to.to_bytes(4, "little")
+    return (results, apart), None, came_to.to_bytes(4, "little")
 
 
-def pickled_size(value):
-    """0: it cannot be pickled so, which is for whoever sends it to say."""
+async def await_each(steps, coroutine):
+    while True:
+        try:
+            result = await coroutine
+        except Exception as error:
+            go_on, result = steps.throw, error
+        else:
+            go_on = steps.send
+        try:
+            coroutine = go_on(result)
+        except StopIteration as end:
+            return end.value
+
+
+def pickled_result(result):
+    try:
+        return pickled(result)
+    except Exception as error:
+        error.args = (f"what the task returned cannot be pickled: {error}",)
+        raise
+
+
+def pickled(value):
     import pickle
 
     try:
-        return len(pickle.dumps(value, protocol=5))
-    except Exception:
-        return 0
+        return pickle.dumps(value, protocol=5)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        import cloudpickle
+
+        return cloudpickle.dumps(value, protocol=5)
 
 
-def told(error, results):
-    """Raises it where there are no results: then it is the task's own, as of any task."""
-    if not results:
-        raise error
-    import pickle
+def told(error):
     import traceback
 
     try:
-        pickled = pickle.dumps(error, protocol=5)
+        data = pickled(error)
     except Exception:
-        try:
-            import cloudpickle
-
-            pickled = cloudpickle.dumps(error, protocol=5)
-        except Exception:
-            pickled = None
+        data = None
+    try:
+        message = str(error)
+    except Exception:
+        message = "<exception str() failed>"
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    frames = error.__traceback__.tb_next  # without ours
-    return pickled, name, str(error), "".join(traceback.format_exception(kind, error, frames))
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename == "<gild>":  # ours
+        frames = frames.tb_next
+    return data, name, message, "".join(traceback.format_exception(kind, error, frames))
 
 
 # The server shows no frames of this file in tracebacks.
-for _function in (call, call_each, await_each, told):
+for _function in (call, call_each, each_step, await_each, pickled_result, pickled):
     _function.__code__ = _function.__code__.replace(co_filename="<gild>")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._connection import Connection
 
 # Functions on their way to the server at once.
-_STORING_MAX = 64
+STORING_MAX = 64
 # Room for so many tasks is worth a message.
 _WORTHWHILE_TASKS = 2048
 # What is larger is sent by the thread that sends: whoever submits has other things to do.
@@ -106,7 +106,7 @@ class Session:
             self.alone = None
 
     def may_send(self) -> bool:
-        return len(self.in_flight) < self.tasks_max and len(self.without_function) < _STORING_MAX and not self.is_paused()
+        return len(self.in_flight) < self.tasks_max and len(self.without_function) < STORING_MAX and not self.is_paused()
 
     def is_paused(self) -> bool:
         return self.paused_until > 0.0 and self.paused_until > time.monotonic()

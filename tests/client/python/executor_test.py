@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import functools
 import gc
 import itertools
 import pickle
@@ -11,6 +12,7 @@ import threading
 import time
 import types
 import unittest
+import unittest.mock
 import weakref
 
 import serving
@@ -48,6 +50,41 @@ class OwnError(Exception):
 
 def _own_error(code, detail):
     return OwnError(code, detail=detail)
+
+
+class Held:
+    def __init__(self, value):
+        self.value = value
+
+
+class Unreadable:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+class Reader:
+    """Unpickled, the thread that did it."""
+
+    def __reduce__(self):
+        return threading.current_thread, ()
+
+
+class Sphinx(Exception):
+    @staticmethod
+    def ask():
+        raise Sphinx
+
+    def __str__(self):
+        raise ValueError("does not say")
+
+
+counted = 0
+
+
+def counts(_):
+    global counted
+    counted += 1
+    return counted
 
 
 class Unsendable(Exception):
@@ -131,12 +168,11 @@ class SubmitTest(RemoteTest):
         future.cancel()
 
     def test_results_are_unpickled_by_who_asks(self):
-        unpickled_in = []
-        future = self.submit(TellsWhere, 1)
+        future = self.submit(Reader)
         concurrent.futures.wait([future])
-        TellsWhere.told = unpickled_in.append
-        self.assertEqual(unpickled_in, [])
-        self.assertIs(future.result(), future.result())
+        self.assertIs(serving.in_another_thread(future.result), future.result())
+        self.assertIsNot(future.result(), threading.main_thread())
+        self.assertIs(self.submit(Reader).result(), threading.main_thread())
 
     def test_a_snapshot_for_asyncio_is_what_has_come(self):
         running = self.submit(time.sleep, 60)
@@ -182,11 +218,6 @@ class SubmitTest(RemoteTest):
         array = numpy.arange(1 << 18, dtype=numpy.float64)
         doubled = self.submit(lambda a: (a.__imul__(2), a.flags.writeable)[0], array).result()
         self.assertTrue((doubled == 2 * array).all() and doubled.flags.writeable)
-
-
-class TellsWhere:
-    def __init__(self, value):
-        self.value = value
 
 
 class ErrorTest(RemoteTest):
@@ -486,6 +517,13 @@ class SleeperTest(unittest.TestCase):
         self.assertEqual(future._sleepers, ())
 
 
+class ConditionTest(unittest.TestCase):
+    def test_no_python_runs_where_it_is_entered_and_left(self):
+        lock = type(threading.RLock())
+        for name in ("__enter__", "__exit__", "acquire", "release"):
+            self.assertIs(getattr(type(gild.Future()._condition), name), getattr(lock, name))
+
+
 class MapTest(RemoteTest):
     def test_chunks_found_out_on_the_way(self):
         self.assertEqual(list(self.executor.map(square, range(100_000))), [x * x for x in range(100_000)])
@@ -511,8 +549,80 @@ class MapTest(RemoteTest):
                     next(results)
 
     def test_results_that_grow_are_not_too_many_for_one_task(self):
+        async def made(size):
+            return bytes([1]) * size
+
         sizes = [100] * 500 + [12 << 20] * 3 + [100] * 500  # of the large ones a task's result may have two
-        self.assertEqual(list(map(len, self.executor.map(lambda size: bytes([1]) * size, sizes))), sizes)
+        for function in (lambda size: bytes([1]) * size, lambda size: made(size), lambda size: Held(bytes([1]) * size)):
+            results = self.executor.map(function, sizes)
+            self.assertEqual([len(getattr(result, "value", result)) for result in results], sizes)
+
+    def test_all_calls_are_made_though_nobody_asks_for_the_results(self):
+        self.addCleanup(setattr, gild._map, "_CHUNK_RESULT_ENOUGH", gild._map._CHUNK_RESULT_ENOUGH)
+        gild._map._CHUNK_RESULT_ENOUGH = 1000
+        with gild.Executor(server.target, tag="cpu") as executor:
+            executor.submit(noop).result()
+            results = executor.map(lambda i: bytes(300), range(300))
+        made = 0
+        for each in results._sent:
+            while each is not None:
+                made += 1 if len(each.calls) == 1 else each.came_to()
+                each = each.rest
+        self.assertEqual(made, 300)
+        self.assertTrue(any(each.rest for each in results._sent))
+
+    def test_what_cancelling_took_back_is_not_sent_again(self):
+        with gild.Executor(server.target, tag="cpu") as executor:
+            executor.shutdown(cancel_futures=True)
+            prepared = executor._functions.prepare(pow, (2, 5), {})
+            rest = gild._executor._send(executor._connection, prepared, executor._options, "pow", is_rest=True)
+        self.assertTrue(rest.cancelled())
+
+    def test_a_finalizer_that_closes_it_waits_for_no_lock(self):
+        results = self.executor.map(time.sleep, [60] * 40, chunksize=1)
+        with results._chunks._rest_lock:
+            serving.in_another_thread(results.close)
+        self.assertTrue(all(each.future.cancelled() for each in results._sent))
+
+    def test_results_before_one_that_cannot_travel_are_there(self):
+        for bad, kind in ((threading.Lock, TypeError), (Unreadable, gild.NotReadable), (Sphinx.ask, Sphinx)):
+            results = self.executor.map(lambda i: bad() if i == 500 else i, range(1000))
+            self.assertEqual([next(results) for _ in range(500)], list(range(500)))
+            with self.assertRaises(kind):
+                next(results)
+
+    def test_results_are_objects_of_their_own(self):
+        table = {}
+        results = list(self.executor.map(lambda i: table, range(200)))
+        self.assertEqual(len({id(result) for result in results}), 200)
+
+    def test_results_of_many_are_unpickled_by_who_asks(self):
+        self.addCleanup(setattr, gild._map, "_CHUNK_RUN_ENOUGH_S", gild._map._CHUNK_RUN_ENOUGH_S)
+        gild._map._CHUNK_RUN_ENOUGH_S = 0.0  # there is a rest each time, which others find out about first
+        results = list(self.executor.map(lambda i: Reader(), range(100)))
+        self.assertEqual(results, [threading.main_thread()] * 100)
+
+    def test_what_makes_a_task_of_many_calls_is_sent_ahead_of_them(self):
+        expected = []
+        with unittest.mock.patch.object(gild._connection.Connection, "expect", lambda _, function: expected.append(function.name)):
+            list(self.executor.map(square, range(47)))
+            self.assertEqual(expected, [])
+            list(self.executor.map(square, range(48)))
+            self.assertEqual(len(expected), 1)
+
+    def test_calls_of_a_session_are_tasks_as_those_of_submit_are(self):
+        with unittest.mock.patch.object(gild._map, "_await_some", lambda futures, _: concurrent.futures.wait(futures)):
+            results = gild.Executor(server.target, tag="io", session="counts").map(counts, range(500))
+        self.assertEqual(sorted(results), list(range(1, 501)))
+
+    def test_a_missing_module_is_named_in_a_task_of_many_too(self):
+        def imports(i):
+            if i == 20:
+                import nowhere
+            return i
+
+        with self.assertRaisesRegex(ModuleNotFoundError, "the server has no module named 'nowhere'; nor is there one here"):
+            list(self.executor.map(imports, range(40), chunksize=40))
 
     def test_a_limit_that_calls_reach_together_says_so(self):
         with self.assertRaisesRegex(gild.ResultLimit, "by 3 calls in one task: chunksize=1 makes one of each"):
@@ -582,6 +692,40 @@ class OptionsTest(RemoteTest):
         self.assertEqual((tripled(2), self.submit(tripled, 3).result()), (6, 9))
         with self.assertRaisesRegex(TypeError, "5 is not callable: options have names"):
             gild.task(5)
+
+    def test_a_decorator_is_heard_of_all_that_can_be_called(self):
+        class Thing:
+            @gild.task(tag="io")
+            @staticmethod
+            def static():
+                pass
+
+            @gild.task(tag="io")
+            @classmethod
+            def of_class(cls):
+                pass
+
+            @gild.task(tag="io")
+            def __call__(self):
+                pass
+
+        for function in (Thing.static, Thing.of_class, Thing(), gild.task(tag="io")(functools.partial(pow, 2, 3)), gild.task(tag="io")(functools.lru_cache(noop))):
+            future = self.submit(function)
+            future.result()
+            self.assertEqual(future.task.lane, "IO_LANE")
+
+    def test_who_has_an_answer_to_every_name_has_no_options(self):
+        class Api:
+            def __getattr__(self, name):
+                if name.startswith("__") and name not in ("__qualname__", "__wrapped__", "__gild_options__"):
+                    raise AttributeError(name)
+                return self
+
+            def __call__(self, x):
+                return x
+
+        self.assertEqual(self.submit(Api(), 3).result(), 3)
+        self.assertEqual(list(self.executor.map(Api(), range(3))), [0, 1, 2])
 
     def test_a_task_has_its_functions_name(self):
         with gild.options(timeout=0.05):

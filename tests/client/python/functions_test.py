@@ -1,5 +1,6 @@
 """Functions and arguments as bytes, without a server."""
 
+import fnmatch
 import functools
 import gc
 import json
@@ -39,6 +40,14 @@ def uses_lock():
 
 def calls_uses_lock():
     return uses_lock()
+
+
+@functools.lru_cache(maxsize=None)
+def fibonacci(n):
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+os_path_cache = fnmatch._compile_pattern  # one of a module that the server has
 
 
 class Thing:
@@ -151,6 +160,15 @@ class FunctionsTest(unittest.TestCase):
         del held, function
         gc.collect()
         self.assertEqual([reference() for reference in gone], [None, None])
+
+    def test_a_function_with_a_cache_travels_by_value_where_its_module_does(self):
+        self.assertEqual(called(self.prepare(fibonacci, 30)), 832040)
+        self.assertIn(b"fibonacci", self.prepare(fibonacci, 30).arguments)
+        prepared = self.functions.prepare(functools.lru_cache(maxsize=2, typed=True)(lambda x: x), (3,), {})
+        self.assertEqual(called(prepared), 3)
+        function = pickle.loads(prepared.arguments)[0][0]
+        self.assertEqual(function.cache_parameters(), {"maxsize": 2, "typed": True})
+        self.assertNotIn(b"cloudpickle", self.prepare(os_path_cache, "x").arguments)
 
     def test_what_cannot_be_sent_is_named(self):
         lock = threading.Lock()
