@@ -264,14 +264,14 @@ def _in_order(chunks: Chunks, sent: Deque[Sent], until: Optional[float]) -> Iter
             name = chunk.future.name
             del chunk, rest
             results.reverse()
-            apart.reverse()
-            count = len(results)
-            while results:
-                if apart and apart[-1] == count - len(results):
-                    apart.pop()
-                    yield unpickled(results.pop(), name)
-                else:
+            handed_over = 0
+            for i in apart:
+                for _ in range(i - handed_over):
                     yield results.pop()
+                yield unpickled(results.pop(), name)
+                handed_over = i + 1
+            while results:
+                yield results.pop()
             if raised is not None:
                 raise as_exception(*raised)
     finally:

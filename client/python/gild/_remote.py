@@ -31,25 +31,27 @@ def call_each(function, columns, enough_s, enough_bytes):
 
 def each_step(function, columns, enough_s, enough_bytes):
     """Gives coroutines, and is sent what they return."""
-    from sys import getsizeof
     from time import monotonic
     from types import CoroutineType
 
-    plain = {int, float, bool, str, bytes, type(None)}
+    small = {float, bool, type(None)}
     results, apart = [], []
+    append = results.append
     came_to = len(columns[0])
     until = monotonic() + enough_s
     try:
         for arguments in zip(*columns):
             result = function(*arguments)
-            if type(result) is CoroutineType:
+            kind = type(result)
+            if kind is CoroutineType:
                 result = yield result
-            if type(result) in plain and getsizeof(result) < 200:
-                results.append(result)
+                kind = type(result)
+            if kind in small or kind is int and -(2**63) <= result < 2**63 or (kind is str or kind is bytes) and len(result) < 100:
+                append(result)
             else:
                 data = pickled_result(result)
                 apart.append(len(results))
-                results.append(data)
+                append(data)
                 if enough_bytes is not None:
                     enough_bytes -= len(data)
                     if enough_bytes < 0:
