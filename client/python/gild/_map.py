@@ -33,9 +33,8 @@ _PROBES_ENDED = 4
 
 # What a task of several calls returns ends so (_remote.call_each), where `came_to` is the four zeros: it is told without unpickling the rest.
 _CAME_TO_BYTES = 4
-_EXAMPLE = pickle.dumps((None, None, bytes(_CAME_TO_BYTES)), protocol=5)
-_TAIL = _EXAMPLE[_EXAMPLE.index(bytes(_CAME_TO_BYTES)) + _CAME_TO_BYTES :]
-_HEAD = _EXAMPLE[_EXAMPLE.index(bytes(_CAME_TO_BYTES)) - 2 : _EXAMPLE.index(bytes(_CAME_TO_BYTES))]
+_BEFORE, _, _TAIL = pickle.dumps((None, None, bytes(_CAME_TO_BYTES)), protocol=5).rpartition(bytes(_CAME_TO_BYTES))
+_HEAD = _BEFORE[-2:]
 
 
 class Calls:

@@ -563,6 +563,7 @@ class MapTest(RemoteTest):
         with gild.Executor(server.target, tag="cpu") as executor:
             executor.submit(noop).result()
             results = executor.map(lambda i: bytes(300), range(300))
+        self.assertTrue(any(each.future.unread() for each in results._sent if len(each.calls) > 1))  # how many were made is told without
         made = 0
         for each in results._sent:
             while each is not None:
