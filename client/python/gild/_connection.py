@@ -299,7 +299,8 @@ class Connection:
                 )
 
     def _has_news(self, session: Session) -> bool:
-        return bool(session.is_over or self._expected or self._cancelled or self._withdraws or (self._backlog and session.may_send()) or self._is_finished(session))
+        may_send = self._expected or self._cancelled or self._withdraws or (self._backlog and session.may_send())
+        return bool(session.is_over or may_send or self._is_finished(session))
 
     def _pause_s(self, session: Session) -> Optional[float]:
         """How long what waits has to; None: there is no pause, or nothing waits."""
@@ -321,8 +322,9 @@ class Connection:
             pieces.append(_wire.withdrawal(list(session.in_flight)))
         backlog, in_flight, stored = self._backlog, session.in_flight, session.stored
         for function in _popped(self._expected):
-            if not (function.sha256 in stored or function.sha256 in session.without_function or len(session.without_function) >= STORING_MAX):
-                session.without_function[function.sha256] = []
+            sha256 = function.sha256
+            if sha256 not in stored and sha256 not in session.without_function and len(session.without_function) < STORING_MAX:
+                session.without_function[sha256] = []
                 batch.to_store.append(function)
         tasks = size = 0
         while backlog and tasks < _BATCH_TASKS_MAX and session.may_send():
@@ -595,7 +597,8 @@ def _words(error: Any) -> str:
 
 def _not_there(target: str, error: Any, patience_s: float) -> errors.GildError:
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return errors.Unavailable(f"{target} is gone, and was not back within {patience_s:.0f} s" if patience_s else f"{target} did not answer in time")
+        how = f"is gone, and was not back within {patience_s:g} s" if patience_s else "did not answer in time"
+        return errors.Unavailable(f"{target} {how}")
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return errors.Unavailable(f"no server at {target} ({_words(error)}); start one with `./run server`, or name another")
     return errors.Unavailable(f"{target} answers, but not as a gild server does: {_words(error)}")

@@ -19,7 +19,7 @@ import sys
 import threading
 import types
 import weakref
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import cloudpickle
 
@@ -182,10 +182,7 @@ class Functions:
         return found is function
 
     def _goes_by_value(self, module_name: str) -> bool:
-        if module_name in _MAIN:
-            return True
-        by_value = {*(module.__name__ for module in self._ship), *cloudpickle.list_registry_pickle_by_value()}
-        return any(module_name == name or module_name.startswith(name + ".") for name in by_value)
+        return _is_one_of(module_name, (*(module.__name__ for module in self._ship), *cloudpickle.list_registry_pickle_by_value()))
 
     def _rests_on(self, function: Any) -> tuple:
         """Equal as long as the function's pickle would be. Holds nothing alive. Raises _Changeable."""
@@ -287,11 +284,14 @@ class Functions:
                 yield "default", default
 
 
+def _is_one_of(module_name: str, by_value: Iterable[str]) -> bool:
+    """Or in one of them, or the user's program."""
+    return module_name in _MAIN or any(module_name == name or module_name.startswith(name + ".") for name in by_value)
+
+
 def _reduce_cached(function: Any) -> Any:
     """Of what functools.lru_cache made, which cloudpickle takes for something that the server finds by its name."""
-    names = (*_MAIN, *cloudpickle.list_registry_pickle_by_value())
-    module = function.__module__ or ""
-    if "<locals>" not in function.__qualname__ and not any(module == name or module.startswith(name + ".") for name in names):
+    if "<locals>" not in function.__qualname__ and not _is_one_of(function.__module__ or "", cloudpickle.list_registry_pickle_by_value()):
         return function.__qualname__
     return _remote.cached, (function.__wrapped__, function.cache_parameters())
 

@@ -79,9 +79,12 @@ async def await_each(steps, coroutine):
 
 
 def pickled_result(result):
+    """As the server does it, and says it where it cannot."""
+    import pickle
+
     try:
         return pickled(result)
-    except Exception as error:
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
         error.args = (f"what the task returned cannot be pickled: {error}",)
         raise
 
