@@ -73,6 +73,11 @@ def setUpModule():
     unittest.addModuleCleanup(server.stop)
 
 
+def all_probes_first():
+    """Where a machine is busy, `map` does not wait for them, and then sends each call singly."""
+    return unittest.mock.patch.object(gild._map, "_await_some", lambda futures, _: concurrent.futures.wait(futures))
+
+
 class MapTest(unittest.TestCase):
     def setUp(self):
         self.executor = gild.Executor(server.target, tag="cpu")
@@ -84,7 +89,7 @@ class MapTest(unittest.TestCase):
     def test_what_a_task_did_not_come_to_is_sent_again_after_shutdown_too(self):
         self.addCleanup(setattr, gild._map, "_CHUNK_RUN_ENOUGH_S", gild._map._CHUNK_RUN_ENOUGH_S)
         gild._map._CHUNK_RUN_ENOUGH_S = 0.02
-        with gild.Executor(server.target, tag="cpu") as executor:
+        with gild.Executor(server.target, tag="cpu") as executor, all_probes_first():
             results = executor.map(slow_from_40_on, range(200))
         self.assertTrue(any(sent.rest for sent in results._sent))
         self.assertEqual(list(results), list(range(200)))
@@ -113,8 +118,7 @@ class MapTest(unittest.TestCase):
     def test_all_calls_are_made_though_nobody_asks_for_the_results(self):
         self.addCleanup(setattr, gild._map, "_CHUNK_RESULT_ENOUGH", gild._map._CHUNK_RESULT_ENOUGH)
         gild._map._CHUNK_RESULT_ENOUGH = 1000
-        with gild.Executor(server.target, tag="cpu") as executor:
-            executor.submit(noop).result()
+        with gild.Executor(server.target, tag="cpu") as executor, all_probes_first():
             results = executor.map(lambda i: bytes(300), range(300))
         self.assertTrue(any(each.future.unread() for each in results._sent if len(each.calls) > 1))  # how many were made is told without
         made = 0
@@ -153,7 +157,8 @@ class MapTest(unittest.TestCase):
     def test_results_of_many_are_unpickled_by_who_asks(self):
         self.addCleanup(setattr, gild._map, "_CHUNK_RUN_ENOUGH_S", gild._map._CHUNK_RUN_ENOUGH_S)
         gild._map._CHUNK_RUN_ENOUGH_S = 0.0  # there is a rest each time, which others find out about first
-        results = list(self.executor.map(lambda i: Reader(), range(100)))
+        with all_probes_first():
+            results = list(self.executor.map(lambda i: Reader(), range(100)))
         self.assertEqual(results, [threading.main_thread()] * 100)
 
     def test_what_makes_a_task_of_many_calls_is_sent_ahead_of_them(self):
@@ -165,7 +170,7 @@ class MapTest(unittest.TestCase):
             self.assertEqual(len(expected), 1)
 
     def test_calls_of_a_session_are_tasks_as_those_of_submit_are(self):
-        with unittest.mock.patch.object(gild._map, "_await_some", lambda futures, _: concurrent.futures.wait(futures)):
+        with all_probes_first():
             results = gild.Executor(server.target, tag="io", session="counts").map(counts, range(500))
         self.assertEqual(sorted(results), list(range(1, 501)))
 
