@@ -5,10 +5,10 @@ when little happens, a thousand when much does. Outcomes come to gRPC's thread t
 put callbacks on: to pass them on first would cost whoever waits a change of threads, a fifth of a small task's time. The others are settled
 by a thread of ours, "gild-stream", which also connects, so callbacks run there; those of tasks that could not be sent run in gRPC's threads.
 
-A task beside which nothing is on its way is a call of its own (Executor.Run), made by whoever submits it, unless that is the main thread: two
-threads need not be woken then, of which one would send it, and the other wait for the stream's next message. (Where a program has other
-threads, too, a small task's round trip is over in 0.9 of the time, by three runs of tests/bench/client.py.) Where the server refuses it, it
-joins the others.
+A task beside which nothing is on its way is a call of its own (Executor.Run), made by whoever submits it: two threads need not be woken then,
+of which one would send it, and the other wait for the stream's next message. (A small task's round trip is over in 0.86 to 0.96 of the time, by
+two runs of twenty and twelve pairs.) In the main thread, signals' handlers wait for the end of that. Where the server refuses it, it joins the
+others.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import grpc
 from . import _wire, errors
 from ._fork import asking, cancel, process, renew_lock_in_child, sending
 from ._functions import Pickled
+from ._interrupts import HeldBack
 from ._session import STORING_MAX, Doorbell, Session, Work
 from .v1 import executor_pb2, monitor_pb2
 
@@ -63,6 +64,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.message = b""
+        self.to_cancel: List[Any] = []  # calls of their own
         self.to_store: List[Pickled] = []  # before what calls them is sent
         self.unreadable: List[Work] = []  # for the server's Python
 
@@ -92,22 +94,23 @@ class Connection:
 
     def submit(self, work: Work, is_rest: bool = False) -> None:
         """Raises RuntimeError once it is closed; but for the rest of a task that is under way until this returns."""
+        session = self._session
+        if session is not None and session.would_be_alone(work):
+            with HeldBack() as is_undisturbed:
+                if is_undisturbed and self._goes_alone(work):
+                    return
         with self._gate:
             if self._closed_because and not is_rest:
                 raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
-            session = self._goes_alone(work)
-            if session is None:
-                with self._lock:
-                    is_taken_back = is_rest and self._takes_back
-                    if not is_taken_back:
-                        self._backlog.append(work)
-                if is_taken_back:
-                    work.future.cancel()
-                    return
-                if self._thread is None:
-                    self._start()
-        if session is not None:
-            return self._run_alone(session, work)
+            with self._lock:
+                is_taken_back = is_rest and self._takes_back
+                if not is_taken_back:
+                    self._backlog.append(work)
+            if is_taken_back:
+                work.future.cancel()
+                return
+            if self._thread is None:
+                self._start()
         session = self._session
         if session is None or len(session.in_flight) < session.tasks_max:  # otherwise outcomes ring
             self._ring()
@@ -157,11 +160,6 @@ class Connection:
             self._thread = None  # gRPC may know us for a while, and nobody needs it any more
 
     def cancel(self, work: Work) -> None:
-        session = self._session
-        if session is not None and session.alone is work:
-            if work.call is not None:  # otherwise whoever is just making it sees to it
-                cancel(work.call)
-            return
         self._cancelled.append(work)
         self._ring()
 
@@ -177,17 +175,16 @@ class Connection:
 
     # ---- whoever submits, and then gRPC's thread that receives: of a task that goes alone ----
 
-    def _goes_alone(self, work: Work) -> Optional[Session]:
-        """In which session."""
-        if threading.current_thread() is threading.main_thread():
-            return None  # a signal's handler that raises (Ctrl-C) can leave one of gRPC's locks held: 1.51 does not release it then
-        with self._lock:
+    def _goes_alone(self, work: Work) -> bool:
+        """Where nothing is on its way beside it; otherwise nothing has been done. REQUIRES: no signal's handler raises meanwhile."""
+        with self._gate, self._lock:
             session = self._session
-            if session is None or self._backlog or not session.would_be_alone(work):
-                return None
+            if session is None or self._closed_because or self._backlog or not session.would_be_alone(work):
+                return False
             session.alone = work
             work.client_id = next(self._ids)
-            return session
+        self._run_alone(session, work)
+        return True
 
     def _run_alone(self, session: Session, work: Work) -> None:
         try:
@@ -208,8 +205,9 @@ class Connection:
             raise
         if not is_under_way:
             self._ended_alone(session, work)
-        if work.future.cancelled():
-            cancel(work.call)
+        call = work.call
+        if call is not None and work.future.cancelled():  # whoever cancelled it may have come before there was a call
+            cancel(call)
 
     def _received_alone(self, session: Session, reply: bytes) -> bool:
         work = session.alone
@@ -247,9 +245,9 @@ class Connection:
         self._ring_for_room(session)
 
     def _ended_alone(self, session: Session, work: Work) -> None:
+        call, work.call = work.call, None  # its finalizer takes a lock of its own, which is not for the main thread
         if session.alone is not work:
             return  # as is known already
-        call = work.call
         code = call.code()
         if code is grpc.StatusCode.OK:
             return
@@ -281,6 +279,8 @@ class Connection:
                 if session.is_over:
                     return
                 batch = self._next_batch(session)
+            for call in batch.to_cancel:
+                cancel(call)
             for work in batch.unreadable:
                 work.future.fail(session.other_python(work))
             for function in batch.to_store:
@@ -314,9 +314,11 @@ class Connection:
         batch = _Batch()
         pieces: List[Any] = []
         if self._cancelled:
-            cancelled = [work.client_id for work in _popped(self._cancelled) if work.client_id in session.in_flight]
-            if cancelled:
-                pieces.append(_wire.cancellation(cancelled))
+            cancelled = list(_popped(self._cancelled))
+            batch.to_cancel = [work.call for work in cancelled if work is session.alone and work.call is not None]
+            streamed = [work.client_id for work in cancelled if work.client_id in session.in_flight]
+            if streamed:
+                pieces.append(_wire.cancellation(streamed))
         if self._withdraws:
             self._withdraws = False
             pieces.append(_wire.withdrawal(list(session.in_flight)))

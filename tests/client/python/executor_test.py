@@ -7,6 +7,7 @@ import gc
 import itertools
 import pickle
 import queue
+import signal
 import sys
 import threading
 import time
@@ -314,7 +315,7 @@ class CancelTest(RemoteTest):
 
 
 class AloneTest(RemoteTest):
-    """A task beside which nothing is on its way is a call of its own, once its function is known to the server; but for the main thread's."""
+    """A task beside which nothing is on its way is a call of its own, once its function is known to the server."""
 
     options = {"tag": "io"}
 
@@ -330,7 +331,7 @@ class AloneTest(RemoteTest):
         """Its future, and what lets it go on."""
         self.await_nothing_in_flight()
         name = f"{self.id()} {next(gate_numbers)}"  # one that nobody has opened
-        future = serving.in_another_thread(self.submit, wait_for_gate, name)
+        future = self.submit(wait_for_gate, name)
         self.assertIs(self.session.alone, future.work)
         self.assertTrue(future.running())
         return future, lambda: self.other.submit(open_gate, name).result()
@@ -358,8 +359,36 @@ class AloneTest(RemoteTest):
         let_go()
         self.assertEqual(names.get(), "gild-stream")
 
-    def test_the_main_threads_goes_by_the_stream(self):
-        # Where a signal's handler raises, in that thread, gRPC may keep a lock.
+    def test_any_threads_goes_alone(self):
+        future, let_go = self.submit_alone()
+        let_go()
+        self.assertIsNone(future.result())
+        self.await_nothing_in_flight()
+        future, let_go = serving.in_another_thread(self.submit_alone)
+        let_go()
+        self.assertIsNone(future.result())
+
+    def test_an_interrupt_while_grpc_is_called_is_raised_afterwards(self):
+        serving.raise_interrupts(self)
+        self.submit(pow, 2, 3).result()
+        self.await_nothing_in_flight()
+        run, calls = self.session.run, []
+
+        def interrupted(request, **options):
+            signal.raise_signal(signal.SIGINT)
+            calls.append(run.future(request, **options))
+            return calls[-1]
+
+        self.session.run = types.SimpleNamespace(future=interrupted)
+        with self.assertRaises(KeyboardInterrupt):
+            self.submit(pow, 2, 3)
+        self.session.run = run
+        self.assertEqual(len(calls), 1)
+        self.assertEqual(self.submit(pow, 2, 4).result(), 16)
+        self.await_nothing_in_flight()
+
+    def test_where_another_signals_handler_might_raise_it_goes_by_the_stream(self):
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: None))
         self.await_nothing_in_flight()
         future = self.submit(wait_for_gate, self.id())
         self.assertIsNone(self.session.alone)
@@ -372,8 +401,8 @@ class AloneTest(RemoteTest):
         run = self.session.run
         self.session.run = types.SimpleNamespace(future=lambda request, **options: [run.future(request, **options)].no_such_thing)
         with self.assertRaises(AttributeError):  # after the call has been made: its reply comes
-            serving.in_another_thread(self.submit, pow, 2, 3)
-        self.assertEqual([serving.in_another_thread(self.submit, pow, 2, n).result() for n in range(5)], [1, 2, 4, 8, 16])
+            self.submit(pow, 2, 3)
+        self.assertEqual([self.submit(pow, 2, n).result() for n in range(5)], [1, 2, 4, 8, 16])
 
     def test_a_callback_beside_the_stream_may_not_wait_for_the_executors_end(self):
         future, let_go = self.submit_alone()
@@ -437,13 +466,13 @@ class AloneTest(RemoteTest):
         self.await_nothing_in_flight()
         hashed = self.executor._functions.known(unknown_to_it).sha256
         self.session.stored.add(hashed)
-        self.assertEqual(serving.in_another_thread(self.submit, unknown_to_it).result(), "it is, now")
+        self.assertEqual(self.submit(unknown_to_it).result(), "it is, now")
         self.assertIn(hashed, self.session.stored)
 
     def test_large_arguments_are_for_the_thread_that_sends(self):
         self.submit(len, b"").result()
         self.await_nothing_in_flight()
-        future = serving.in_another_thread(self.submit, len, b"x" * (1 << 20))
+        future = self.submit(len, b"x" * (1 << 20))
         self.assertIsNone(self.session.alone)
         self.assertEqual(future.result(), 1 << 20)
 

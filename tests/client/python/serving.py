@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -13,9 +14,14 @@ sys.path.insert(0, os.environ.get("GILD_PYTHON_CLIENT", str(ROOT / "client" / "p
 
 
 def in_another_thread(call, *args):
-    """What it returns. (The main thread's calls all go by the stream.)"""
+    """What it returns."""
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         return thread.submit(call, *args).result()
+
+
+def raise_interrupts(test):
+    """As a terminal's programs do; what runs in the background may have been told to ignore them."""
+    test.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
 
 
 class Server:

@@ -1,7 +1,8 @@
-"""What clients meet: no server, a server that goes away, a fork, the end of the interpreter, another Python."""
+"""What clients meet: no server, a server that goes away, Ctrl-C, a fork, the end of the interpreter, another Python."""
 
 import multiprocessing
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import unittest
 
 import serving
 import gild
-from gild import _connection, _session
+from gild import _connection, _interrupts, _session
 
 
 def noop():
@@ -56,7 +57,7 @@ class ServerTest(unittest.TestCase):
                 executor.submit(time.sleep, 0).result()
                 while executor._connection._session.has_any():
                     time.sleep(0.001)  # it is forgotten a moment after whoever waits has its outcome
-                beside = serving.in_another_thread(executor.submit, time.sleep, 60)
+                beside = executor.submit(time.sleep, 60)
                 lost = beside if alone else executor.submit(time.sleep, 60)
                 self.assertIs(executor._connection._session.alone, beside.work)
                 while not lost.running():
@@ -100,6 +101,48 @@ class PythonTest(unittest.TestCase):
             self.assertEqual(list(executor.map(abs, range(-100, 0), chunksize=10)), list(range(100, 0, -1)))
             with self.assertRaises(gild.VersionMismatch):
                 next(executor.map(lambda x: x, range(100), chunksize=10))
+
+
+class InterruptTest(unittest.TestCase):
+    def setUp(self):
+        serving.raise_interrupts(self)
+
+    def test_it_is_held_back_until_the_end(self):
+        reached = []
+        with self.assertRaises(KeyboardInterrupt):
+            with _interrupts.HeldBack() as is_undisturbed:
+                signal.raise_signal(signal.SIGINT)
+                reached.append(is_undisturbed)
+        self.assertEqual(reached, [True])
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+    def test_whoever_has_a_handler_of_their_own_gets_it_then(self):
+        got = []
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, lambda number, frame: got.append((number, frame.f_code.co_name))))
+        with _interrupts.HeldBack():
+            with _interrupts.HeldBack():  # as when a finalizer submits
+                signal.raise_signal(signal.SIGINT)
+            self.assertEqual(got, [])
+        self.assertEqual(got, [(signal.SIGINT, "test_whoever_has_a_handler_of_their_own_gets_it_then")])
+
+    def test_it_may_be_ignored(self):
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.SIG_IGN))
+        with _interrupts.HeldBack() as is_undisturbed:
+            signal.raise_signal(signal.SIGINT)
+        self.assertTrue(is_undisturbed)
+        self.assertEqual(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
+
+    def test_a_fork_beside_it_does_not_inherit_that(self):
+        with _interrupts.HeldBack(), _interrupts.HeldBack():
+            self.assertEqual(serving.in_another_thread(has_forked_child_an_own_handler), 0)
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+
+def has_forked_child_an_own_handler():
+    child = os.fork()
+    if not child:
+        os._exit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class OtherPython:

@@ -1,0 +1,59 @@
+"""Ctrl-C while the main thread calls gRPC: its handler runs afterwards.
+
+gRPC takes its locks in Python (1.51: threading.Condition, whose `__enter__` is a Python function). Where a signal's handler raises there, the
+lock stays held, and whoever needs it next waits for ever.
+"""
+
+from __future__ import annotations
+
+import _signal  # what signal has of the same names takes five times as long: it makes enums of numbers
+import os
+import signal
+import sys
+import threading
+from typing import Any, Callable, Optional
+
+_INTERRUPT = int(signal.SIGINT)
+_OTHERS = tuple(int(each) for each in signal.valid_signals() if each != signal.SIGINT)
+
+
+class HeldBack:
+    """Around what must not be interrupted. Entered as False where it may be, nevertheless: another signal than SIGINT has a handler, too."""
+
+    __slots__ = ("_handler", "_came")
+
+    def __init__(self) -> None:
+        self._handler: Optional[Callable[[int, Any], Any]] = None
+        self._came = False
+
+    def __enter__(self) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            return True  # handlers run in that one
+        if any(map(callable, map(_signal.getsignal, _OTHERS))):
+            return False
+        handler = _signal.getsignal(_INTERRUPT)
+        if callable(handler):
+            self._handler = handler
+            _signal.signal(_INTERRUPT, self._note)
+        return True
+
+    def __exit__(self, *_: Any) -> None:
+        if self._handler is None:
+            return
+        _signal.signal(_INTERRUPT, self._handler)
+        if self._came:
+            self._handler(_INTERRUPT, sys._getframe(1))
+
+    def _note(self, _signal_number: int, _frame: Any) -> None:
+        self._came = True
+
+
+def _in_child() -> None:
+    """Of a fork by another thread: whoever held it back is not there."""
+    handler = _signal.getsignal(_INTERRUPT)
+    while isinstance(getattr(handler, "__self__", None), HeldBack):
+        handler = handler.__self__._handler
+        _signal.signal(_INTERRUPT, handler)
+
+
+os.register_at_fork(after_in_child=_in_child)
