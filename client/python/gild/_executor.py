@@ -90,7 +90,7 @@ class Executor(concurrent.futures.Executor):
     def map(self, fn: Callable, *iterables: Iterable, timeout: Optional[float] = None, chunksize: Optional[int] = None) -> Results:
         """Like the standard executors': all iterables are read at once, results come in order, and `timeout` counts from here.
 
-        chunksize: calls in one task. Default: as many as take some tens of milliseconds, found out by the first
+        chunksize: calls in one task. Default: as many as take a tenth of a second, found out by the first
             of them, for which it may wait so long; 1 where there is a limit for each, or a session.
         """
         if chunksize is not None and chunksize < 1:

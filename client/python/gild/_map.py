@@ -18,7 +18,7 @@ from ._future import Future, as_exception, unpickled
 from .errors import NotPicklable, TaskError, VersionMismatch
 
 # Long enough for what a task costs to be small beside it, short enough for the last ones to end together.
-_CHUNK_RUN_S = 0.050
+_CHUNK_RUN_S = 0.1
 # Where calls turn out to take longer than those before them, or return more, the rest of their task is sent once more.
 _CHUNK_RUN_ENOUGH_S = 1.0
 _CHUNK_RESULT_ENOUGH = 1 << 20  # bytes; a task's result may have 32 MiB, and so may the one that is more than enough
