@@ -18,7 +18,7 @@ import threading
 import time
 from concurrent.futures import InvalidStateError
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 from . import _wire, errors
 from ._task import TaskInfo
@@ -44,8 +44,9 @@ class _Condition(type(threading.RLock()), threading.Condition):  # type: ignore[
     """Entered and left by C code alone. A signal's handler that raises (Ctrl-C) within threading.Condition's own `__enter__` leaves it held, and
     the thread that receives would wait for it for ever."""
 
-    def __init__(self) -> None:  # pylint: disable=super-init-not-called
-        self._waiters: collections.deque = collections.deque()
+    def __init__(self, sleepers: Iterable[Any]) -> None:  # pylint: disable=super-init-not-called
+        # As threading.Condition's own: held locks, released by `notify_all`.
+        self._waiters: collections.deque = collections.deque(sleepers)
 
 
 class Future(concurrent.futures.Future):
@@ -55,7 +56,8 @@ class Future(concurrent.futures.Future):
 
     What the base class makes for those who wait for several, or want to be called, is made when the first of them comes: ten objects,
     which most tasks of many never need, and which the collector of cyclic garbage would look through again and again. Whoever waits for
-    this one alone sleeps on a plain lock: a condition would make a small task's round trip a twentieth longer.
+    this one alone sleeps on a plain lock: a condition would make a small task's round trip a twentieth longer, and be left wrong where a
+    signal's handler raises meanwhile.
     """
 
     # As they are at first, without a word for each future. The base class's own:
@@ -83,8 +85,8 @@ class Future(concurrent.futures.Future):
             mine = self.__dict__
             mine.setdefault("_waiters", [])
             mine.setdefault("_done_callbacks", [])
-            mine.setdefault("_condition", _Condition())
-            self._wake()  # they wait in the base class's way from now on
+            sleepers, self._sleepers = self._sleepers, ()
+            mine.setdefault("_condition", _Condition(sleepers))
         return mine[name]
 
     # ---- for whoever waits ----
@@ -117,10 +119,11 @@ class Future(concurrent.futures.Future):
             work = self.work
             if work is not None and work.connection.pid != os.getpid():
                 raise RuntimeError("this future belongs to the process that submitted it, of which this one is a fork")
-            if not self._is_watched:
-                timeout = self._sleep(timeout)
+            self._sleep(timeout)
+            if not self.done():
+                raise concurrent.futures.TimeoutError
             if self._state != FINISHED or self._outcome is None:
-                error = super().exception(timeout)  # of one that was cancelled it raises, whatever the server said of it
+                error = super().exception()  # of one that was cancelled it raises, whatever the server said of it
                 if self._outcome is None:
                     return error
         if not self._is_read:
@@ -164,25 +167,37 @@ class Future(concurrent.futures.Future):
             return super().__repr__()
         return f"<{type(self).__name__} at {id(self):#x} state=finished {_wire.ending_of(self._outcome)}>"
 
-    def _sleep(self, timeout: Optional[float]) -> Optional[float]:
-        """Until it has ended, is watched, or so long is over. What is left of the time."""
+    def _sleep(self, timeout: Optional[float]) -> None:
+        """Until it has ended, or so long is over."""
         sleeper = threading.Lock()
         sleeper.acquire()
         with _lock:
-            if self._is_watched or self.done():
-                return timeout
-            self._sleepers = (*self._sleepers, sleeper)
+            if self.done():
+                return
+            is_watched = self._is_watched
+            if not is_watched:
+                self._sleepers = (*self._sleepers, sleeper)
+        if is_watched:
+            with self._condition:
+                if self.done():
+                    return
+                self._condition._waiters.append(sleeper)
         try:
             if timeout is None:
                 sleeper.acquire()
-                return None
-            until = time.monotonic() + timeout
-            if timeout > 0:
+            elif timeout > 0:
                 sleeper.acquire(timeout=timeout)
-            return until - time.monotonic()
         finally:
-            with _lock:
-                self._sleepers = tuple(each for each in self._sleepers if each is not sleeper)
+            if not self.done():  # otherwise whoever woke it has let go of it
+                self._forget(sleeper)
+
+    def _forget(self, sleeper: Any) -> None:
+        with _lock:
+            self._sleepers = tuple(each for each in self._sleepers if each is not sleeper)
+        if self._is_watched:
+            with self._condition:
+                if sleeper in self._condition._waiters:
+                    self._condition._waiters.remove(sleeper)
 
     def _wake(self) -> None:
         """REQUIRES: _lock."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
+import dis
 import functools
 import gc
 import itertools
@@ -337,8 +339,8 @@ class AloneTest(RemoteTest):
         return future, lambda: self.other.submit(open_gate, name).result()
 
     def await_nothing_in_flight(self):
-        """Whoever waits for an outcome has it a moment before its task is forgotten."""
-        while self.session.has_any():
+        """Whoever waits for an outcome has it a moment before its task is forgotten, and the stream read no more."""
+        while self.session.has_any() or self.session.is_reading:
             time.sleep(0.001)
 
     def name_of_caller(self, future):
@@ -494,7 +496,7 @@ class SleeperTest(unittest.TestCase):
         future.set_result(5)
         self.assertEqual([results.get() for _ in range(3)], [5, 5, 5])
 
-    def test_they_wait_as_others_do_once_somebody_watches_it(self):
+    def test_somebody_may_come_to_watch_it_meanwhile(self):
         future = gild._future.Future()
         results = self.wait_in_threads(future, 2)
         future.add_done_callback(lambda _: None)
@@ -503,12 +505,70 @@ class SleeperTest(unittest.TestCase):
         future.set_result(5)
         self.assertEqual([results.get() for _ in range(2)], [5, 5])
 
+    def test_they_wake_before_callbacks_are_called(self):
+        future, called = gild._future.Future(), queue.SimpleQueue()
+        future.add_done_callback(lambda _: called.put(results.get()))  # in this thread, which waits for the other
+        results = queue.SimpleQueue()
+        threading.Thread(target=lambda: results.put(future.result(timeout=60)), daemon=True).start()
+        while not future._condition._waiters:
+            time.sleep(0.001)
+        future.set_result(5)
+        self.assertEqual(called.get(), 5)
+
     def test_none_is_left_when_its_time_is_over(self):
-        future = gild._future.Future()
-        for timeout in (-1, 0, 0.001):
-            with self.assertRaises(concurrent.futures.TimeoutError):
-                future.result(timeout)
-        self.assertEqual(future._sleepers, ())
+        for watch in (lambda future: None, lambda future: future.add_done_callback(print)):
+            future = gild._future.Future()
+            watch(future)
+            for timeout in (-1, 0, 0.001):
+                with self.assertRaises(concurrent.futures.TimeoutError):
+                    future.result(timeout)
+            self.assertEqual((future._sleepers, list(future._condition._waiters)), ((), []))
+
+    def test_a_handler_may_raise_wherever_they_are(self):
+        for watch in (lambda future: None, lambda future: future.add_done_callback(print)):
+            for place in itertools.count(1):
+                future = gild._future.Future()
+                watch(future)
+                with self.assertRaises((Interrupted, concurrent.futures.TimeoutError)) as raised, interrupted_at(place):
+                    future.result(timeout=0.001)
+                self.assertTrue(serving.in_another_thread(future._condition.acquire, False), place)
+                if not isinstance(raised.exception, Interrupted):
+                    break
+            self.assertGreater(place, 10)
+
+
+class Interrupted(Exception):
+    """By a signal's handler."""
+
+
+# Behind these CPython 3.11 and later look for signals (ceval.c, CHECK_EVAL_BREAKER).
+LOOKS_FOR_SIGNALS = ("RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD")
+
+
+@contextlib.contextmanager
+def interrupted_at(place):
+    """Raises it within what is called: of the places where a signal's handler could, in that one."""
+    last = {}  # frames, and the bytecode that each is at
+
+    def trace(frame, event, _):
+        nonlocal place
+        if frame.f_code.co_filename in (__file__, contextlib.__file__):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            before, last[frame] = last.get(frame), dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            place -= before in LOOKS_FOR_SIGNALS
+            if place == 0:
+                place = -1
+                raise Interrupted
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 class ConditionTest(unittest.TestCase):
