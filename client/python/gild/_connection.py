@@ -96,9 +96,13 @@ class Connection:
         """Raises RuntimeError once it is closed; but for the rest of a task that is under way until this returns."""
         session = self._session
         if session is not None and session.would_be_alone(work):
-            with HeldBack() as is_undisturbed:
-                if is_undisturbed and self._goes_alone(work):
-                    return
+            try:
+                with HeldBack() as is_undisturbed:
+                    if is_undisturbed and self._goes_alone(work):
+                        return
+            except BaseException:
+                work.future.cancel()  # nobody has it
+                raise
         with self._gate:
             if self._closed_because and not is_rest:
                 raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
@@ -177,20 +181,24 @@ class Connection:
 
     def _goes_alone(self, work: Work) -> bool:
         """Where nothing is on its way beside it; otherwise nothing has been done. REQUIRES: no signal's handler raises meanwhile."""
-        with self._gate, self._lock:
-            session = self._session
-            if session is None or self._closed_because or self._backlog or not session.would_be_alone(work):
-                return False
-            session.alone = work
-            work.client_id = next(self._ids)
-        self._run_alone(session, work)
-        return True
+        if not process.calls.acquire(blocking=False):
+            return False  # whoever forks holds them for seconds, and Ctrl-C would have to wait
+        try:
+            with self._gate, self._lock:
+                session = self._session
+                if session is None or self._closed_because or self._backlog or not session.would_be_alone(work):
+                    return False
+                session.alone = work
+                work.client_id = next(self._ids)
+            self._run_alone(session, work)
+            return True
+        finally:
+            process.calls.release()
 
     def _run_alone(self, session: Session, work: Work) -> None:
         try:
-            with process.calls:
-                work.call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
-                is_under_way = work.call.add_callback(lambda: self._ended_alone(session, work))
+            work.call = session.run.future(_wire.run_request(work.task, work.buffers), metadata=self._metadata)
+            is_under_way = work.call.add_callback(lambda: self._ended_alone(session, work))
         except ValueError:  # the channel is closed: the session is over, and this was to be in the next
             session.forget_alone(work)
             session.doorbell.ring()
@@ -210,14 +218,8 @@ class Connection:
             cancel(call)
 
     def _received_alone(self, session: Session, reply: bytes) -> bool:
-        work = session.alone
-        outcome = executor_pb2.RunReply.FromString(reply).outcome
-        if work is not None:
-            if not self._closed_because and work.future.deliver_silently(outcome):
-                session.forget_alone(work)
-                self._ring_for_room(session)
-            else:
-                self._leave(session, work, outcome)
+        """gRPC holds a lock of the call: whoever makes it may hold one of ours."""
+        session.outcome_alone = executor_pb2.RunReply.FromString(reply).outcome
         return True  # None would say that it cannot be read
 
     def _leave(self, session: Session, work: Work, outcome: Any) -> None:
@@ -250,6 +252,12 @@ class Connection:
             return  # as is known already
         code = call.code()
         if code is grpc.StatusCode.OK:
+            outcome, session.outcome_alone = session.outcome_alone, None
+            if not self._closed_because and work.future.deliver_silently(outcome):
+                session.forget_alone(work)
+                self._ring_for_room(session)
+            else:
+                self._leave(session, work, outcome)
             return
         refused = _was_refused(call)
         if code is grpc.StatusCode.UNAVAILABLE and not refused:
@@ -257,7 +265,6 @@ class Connection:
             session.is_lost_because = _words(call)
             session.replies.cancel()  # whoever forks waits for this thread of gRPC's, which cannot wait for the fork
             return
-        session.forget_alone(work)
         if refused:
             work.client_id = 0
             if self._takes_back:
@@ -266,6 +273,7 @@ class Connection:
                 self._send_again([work])  # by the stream, where it is refused again, or waits
         else:
             work.future.fail(errors.ConnectionLost(f"{self._target}: {_words(call)}. {_UNKNOWN}"))
+        session.forget_alone(work)  # not sooner: something is always under way until it has ended
         self._ring()
         session.doorbell.ring()
 
@@ -315,7 +323,7 @@ class Connection:
         pieces: List[Any] = []
         if self._cancelled:
             cancelled = list(_popped(self._cancelled))
-            batch.to_cancel = [work.call for work in cancelled if work is session.alone and work.call is not None]
+            batch.to_cancel = [call for work in cancelled if work is session.alone and (call := work.call) is not None]
             streamed = [work.client_id for work in cancelled if work.client_id in session.in_flight]
             if streamed:
                 pieces.append(_wire.cancellation(streamed))

@@ -91,7 +91,7 @@ class Executor(concurrent.futures.Executor):
         """Like the standard executors': all iterables are read at once, results come in order, and `timeout` counts from here.
 
         chunksize: calls in one task. Default: as many as take a tenth of a second, found out by the first
-            of them, for which it may wait so long; 1 where there is a limit for each, or a session.
+            of them, for which it may wait 50 ms (200 where it is not connected yet); 1 where there is a limit for each, or a session.
         """
         if chunksize is not None and chunksize < 1:
             raise ValueError(f"chunksize={chunksize}: 1 at least")

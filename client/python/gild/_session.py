@@ -86,6 +86,7 @@ class Session:
         self.is_lost_because = ""  # as far as a call beside the stream has said
         self.in_flight: Dict[int, Work] = {}  # in the stream
         self.alone: Optional[Work] = None  # a call of its own
+        self.outcome_alone: Any = None  # once its reply has come, until the call has ended
         self.is_reading = False  # the next message of the stream
         self.left: List[Tuple[Work, Any]] = []  # those that went alone, with their outcomes, to be settled by the thread that reads
         self.paused_until = 0.0  # of time.monotonic(): the server's queue is full

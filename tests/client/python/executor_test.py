@@ -17,6 +17,7 @@ import types
 import unittest
 import weakref
 
+import grpc
 import serving
 import gild
 
@@ -370,9 +371,8 @@ class AloneTest(RemoteTest):
         let_go()
         self.assertIsNone(future.result())
 
-    def test_an_interrupt_while_grpc_is_called_is_raised_afterwards(self):
+    def test_an_interrupt_while_grpc_is_called_is_raised_afterwards_and_stops_the_task(self):
         serving.raise_interrupts(self)
-        self.submit(pow, 2, 3).result()
         self.await_nothing_in_flight()
         run, calls = self.session.run, []
 
@@ -383,11 +383,48 @@ class AloneTest(RemoteTest):
 
         self.session.run = types.SimpleNamespace(future=interrupted)
         with self.assertRaises(KeyboardInterrupt):
-            self.submit(pow, 2, 3)
+            self.submit(wait_for_gate, self.id())
         self.session.run = run
-        self.assertEqual(len(calls), 1)
-        self.assertEqual(self.submit(pow, 2, 4).result(), 16)
+        self.assertEqual(calls.pop().code(), grpc.StatusCode.CANCELLED)
         self.await_nothing_in_flight()
+        self.assertEqual(self.submit(pow, 2, 4).result(), 16)
+
+    def test_an_interrupt_may_come_anywhere(self):
+        serving.raise_interrupts(self)
+        for place in itertools.count(1):
+            self.await_nothing_in_flight()
+            try:
+                with interrupted_at(place):
+                    self.submit(pow, 2, 3)
+                break
+            except KeyboardInterrupt:
+                self.assertEqual(self.submit(pow, 2, 4).result(timeout=60), 16, place)
+        self.assertGreater(place, 100)
+
+    def test_its_reply_may_come_while_it_is_made_by_whoever_holds_a_lock_of_ours(self):
+        # As when a finalizer submits: it may come anywhere.
+        self.submit(pow, 2, 3).result()
+        self.await_nothing_in_flight()
+        run = self.session.run
+
+        def slow(request, **options):
+            call = run.future(request, **options)
+            while self.session.outcome_alone is None:
+                time.sleep(0.001)
+            return call
+
+        self.session.run = types.SimpleNamespace(future=slow)
+        with gild._future._lock, self.executor._connection._lock:
+            future = self.submit(pow, 2, 4)
+        self.assertEqual(future.result(), 16)
+
+    def test_while_somebody_forks_it_goes_by_the_stream(self):
+        self.await_nothing_in_flight()
+        with ForksSoon():
+            future = self.submit(wait_for_gate, self.id())
+            self.assertIsNone(self.session.alone)
+        self.other.submit(open_gate, self.id()).result()
+        self.assertIsNone(future.result())
 
     def test_where_another_signals_handler_might_raise_it_goes_by_the_stream(self):
         self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, lambda *_: None))
@@ -479,6 +516,25 @@ class AloneTest(RemoteTest):
         self.assertEqual(future.result(), 1 << 20)
 
 
+class ForksSoon:
+    """A thread that does not let gRPC be called."""
+
+    def __enter__(self):
+        self.holds, self.let_go = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self.hold)
+        self.thread.start()
+        self.holds.wait()
+
+    def hold(self):
+        with gild._fork.process.calls:
+            self.holds.set()
+            self.let_go.wait()
+
+    def __exit__(self, *_):
+        self.let_go.set()
+        self.thread.join()
+
+
 class SleeperTest(unittest.TestCase):
     """Threads that wait for one future and nothing else."""
 
@@ -525,20 +581,17 @@ class SleeperTest(unittest.TestCase):
             self.assertEqual((future._sleepers, list(future._condition._waiters)), ((), []))
 
     def test_a_handler_may_raise_wherever_they_are(self):
+        serving.raise_interrupts(self)
         for watch in (lambda future: None, lambda future: future.add_done_callback(print)):
             for place in itertools.count(1):
                 future = gild._future.Future()
                 watch(future)
-                with self.assertRaises((Interrupted, concurrent.futures.TimeoutError)) as raised, interrupted_at(place):
+                with self.assertRaises((KeyboardInterrupt, concurrent.futures.TimeoutError)) as raised, interrupted_at(place):
                     future.result(timeout=0.001)
                 self.assertTrue(serving.in_another_thread(future._condition.acquire, False), place)
-                if not isinstance(raised.exception, Interrupted):
+                if not isinstance(raised.exception, KeyboardInterrupt):
                     break
             self.assertGreater(place, 10)
-
-
-class Interrupted(Exception):
-    """By a signal's handler."""
 
 
 # Behind these CPython 3.11 and later look for signals (ceval.c, CHECK_EVAL_BREAKER).
@@ -547,7 +600,7 @@ LOOKS_FOR_SIGNALS = ("RESUME", "CALL", "CALL_FUNCTION_EX", "JUMP_BACKWARD")
 
 @contextlib.contextmanager
 def interrupted_at(place):
-    """Raises it within what is called: of the places where a signal's handler could, in that one."""
+    """Ctrl-C within what is called: of the places where the handler could raise, in that one."""
     last = {}  # frames, and the bytecode that each is at
 
     def trace(frame, event, _):
@@ -560,15 +613,18 @@ def interrupted_at(place):
             place -= before in LOOKS_FOR_SIGNALS
             if place == 0:
                 place = -1
-                raise Interrupted
+                signal.raise_signal(signal.SIGINT)
         return trace
 
+    gc.collect()
+    gc.disable()  # a finalizer that happens to run would swallow it
     before = sys.gettrace()
     sys.settrace(trace)
     try:
         yield
     finally:
         sys.settrace(before)
+        gc.enable()
 
 
 class ConditionTest(unittest.TestCase):

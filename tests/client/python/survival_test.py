@@ -1,5 +1,6 @@
 """What clients meet: no server, a server that goes away, Ctrl-C, a fork, the end of the interpreter, another Python."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -7,8 +8,10 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import unittest
+from unittest import mock
 
 import serving
 import gild
@@ -132,10 +135,28 @@ class InterruptTest(unittest.TestCase):
         self.assertTrue(is_undisturbed)
         self.assertEqual(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
 
+    def test_what_else_is_set_of_the_signal_stays(self):
+        signal.siginterrupt(signal.SIGINT, False)
+        self.assertTrue(restarts_calls(signal.SIGINT))
+        with _interrupts.HeldBack():
+            self.assertFalse(restarts_calls(signal.SIGINT))
+        self.assertTrue(restarts_calls(signal.SIGINT))
+
+    def test_where_threading_is_wrong_about_the_main_thread_it_is_not(self):
+        with mock.patch("threading.main_thread", threading.current_thread):  # as where another one has imported it first
+            self.assertFalse(serving.in_another_thread(_interrupts.HeldBack().__enter__))
+
     def test_a_fork_beside_it_does_not_inherit_that(self):
         with _interrupts.HeldBack(), _interrupts.HeldBack():
             self.assertEqual(serving.in_another_thread(has_forked_child_an_own_handler), 0)
         self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+
+def restarts_calls(number):
+    """SA_RESTART; the flags are behind the handler and a set of signals (glibc, 64 bits)."""
+    action = ctypes.create_string_buffer(1024)
+    ctypes.CDLL(None).sigaction(number, None, action)
+    return bool(int.from_bytes(action[136:140], sys.byteorder) & 0x10000000)
 
 
 def has_forked_child_an_own_handler():
