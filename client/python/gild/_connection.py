@@ -248,17 +248,17 @@ class Connection:
 
     def _ended_alone(self, session: Session, work: Work) -> None:
         call, work.call = work.call, None  # its finalizer takes a lock of its own, which is not for the main thread
+        outcome, session.outcome_alone = session.outcome_alone, None
         if session.alone is not work:
             return  # as is known already
-        code = call.code()
-        if code is grpc.StatusCode.OK:
-            outcome, session.outcome_alone = session.outcome_alone, None
+        if outcome is not None:
             if not self._closed_because and work.future.deliver_silently(outcome):
                 session.forget_alone(work)
                 self._ring_for_room(session)
             else:
                 self._leave(session, work, outcome)
             return
+        code = call.code()
         refused = _was_refused(call)
         if code is grpc.StatusCode.UNAVAILABLE and not refused:
             # The stream breaks, too, and nobody is to hear of the one before the other: what is submitted from then on is for the next session.
