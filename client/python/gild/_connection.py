@@ -7,8 +7,7 @@ by a thread of ours, "gild-stream", which also connects, so callbacks run there;
 
 A task beside which nothing is on its way is a call of its own (Executor.Run), made by whoever submits it: two threads need not be woken then,
 of which one would send it, and the other wait for the stream's next message. (A small task's round trip is over in 0.86 to 0.96 of the time, by
-two runs of twenty and twelve pairs.) In the main thread, signals' handlers wait for the end of that. Where the server refuses it, it joins the
-others.
+three runs of twelve to twenty pairs.) In the main thread, signals' handlers run after that. Where the server refuses it, it joins the others.
 """
 
 from __future__ import annotations
