@@ -74,9 +74,9 @@ class Connection:
         self._target = target
         self._credentials = credentials
         self._metadata = tuple(metadata)
-        # Of what is below; never held while gRPC or a user is called. Whoever has it may be interrupted by a finalizer that submits.
+        # Of what is below; never held while gRPC or a user is called. Whoever has it may be interrupted by a finalizer that submits, so none of
+        # it has a lock of its own.
         self._lock = threading.RLock()
-        self._gate = threading.RLock()  # nothing is submitted once it is closed
         self._closed_because = ""
         self._backlog: Deque[Work] = collections.deque()
         self._cancelled: Deque[Work] = collections.deque()
@@ -87,33 +87,38 @@ class Connection:
         self._ids = itertools.count(1)
         self._doorbell = Doorbell()  # of our own thread, while there is no session
         self._thread: Optional[threading.Thread] = None
-        self._settling: Optional[threading.Thread] = None  # what went alone, beside our own thread
+        self._settling: Set[threading.Thread] = set()  # what went alone, beside our own thread
 
     # ---- any thread ----
 
     def submit(self, work: Work, is_rest: bool = False) -> None:
         """Raises RuntimeError once it is closed; but for the rest of a task that is under way until this returns."""
+        try:
+            if not self._is_sent_alone(work):
+                self._queue(work, is_rest)
+        except BaseException:
+            work.future.cancel()  # nobody has it
+            raise
+
+    def _is_sent_alone(self, work: Work) -> bool:
         session = self._session
-        if session is not None and session.would_be_alone(work):
-            try:
-                with HeldBack() as is_undisturbed:
-                    if is_undisturbed and self._goes_alone(work):
-                        return
-            except BaseException:
-                work.future.cancel()  # nobody has it
-                raise
-        with self._gate:
+        if session is None or not session.would_be_alone(work):
+            return False
+        with HeldBack() as is_undisturbed:
+            return is_undisturbed and self._goes_alone(work)
+
+    def _queue(self, work: Work, is_rest: bool) -> None:
+        with self._lock:
             if self._closed_because and not is_rest:
                 raise RuntimeError(f"cannot schedule new futures after {self._closed_because}")
-            with self._lock:
-                is_taken_back = is_rest and self._takes_back
-                if not is_taken_back:
-                    self._backlog.append(work)
-            if is_taken_back:
-                work.future.cancel()
-                return
-            if self._thread is None:
-                self._start()
+            is_taken_back = is_rest and self._takes_back
+            if not is_taken_back:
+                self._backlog.append(work)
+                if self._thread is None:
+                    self._start()
+        if is_taken_back:
+            work.future.cancel()
+            return
         session = self._session
         if session is None or len(session.in_flight) < session.tasks_max:  # otherwise outcomes ring
             self._ring()
@@ -124,20 +129,21 @@ class Connection:
         self._ring()
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
+        self._thread = thread = threading.Thread(target=self._run, name="gild-stream", daemon=True)
         try:
-            thread.start()
-        except RuntimeError:  # no more threads
-            self._backlog.clear()
+            with HeldBack():  # Ctrl-C within leaves threading's own locks held
+                thread.start()
+        except BaseException:
+            if not thread.is_alive():  # there may be no more threads; where it comes yet, it sees that it is not wanted
+                self._thread = None
             raise
-        self._thread = thread
 
     def is_connected(self) -> bool:
         return self._session is not None
 
     def close(self, because: str) -> None:
         """What is under way comes to its end."""
-        with self._gate:
+        with self._lock:
             self._closed_because = self._closed_because or because
         self._ring()
 
@@ -157,7 +163,7 @@ class Connection:
         """REQUIRES: close."""
         thread = self._thread
         if thread is not None:
-            if threading.current_thread() is self._settling:
+            if threading.current_thread() in self._settling:
                 raise RuntimeError("cannot join current thread")  # as our own thread says, which waits for this one
             thread.join()
             self._thread = None  # gRPC may know us for a while, and nobody needs it any more
@@ -183,7 +189,7 @@ class Connection:
         if not process.calls.acquire(blocking=False):
             return False  # whoever forks holds them for seconds, and Ctrl-C would have to wait
         try:
-            with self._gate, self._lock:
+            with self._lock:
                 session = self._session
                 if session is None or self._closed_because or self._backlog or not session.would_be_alone(work):
                     return False
@@ -236,9 +242,10 @@ class Connection:
             self._settle_alone(session, work, outcome)
 
     def _settle_beside(self, session: Session, work: Work, outcome: Any) -> None:
-        self._settling = threading.current_thread()
+        me = threading.current_thread()
+        self._settling.add(me)
         self._settle_alone(session, work, outcome)
-        self._settling = None
+        self._settling.discard(me)
 
     def _settle_alone(self, session: Session, work: Work, outcome: Any) -> None:
         self._deliver(work, outcome)
@@ -394,6 +401,9 @@ class Connection:
     # ---- our own thread, which connects and receives ----
 
     def _run(self) -> None:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return
         try:
             self._serve()
         except BaseException as error:

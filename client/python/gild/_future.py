@@ -21,6 +21,7 @@ from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED
 from typing import Any, Callable, Iterable, Optional, Tuple
 
 from . import _wire, errors
+from ._interrupts import HeldBack
 from ._task import TaskInfo
 
 # What the base class keeps of a task that has not succeeded, until somebody asks for its exception.
@@ -80,13 +81,11 @@ class Future(concurrent.futures.Future):
     def __getattr__(self, name: str) -> Any:
         if name not in ("_condition", "_waiters", "_done_callbacks"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        mine = self.__dict__
         with _lock:
-            self._is_watched = True
-            mine = self.__dict__
-            mine.setdefault("_waiters", [])
-            mine.setdefault("_done_callbacks", [])
-            sleepers, self._sleepers = self._sleepers, ()
-            mine.setdefault("_condition", _Condition(sleepers))
+            if "_condition" not in mine:
+                # In one step: a signal's handler may raise between any two.
+                mine.update(_waiters=[], _done_callbacks=[], _condition=_Condition(self._sleepers), _is_watched=True, _sleepers=())
         return mine[name]
 
     # ---- for whoever waits ----
@@ -142,20 +141,23 @@ class Future(concurrent.futures.Future):
         work = self.work  # which may be let go of meanwhile
         if work is not None and work.connection.pid != os.getpid():
             return False
-        with self._condition:
-            work, self.work = self.work, None
-            if work is not None and not self.done():
-                # As below, but whoever waits hears of it before callbacks are called: no other thread will tell them.
-                self._state = CANCELLED
-                self._condition.notify_all()
-                self.set_running_or_notify_cancel()
-            else:
-                work = None
-        if work is None:
-            return super().cancel()
-        work.connection.cancel(work)
-        self._call_back()
-        return True
+        was_under_way = False
+        try:
+            with HeldBack():  # half cancelled it would be neither
+                with self._condition:
+                    work, self.work = self.work, None
+                    if work is not None and not self.done():
+                        # As below, but whoever waits hears of it before callbacks are called: no other thread will tell them.
+                        self._state = CANCELLED
+                        self._condition.notify_all()
+                        self.set_running_or_notify_cancel()
+                        was_under_way = True
+                if was_under_way:
+                    work.connection.cancel(work)
+        finally:
+            if was_under_way:
+                self._call_back()
+        return was_under_way or super().cancel()
 
     def running(self) -> bool:
         """The server has it: it may still wait there for its turn."""
@@ -219,7 +221,10 @@ class Future(concurrent.futures.Future):
         return self._outcome.result.pickled
 
     def deliver(self, outcome: Any) -> None:
-        self._outcome = outcome
+        with self._condition:
+            if self._state == FINISHED:
+                return  # it has failed meanwhile
+            self._outcome = outcome
         if outcome.ending == _wire.SUCCEEDED:
             self._settle(self.set_result, None)
         else:

@@ -402,6 +402,57 @@ class AloneTest(RemoteTest):
                 self.assertEqual(self.submit(pow, 2, 4).result(timeout=60), 16, place)
         self.assertGreater(interrupted, 100)
 
+    def test_an_interrupted_cancel_may_be_repeated(self):
+        serving.raise_interrupts(self)
+        interrupted = 0
+        for place in range(1, 80):
+            future, _ = self.submit_alone()
+            with concurrent.futures.ThreadPoolExecutor(1) as thread:
+                waits = thread.submit(future.exception, 60)
+                while not future._sleepers:
+                    time.sleep(0.001)
+                try:
+                    with interrupted_at(place):
+                        future.cancel()
+                except KeyboardInterrupt:
+                    interrupted += 1
+                    self.assertTrue(future.cancel())
+                with self.assertRaises(concurrent.futures.CancelledError, msg=place):
+                    waits.result()
+            self.await_nothing_in_flight()  # so the server's has been stopped
+        self.assertGreater(interrupted, 30)
+
+    def test_the_first_submit_may_be_interrupted_anywhere(self):
+        serving.raise_interrupts(self)
+        interrupted = 0
+        for place in range(1, 200):
+            with gild.Executor(server.target, **self.options) as executor:
+                try:
+                    with interrupted_at(place):
+                        executor.submit(pow, 2, 3)
+                except KeyboardInterrupt:
+                    interrupted += 1
+                    self.assertEqual(executor.submit(pow, 2, 4).result(timeout=60), 16, place)
+        self.assertGreater(interrupted, 100)
+
+    def test_a_finalizer_that_submits_may_come_upon_whoever_has_the_lock(self):
+        self.await_nothing_in_flight()
+        connection, main = self.executor._connection, threading.get_ident()
+        holds = threading.Event()
+
+        def finalize():
+            with connection._lock:
+                holds.set()
+                while sys._current_frames()[main].f_code.co_name not in ("_goes_alone", "_queue"):
+                    time.sleep(0.001)
+                return self.submit(pow, 2, 3)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            other = thread.submit(finalize)
+            holds.wait()
+            self.assertEqual(self.submit(pow, 2, 4).result(timeout=60), 16)
+            self.assertEqual(other.result().result(timeout=60), 8)
+
     def test_its_reply_may_come_while_it_is_made_by_whoever_holds_a_lock_of_ours(self):
         # As when a finalizer submits: it may come anywhere.
         self.submit(pow, 2, 3).result()
@@ -561,6 +612,23 @@ class SleeperTest(unittest.TestCase):
         self.assertTrue(results.empty())
         future.set_result(5)
         self.assertEqual([results.get() for _ in range(2)], [5, 5])
+
+    def test_whoever_comes_to_watch_it_may_be_interrupted(self):
+        serving.raise_interrupts(self)
+        for place in itertools.count(1):
+            future = gild._future.Future()
+            results = self.wait_in_threads(future, 1)
+            interrupted = False
+            try:
+                with interrupted_at(place):
+                    future.add_done_callback(lambda _: None)
+            except KeyboardInterrupt:
+                interrupted = True
+            future.set_result(5)
+            self.assertEqual(results.get(timeout=20), 5, place)
+            if not interrupted:
+                break
+        self.assertGreater(place, 5)
 
     def test_they_wake_before_callbacks_are_called(self):
         future, called = gild._future.Future(), queue.SimpleQueue()
