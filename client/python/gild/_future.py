@@ -143,17 +143,18 @@ class Future(concurrent.futures.Future):
             return False
         was_under_way = False
         try:
-            with HeldBack():  # half cancelled it would be neither
-                with self._condition:
-                    work, self.work = self.work, None
-                    if work is not None and not self.done():
-                        # As below, but whoever waits hears of it before callbacks are called: no other thread will tell them.
+            with HeldBack(), self._condition:
+                work = self.work
+                if work is not None and self._state != FINISHED:
+                    was_under_way = True
+                    if not self.done():
                         self._state = CANCELLED
-                        self._condition.notify_all()
+                    # As below, but whoever waits hears of it before callbacks are called: no other thread will tell them.
+                    self._condition.notify_all()
+                    if self._state == CANCELLED:
                         self.set_running_or_notify_cancel()
-                        was_under_way = True
-                if was_under_way:
                     work.connection.cancel(work)
+                    self.work = None  # not sooner: where a handler has raised meanwhile, the next `cancel` does all of it once more
         finally:
             if was_under_way:
                 self._call_back()
