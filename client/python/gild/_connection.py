@@ -74,8 +74,8 @@ class Connection:
         self._target = target
         self._credentials = credentials
         self._metadata = tuple(metadata)
-        # Of what is below; never held while gRPC or a user is called. Whoever has it may be interrupted by a finalizer that submits, so none of
-        # it has a lock of its own.
+        # Of what is below; never held while gRPC or a user is called. One for all of it: a finalizer that submits may come upon whoever has it,
+        # and would take two in the wrong order.
         self._lock = threading.RLock()
         self._closed_because = ""
         self._backlog: Deque[Work] = collections.deque()
@@ -102,7 +102,7 @@ class Connection:
 
     def _is_sent_alone(self, work: Work) -> bool:
         session = self._session
-        if session is None or not session.would_be_alone(work):
+        if session is None or not session.would_be_alone(work):  # a look, which spares a burst all that follows
             return False
         with HeldBack() as is_undisturbed:
             return is_undisturbed and self._goes_alone(work)

@@ -1,7 +1,10 @@
 """Ctrl-C while the main thread calls gRPC: its handler runs afterwards.
 
 gRPC takes its locks in Python (1.51: threading.Condition, whose `__enter__` is a Python function). Where a signal's handler raises there, the
-lock stays held, and whoever needs it next waits for ever.
+lock stays held, and whoever needs it next waits for ever. The same is true of threading's own.
+
+Any thread may use it; only in the main one, where handlers run, does it do anything. SIGINT's handler belongs to whoever has set it: it is
+exchanged for the time of the block, and put back as it was. Knows nothing of gild.
 """
 
 from __future__ import annotations

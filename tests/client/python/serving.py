@@ -3,9 +3,9 @@
 import concurrent.futures
 import os
 import pathlib
-import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get("GILD_BIN", ROOT / "build" / "test" / "bin"))
@@ -19,9 +19,10 @@ def in_another_thread(call, *args):
         return thread.submit(call, *args).result()
 
 
-def raise_interrupts(test):
-    """As a terminal's programs do; what runs in the background may have been told to ignore them."""
-    test.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
+def wait_until(is_so):
+    """For what nobody announces."""
+    while not is_so():
+        time.sleep(0.001)
 
 
 class Server:

@@ -13,6 +13,7 @@ import time
 import unittest
 from unittest import mock
 
+import interrupting
 import serving
 import gild
 from gild import _connection, _interrupts, _session
@@ -58,13 +59,11 @@ class ServerTest(unittest.TestCase):
         with gild.Executor(server.target, tag="cpu") as executor:
             for alone in (False, True):
                 executor.submit(time.sleep, 0).result()
-                while executor._connection._session.has_any():
-                    time.sleep(0.001)  # it is forgotten a moment after whoever waits has its outcome
+                serving.wait_until(lambda: not executor._connection._session.has_any())  # a moment after whoever waits has its outcome
                 beside = executor.submit(time.sleep, 60)
                 lost = beside if alone else executor.submit(time.sleep, 60)
                 self.assertIs(executor._connection._session.alone, beside.work)
-                while not lost.running():
-                    time.sleep(0.001)  # there is no word of it to wait for
+                serving.wait_until(lambda: lost.running())
                 server.kill()
                 error = lost.exception()
                 self.assertIsInstance(error, gild.ConnectionLost)
@@ -108,7 +107,7 @@ class PythonTest(unittest.TestCase):
 
 class InterruptTest(unittest.TestCase):
     def setUp(self):
-        serving.raise_interrupts(self)
+        interrupting.raise_interrupts(self)
 
     def test_it_is_held_back_until_the_end(self):
         reached = []
